@@ -1,0 +1,43 @@
+# Every target sets up what it needs: a .venv in this folder, from requirements.lock.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+# pip installs into the environment from outside (--python), so that neither ensurepip
+# nor a pip inside is needed: Debian ships its Python without the former.
+$(READY): requirements.lock
+	@echo "setting up $(VENV) (once) …" >&2
+	@$(PYTHON) -m venv --clear --without-pip $(VENV)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+setup: $(READY) ## create .venv with everything that is locked
+
+demo: $(READY) ## poll 12 made-up accounts on an embedded upstream
+	@$(BIN)/python -m poller --demo --format table
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest -q -n 2
+
+check: $(READY) ## format, lint, types, import contracts, tests with coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term --cov-fail-under=95
+
+format: $(READY) ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 \
+	  --custom-compile-command 'make lock' --group dev -o requirements.lock pyproject.toml
+
+.PHONY: help setup demo test check format lock

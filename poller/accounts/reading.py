@@ -1,0 +1,119 @@
+"""One auth file, read and parsed; read again while Codex may be writing it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+from anyio import to_thread
+
+from poller.accounts.files import Content, read
+from poller.core.credentials import Login, parse
+from poller.core.model import Credential, Failure, FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poller.accounts.picks import Pick
+
+    T = TypeVar("T")
+
+WAITS_S = (0.02, 0.05, 0.1)
+"""Before each further reading: Codex truncates the file and has written it 50 ms later."""
+
+_LOST = Failure(
+    FailureKind.NO_CREDENTIALS,
+    "the account is no longer in its file",
+    "look at the file: its tool has removed or renamed the account",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account of the run, with what its file said."""
+
+    position: int
+    """Place in the input, from 0; no number is left out or given twice."""
+    label: str
+    """Unique in the run; printable."""
+    source: str
+    """The file's path as it was given or found; printable."""
+    outcome: Credential | Failure
+    path: str | None
+    """To read the file again by; None for one in memory."""
+    login: str | None
+    """The account's name in its file, where that can hold several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file held when it was read."""
+
+    logins: tuple[Login, ...] | Failure
+    readable_by_others: bool = False
+
+    @property
+    def is_half_written(self) -> bool:
+        """Whether it may be good when read again."""
+        logins = self.logins
+        return (
+            isinstance(logins, Failure)
+            and logins.kind is FailureKind.FILE_INVALID
+            and logins.retryable
+        )
+
+    def settled(self) -> Reading:
+        """Return the same, for good: asking again later would not help."""
+        if isinstance(self.logins, Failure) and self.is_half_written:
+            return replace(self, logins=replace(self.logins, retryable=False))
+        return self
+
+
+def read_pick(pick: Pick, *, now: float) -> Reading:
+    """Read a file once; never raises. ``now`` is in Unix seconds."""
+    return _reading(pick.path, pick.content, now=now)
+
+
+def _reading(path: str | None, content: bytes | None, *, now: float) -> Reading:
+    if path is None:
+        return Reading(parse(content or b"", now=now)).settled()
+    found = read(path)
+    if not isinstance(found, Content):
+        return Reading(found)
+    return Reading(parse(found.content, now=now), found.readable_by_others)
+
+
+async def read_until_settled(path: str, *, clock: Callable[[], float]) -> Reading:
+    """Read a file, again while it may be half written: 170 ms at most."""
+    reading = await in_thread(lambda: _reading(path, None, now=clock()))
+    for wait_s in WAITS_S:
+        if not reading.is_half_written:
+            break
+        await anyio.sleep(wait_s)
+        reading = await in_thread(lambda: _reading(path, None, now=clock()))
+    return reading.settled()
+
+
+async def reread(account: Account, *, clock: Callable[[], float] = time.time) -> Account:
+    """Return the account with what its file says now; one in memory as it is.
+
+    Codex renews tokens by rewriting the file. ``clock`` tells Unix seconds.
+    """
+    if account.path is None:
+        return account
+    reading = await read_until_settled(account.path, clock=clock)
+    logins = reading.logins
+    if isinstance(logins, Failure):
+        return replace(account, outcome=logins)
+    named = (login.outcome for login in logins if login.name == account.login)
+    return replace(account, outcome=next(named, _LOST))
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do ``work`` off the event loop; on it where no thread is to be had."""
+    try:
+        return await to_thread.run_sync(work, abandon_on_cancel=True)
+    except RuntimeError:  # can't start new thread
+        return work()

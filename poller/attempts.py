@@ -1,0 +1,250 @@
+"""One account's life: its attempts, its deadline, whose answer it was; always a report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from poller.accounts import reread
+from poller.core import answers
+from poller.core.faults import Fault, Trouble, fault_failure, internal
+from poller.core.identity import Agreement, agreement
+from poller.core.model import (
+    Credential,
+    Failure,
+    FailureKind,
+    Identity,
+    Report,
+    Response,
+    Retry,
+    Usage,
+)
+from poller.core.policy import worth_retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poller.accounts import Account
+    from poller.settings import Settings
+
+    Outcome: TypeAlias = Usage | Failure
+
+
+class Fetches(Protocol):
+    """The far side, as this module needs it; see :class:`poller.upstream.client.Client`."""
+
+    keeps_connections: bool
+
+    async def fetch(
+        self, credential: Credential, *, timeout_s: float, fresh: bool = False
+    ) -> Response | Fault:
+        """Send one request."""
+        ...
+
+
+@dataclass(slots=True)
+class Poll:
+    """One account under way."""
+
+    account: Account
+    attempts: int = 0
+    """Requests begun, as the server counts them."""
+    tries: int = 0
+    """The same as the retry policy counts them: without those that prove whose answer it is."""
+    started_at: float | None = None
+    """Monotonic seconds of the first attempt."""
+    http_status: int | None = None
+    usage: Usage | None = None
+    response: Response | None = None
+    unproven: bool = False
+    """Whether the last outcome came over a reused connection without proof of whose it is."""
+    reread: bool = False
+    """Whether its file was read again for a newer token."""
+    report: Report | None = None
+    """Set once it has ended, so that nothing fetched is lost on the way out."""
+    credential: Credential | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        outcome = self.account.outcome
+        self.credential = outcome if isinstance(outcome, Credential) else None
+
+
+class Attempts:
+    """Makes the attempts of any account of a run."""
+
+    def __init__(
+        self,
+        client: Fetches,
+        settings: Settings,
+        *,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._timeout_s = settings.timeout_s
+        self._retries = settings.retries
+        self._deadline_s = settings.account_deadline_s
+        self._keeps_responses = settings.raw_json or settings.raw_headers
+        self._note = note
+
+    async def attempt(self, poll: Poll) -> Outcome:
+        """Make one attempt, and what proving whose answer it is takes; never raises.
+
+        A failure that is worth another attempt is returned as it is; before one that
+        would end the account's attempts, or a success, is believed, :meth:`prove` asks
+        again where the connection leaves a doubt.
+        """
+        poll.tries += 1
+        try:
+            # After a first attempt on a fresh one, so that its end needs no more proof.
+            outcome = await self._ask(poll, fresh=poll.attempts > 0)
+            if isinstance(outcome, Failure) and self.may_retry(poll, outcome):
+                return outcome
+            return await self._prove(poll, outcome)
+        except Exception as error:  # noqa: BLE001 - the one catch-all: always a report
+            return internal(type(error).__name__)
+
+    async def prove(self, poll: Poll, outcome: Outcome) -> Outcome:
+        """Ask once more on a fresh connection where ``outcome`` leaves a doubt; never raises."""
+        try:
+            return await self._prove(poll, outcome)
+        except Exception as error:  # noqa: BLE001 - likewise
+            return internal(type(error).__name__)
+
+    def may_retry(self, poll: Poll, failure: Failure, *, wait_s: float = 0.0) -> bool:
+        """Say whether the failure's kind and the account's deadline allow another attempt."""
+        if not worth_retrying(failure, attempts=poll.tries, retries=self._retries):
+            return False
+        return max(wait_s, failure.retry_after_s or 0.0) < self.deadline_left_s(poll)
+
+    def deadline_left_s(self, poll: Poll) -> float:
+        """Return the seconds an account has yet."""
+        if poll.started_at is None:
+            return self._deadline_s
+        return poll.started_at + self._deadline_s - time.monotonic()
+
+    async def _prove(self, poll: Poll, outcome: Outcome) -> Outcome:
+        if not poll.unproven:
+            return outcome
+        proof = await self._ask(poll, fresh=True)
+        believed_wrong = not isinstance(outcome, Failure) or outcome.retry is Retry.NEVER
+        if believed_wrong and isinstance(proof, Usage) and not self._same(outcome, proof):
+            self._client.keeps_connections = False
+        return proof
+
+    @staticmethod
+    def _same(outcome: Outcome, proof: Usage) -> bool:
+        return isinstance(outcome, Usage) and outcome.identity == proof.identity
+
+    async def _ask(self, poll: Poll, *, fresh: bool) -> Outcome:
+        outcome = await self._send(poll, fresh=fresh)
+        if not _is_unauthorized(outcome) or poll.reread or poll.account.path is None:
+            return outcome
+        poll.reread = True
+        account = await reread(poll.account)
+        newer = account.outcome
+        if not isinstance(newer, Credential) or newer == poll.credential:
+            return outcome
+        poll.account, poll.credential = account, newer
+        return await self._send(poll, fresh=True)
+
+    async def _send(self, poll: Poll, *, fresh: bool) -> Outcome:
+        credential = poll.credential
+        if credential is None:
+            raise AssertionError("only accounts with a credential are asked")
+        left_s = self.deadline_left_s(poll)
+        if left_s <= 0:
+            return _past_deadline(self._deadline_s)
+        if poll.started_at is None:
+            poll.started_at = time.monotonic()
+        poll.attempts += 1
+        answer = await self._client.fetch(
+            credential, timeout_s=min(self._timeout_s, left_s), fresh=fresh
+        )
+        if isinstance(answer, Fault):
+            return await self._after_fault(poll, answer)
+        return self._after_response(poll, credential, answer)
+
+    async def _after_fault(self, poll: Poll, fault: Fault) -> Outcome:
+        if fault.answered:
+            poll.http_status = fault.status
+        lost_unanswered = fault.trouble is Trouble.CONNECTION_LOST and not fault.answered
+        if fault.reused and lost_unanswered:
+            return await self._send(poll, fresh=True)
+        poll.unproven = fault.reused and (fault.answered or fault.trouble is Trouble.MALFORMED)
+        if fault.trouble is Trouble.TIMEOUT and self.deadline_left_s(poll) <= 0:
+            return _past_deadline(self._deadline_s)
+        return fault_failure(fault)
+
+    def _after_response(self, poll: Poll, credential: Credential, response: Response) -> Outcome:
+        poll.http_status = response.status
+        if self._keeps_responses:
+            poll.response = response
+        outcome = answers.read(response, observed_at=time.time())
+        if isinstance(outcome, Failure):
+            poll.unproven = response.reused
+            return outcome
+        agrees = agreement(asked=credential.identity, answered=outcome.identity)
+        poll.unproven = response.reused and agrees is not Agreement.PROVEN
+        if not response.reused and outcome.identity == Identity():
+            self._client.keeps_connections = False
+        if agrees is Agreement.DISAGREES and not response.reused:
+            return _mismatch(poll)
+        return outcome
+
+    def conclude(self, poll: Poll, outcome: Outcome) -> Report:
+        """Return the account's report, and keep it in ``poll``."""
+        ended_at = time.monotonic()
+        credential = poll.credential
+        usage = outcome if isinstance(outcome, Usage) else None
+        poll.report = Report(
+            position=poll.account.position,
+            account=poll.account.label,
+            source=poll.account.source,
+            observed_at=time.time(),
+            usage=usage,
+            failure=outcome if isinstance(outcome, Failure) else None,
+            http_status=poll.http_status,
+            attempts=poll.attempts,
+            elapsed_s=None if poll.started_at is None else ended_at - poll.started_at,
+            identity=_identity(usage, credential),
+            response=poll.response,
+            secrets=() if credential is None else credential.secrets,
+        )
+        return poll.report
+
+
+def _identity(usage: Usage | None, credential: Credential | None) -> Identity:
+    ours = Identity() if credential is None else credential.identity
+    if usage is None or usage.identity == ours:
+        return ours
+    theirs = usage.identity
+    return Identity(
+        theirs.user_id or ours.user_id,
+        theirs.account_id or ours.account_id,
+        theirs.email or ours.email,
+    )
+
+
+def _is_unauthorized(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failure) and outcome.kind is FailureKind.UNAUTHORIZED
+
+
+def _past_deadline(deadline_s: float) -> Failure:
+    return Failure(
+        FailureKind.DEADLINE,
+        f"the account's deadline of {deadline_s:g} s cut its request",
+        "try again later, or allow more with --account-deadline",
+        blames_host=True,
+        retryable=True,
+    )
+
+
+def _mismatch(poll: Poll) -> Failure:
+    return Failure(
+        FailureKind.IDENTITY_MISMATCH,
+        "the upstream answered for another account; its figures are not shown",
+        "try again; if it stays, the file mixes two logins: log in again with codex",
+        retry=Retry.ONCE if poll.attempts == 1 else Retry.NEVER,
+        retryable=True,
+    )

@@ -1,0 +1,1 @@
+"""Values and decisions: no clock, no files, no sockets, no logging."""

@@ -1,0 +1,392 @@
+"""Read the usage endpoint's answer, whatever its shape, into a :class:`Usage`.
+
+The endpoint is undocumented and drifts, so every field is optional and judged alone: a
+surprise in one never loses the rest. Names, shapes and lengths are those seen in
+published captures, in the Codex CLI's own code and in issues of tools that read it too.
+Only the keys that are needed are looked up; the cost does not grow with the answer.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import NamedTuple, cast
+
+from poller.core.model import Credits, Identity, Limit, SpendLimit, Usage, Window
+from poller.core.text import printable
+
+_HOUR_S = 3600
+_DAY_S = 24 * _HOUR_S
+_FIVE_HOUR, _WEEKLY, _MONTHLY = 5 * _HOUR_S, 7 * _DAY_S, 30 * _DAY_S
+
+_CONTAINERS = ("rate_limit", "rate_limits")
+_SLOTS = (
+    ("primary_window", _FIVE_HOUR),
+    ("secondary_window", _WEEKLY),
+    ("tertiary_window", _MONTHLY),
+    ("five_hour", _FIVE_HOUR),
+    ("five_hour_limit", _FIVE_HOUR),
+    ("five_hour_rate_limit", _FIVE_HOUR),
+    ("primary", _FIVE_HOUR),
+    ("weekly", _WEEKLY),
+    ("weekly_limit", _WEEKLY),
+    ("weekly_rate_limit", _WEEKLY),
+    ("secondary", _WEEKLY),
+    ("monthly", _MONTHLY),
+    ("monthly_limit", _MONTHLY),
+    ("monthly_window", _MONTHLY),
+)
+"""Where windows are found, and the length each stands for where it tells none."""
+_NAMED = (
+    ("five_hour", 4 * _HOUR_S, 6 * _HOUR_S),
+    ("weekly", 6 * _DAY_S, 8 * _DAY_S),
+    ("monthly", 25 * _DAY_S, 32 * _DAY_S),
+)
+_UNITS = (("d", _DAY_S), ("h", _HOUR_S), ("m", 60), ("s", 1))
+_LENGTHS = (("limit_window_seconds", 1), ("window_seconds", 1), ("window_minutes", 60))
+_LENGTH_LIMIT_S = 3650 * _DAY_S
+_PERCENTAGES = ("percent_left", "remaining_percent", "used_percent")
+_RESETS = ("reset_at", "resets_at", "reset_time_ms")
+_MILLISECONDS_FROM = 1e11
+"""A time above this is in milliseconds; as seconds it would lie in the year 5138."""
+_EARLIEST_AT, _LATEST_AT = 1_577_836_800, 4_133_980_799
+"""2020-01-01 to 2100-12-31; a reset outside is unknown."""
+
+_TEXT_LENGTH = 200
+_NUMBER_LENGTH = 40
+"""Characters of a number; what is longer is nonsense, and would cost time to read."""
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_AMOUNT = re.compile(r"(-?)(?:[$€£¥] ?)?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?")
+_COUNT_LIMIT = 1 << 53
+"""Above it a JSON number is not exact."""
+
+
+def normalize(payload: object, *, observed_at: float) -> Usage | None:
+    """Return what a parsed answer says; None where it is no JSON object.
+
+    Total: any parsed JSON gives one of the two, never an exception. ``observed_at`` is
+    Unix seconds, for answers that tell a reset only as a time from now.
+    """
+    root = _object(payload)
+    if root is None:
+        return None
+    container = _container(root)
+    windows = () if container is None else _windows(container, observed_at)
+    control = _object(root.get("spend_control")) or {}
+    spend_limit = _spend_limit((control, container or {}, root), observed_at)
+    verdict = _verdict(root, container or {}, windows, (control, spend_limit))
+    return Usage(
+        plan=_text(root.get("plan_type")),
+        usable=verdict.usable,
+        limited_by=verdict.limited_by,
+        usable_at=verdict.usable_at,
+        windows=windows,
+        extra_limits=_extra_limits(root, observed_at),
+        credits=_credits(root.get("credits")),
+        spend_limit=spend_limit,
+        reset_credits=_reset_credits(root.get("rate_limit_reset_credits")),
+        identity=Identity(
+            _text(root.get("user_id")), _text(root.get("account_id")), _text(root.get("email"))
+        ),
+    )
+
+
+# Windows
+
+
+def _container(of: dict[str, object]) -> dict[str, object] | None:
+    for key in _CONTAINERS:
+        found = _object(of.get(key))
+        if found is not None:
+            return found
+    return None
+
+
+def _windows(container: dict[str, object], observed_at: float) -> tuple[Window, ...]:
+    """Return the windows, shortest first; names that come again are numbered in slot order."""
+    found: list[tuple[int, Window]] = []
+    names: dict[str, int] = {}
+    for slot, slot_s in _SLOTS:
+        figures = container.get(slot)
+        if figures is None:
+            continue
+        window = _window(figures, slot_s, observed_at)
+        if window is None:
+            continue
+        count = names[window.name] = names.get(window.name, 0) + 1
+        found.append((window.window_s or slot_s, window if count == 1 else _again(window, count)))
+    if len(found) > 1:
+        found.sort(key=itemgetter(0))
+    return tuple([window for _, window in found])
+
+
+def _again(window: Window, count: int) -> Window:
+    return Window(
+        f"{window.name}_{count}", window.remaining_percent, window.window_s, window.resets_at
+    )
+
+
+def _window(value: object, slot_s: int, observed_at: float) -> Window | None:
+    """Read a window, or the one that stands in it one level down as ``primary_window``."""
+    figures = _object(value)
+    if figures is None:
+        return None
+    inner = _object(figures.get("primary_window"))
+    if inner is not None:
+        window = _window_of(inner, slot_s, observed_at)
+        if window is not None:
+            return window
+    return _window_of(figures, slot_s, observed_at)
+
+
+def _window_of(figures: dict[str, object], slot_s: int, observed_at: float) -> Window | None:
+    window_s = _window_s(figures)
+    if window_s == 0:  # how the upstream spells that there is no such window
+        return None
+    remaining_percent = _remaining_percent(figures)
+    resets_at = _resets_at(figures, observed_at)
+    if window_s is None and remaining_percent is None and resets_at is None:
+        return None
+    return Window(_name(window_s or slot_s), remaining_percent, window_s, resets_at)
+
+
+def _name(window_s: int) -> str:
+    for name, least_s, most_s in _NAMED:
+        if least_s <= window_s <= most_s:
+            return name
+    unit, unit_s = next(unit for unit in _UNITS if window_s % unit[1] == 0)
+    return f"{window_s // unit_s}{unit}"
+
+
+def _window_s(figures: dict[str, object]) -> int | None:
+    for key, unit_s in _LENGTHS:
+        value = figures.get(key)
+        number = None if value is None else _number(value)
+        if number is not None and 0 <= number * unit_s <= _LENGTH_LIMIT_S:
+            return round(number * unit_s)
+    return None
+
+
+def _remaining_percent(figures: dict[str, object]) -> float | None:
+    for key in _PERCENTAGES:
+        value = figures.get(key)
+        number = None if value is None else _number(value)
+        if number is None:
+            continue
+        left = 100 - number if key == "used_percent" else number
+        left = 0.0 if left <= 0 else min(left, 100.0)
+        return left if left.is_integer() else round(left, 6)
+    return None
+
+
+def _resets_at(figures: dict[str, object], observed_at: float) -> int | None:
+    for key in _RESETS:
+        value = figures.get(key)
+        resets_at = None if value is None else _moment(value)
+        if resets_at is not None:
+            return resets_at
+    after_s = _number(figures.get("reset_after_seconds"))
+    return None if after_s is None or after_s < 0 else _plausible(observed_at + after_s)
+
+
+def _moment(value: object) -> int | None:
+    """Return Unix seconds of a number of seconds or milliseconds, or of ISO 8601 text."""
+    number = _number(value)
+    if number is not None:
+        return _plausible(number / 1000 if number > _MILLISECONDS_FROM else number)
+    if not isinstance(value, str) or len(value) > _NUMBER_LENGTH:
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip().upper())
+        return _plausible((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _plausible(at: float) -> int | None:
+    return round(at) if _EARLIEST_AT <= at <= _LATEST_AT else None
+
+
+# Blocked or not
+
+
+class _Verdict(NamedTuple):
+    usable: bool | None
+    limited_by: str | None
+    usable_at: int | None
+
+
+def _verdict(
+    root: dict[str, object],
+    container: dict[str, object],
+    windows: tuple[Window, ...],
+    spending: tuple[dict[str, object], SpendLimit | None],
+) -> _Verdict:
+    control, spend_limit = spending
+    spent = control.get("reached") is True
+    reason = _reason(root.get("rate_limit_reached_type"))
+    usable = False if spent or reason is not None else _usable(container, windows)
+    if usable is None and spend_limit is not None:
+        # nothing left, and nobody says whether that blocks: not known
+        usable = None if spend_limit.remaining_percent == 0 else True
+    if usable is not False:
+        return _Verdict(usable, None, None)
+    exhausted = [window for window in windows if window.remaining_percent == 0]
+    resets = [window.resets_at for window in exhausted]
+    if spent:
+        resets.append(spend_limit.resets_at if spend_limit is not None else None)
+    known = [resets_at for resets_at in resets if resets_at is not None]
+    usable_at = max(known) if known and len(known) == len(resets) else None
+    return _Verdict(usable, _limited_by(exhausted, reason, spent=spent), usable_at)
+
+
+def _usable(container: dict[str, object], windows: tuple[Window, ...]) -> bool | None:
+    """Say what a limit alone tells: its own word, else whether its windows have anything left.
+
+    100 % used and allowed happens (running on credits), and so does 98 % and blocked.
+    """
+    allowed, reached = container.get("allowed"), container.get("limit_reached")
+    if allowed is False or reached is True:
+        return False
+    if allowed is True or reached is False:
+        return True
+    known = [w.remaining_percent for w in windows if w.remaining_percent is not None]
+    return min(known) > 0 if known else None
+
+
+def _reason(value: object) -> str | None:
+    """Return why the upstream says it blocks; None where it says nothing."""
+    if not value:
+        return None
+    stated = _object(value)
+    if stated is not None:
+        return _text(stated.get("type")) or "unknown"
+    return _text(value)
+
+
+def _limited_by(exhausted: list[Window], reason: str | None, *, spent: bool) -> str:
+    if exhausted:  # of several that reset together, the longest
+        return max(exhausted, key=lambda w: (w.resets_at or 0, w.window_s or 0)).name
+    return "spend_limit" if spent else reason or "unknown"
+
+
+# Beside the account's own limit
+
+
+def _extra_limits(root: dict[str, object], observed_at: float) -> tuple[Limit, ...]:
+    additional = root.get("additional_rate_limits")
+    review = _object(root.get("code_review_rate_limit"))
+    if not additional and review is None:
+        return ()
+    limits: list[Limit] = []
+    if isinstance(additional, list):
+        for value in cast("list[object]", additional):
+            member = _object(value)
+            if member is not None:
+                name, feature = (
+                    _text(member.get("limit_name")),
+                    _text(member.get("metered_feature")),
+                )
+                limits.append(_limit(name, feature, _container(member), observed_at))
+    if review is not None:
+        limits.append(_limit("code_review", None, review, observed_at))
+    return tuple(limits)
+
+
+def _limit(
+    name: str | None, feature: str | None, container: dict[str, object] | None, observed_at: float
+) -> Limit:
+    if container is None:
+        return Limit(name, feature, None, ())
+    windows = _windows(container, observed_at)
+    return Limit(name, feature, _usable(container, windows), windows)
+
+
+def _credits(value: object) -> Credits | None:
+    bought = _object(value)
+    if bought is None:
+        return None
+    return Credits(
+        _truth(bought.get("has_credits")),
+        _truth(bought.get("unlimited")),
+        _amount(bought.get("balance")),
+    )
+
+
+def _spend_limit(places: tuple[dict[str, object], ...], observed_at: float) -> SpendLimit | None:
+    """Return the first spend limit that holds a figure; nothing is derived but the percentage."""
+    for place in places:
+        stated = _object(place.get("individual_limit"))
+        if stated is None:
+            continue
+        limit = SpendLimit(
+            _amount(stated.get("limit")),
+            _amount(stated.get("used")),
+            _amount(stated.get("remaining")),
+            _remaining_percent(stated),
+            _resets_at(stated, observed_at),
+        )
+        if limit != SpendLimit(None, None, None, None, None):
+            return limit
+    return None
+
+
+def _reset_credits(value: object) -> int | None:
+    stated = _object(value)
+    count = None if stated is None else _number(stated.get("available_count"))
+    if count is None or not 0 <= count < _COUNT_LIMIT or not count.is_integer():
+        return None
+    return int(count)
+
+
+# Values
+
+
+def _object(value: object) -> dict[str, object] | None:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def _truth(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _text(value: object) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    return printable(value[:_TEXT_LENGTH])[:_TEXT_LENGTH]
+
+
+def _number(value: object) -> float | None:
+    """Return a finite number that came as one or as plain ASCII text; a bool is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    if isinstance(value, str):  # float() alone would take 1_0, inf and digits of other scripts
+        plain = len(value) <= _NUMBER_LENGTH and _NUMBER.fullmatch(value.strip())
+        value = float(value) if plain else None
+    return value if isinstance(value, float) and math.isfinite(value) else None
+
+
+def _amount(value: object) -> str | None:
+    """Return a sum as a decimal string: no currency sign, separators or exponent."""
+    if isinstance(value, str) and len(value) <= _NUMBER_LENGTH:
+        match = _AMOUNT.fullmatch(value.strip())
+        if match is not None:
+            sign, whole, part = match.groups(default="")
+            return f"{sign}{whole.replace(',', '')}{part}"
+    number = _number(value)
+    if number is None:
+        return None
+    digits = str(value) if isinstance(value, int) else _digits(number)
+    return digits if len(digits) <= _NUMBER_LENGTH else None
+
+
+def _digits(number: float) -> str:
+    digits = repr(number)
+    if "e" in digits:
+        digits = f"{number:.20f}"
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits

@@ -1,0 +1,133 @@
+"""What is retried, how long is waited, and when the upstream is given up.
+
+State machines fed from outside: they are told the time (seconds of a monotonic clock)
+and what happened, and say what follows. The numbers are the retry policy's, chosen to
+be gentle with the upstream.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from poller.core.model import Failure, FailureKind, Retry
+
+BACKOFF_S = 0.25
+"""First wait at most, before full jitter; doubles with every attempt."""
+THROTTLED_BACKOFF_S = 1.0
+"""The same where the upstream said that it was asked too often."""
+BACKOFF_LIMIT_S = 8.0
+RETRY_AFTER_LIMIT_S = 30.0
+"""A longer Retry-After gives the account up at once."""
+OPENS_AFTER = 30
+"""First attempts in a row that blame the host, with no success between."""
+OPENS_AFTER_BAD_CERTIFICATES = 3
+PROBE_WAITS_S = (5.0, 10.0, 20.0)
+PROBE_WAIT_LIMIT_S = 30.0
+
+
+def worth_retrying(failure: Failure, *, attempts: int, retries: int) -> bool:
+    """Say whether a failure's kind allows another attempt after ``attempts`` so far."""
+    if attempts > retries:
+        return False
+    match failure.retry:
+        case Retry.NEVER:
+            return False
+        case Retry.ONCE:
+            return attempts == 1
+        case Retry.TRANSIENT | Retry.THROTTLED:
+            return failure.retry_after_s is None or failure.retry_after_s <= RETRY_AFTER_LIMIT_S
+
+
+@dataclass(slots=True)
+class RetryBudget:
+    """Retries of the whole run: 20, and a quarter of the accounts started."""
+
+    started: int = 0
+    spent: int = 0
+
+    def take(self) -> bool:
+        """Spend one retry; False where none is left."""
+        if self.spent >= 20 + self.started / 4:
+            return False
+        self.spent += 1
+        return True
+
+
+@dataclass(slots=True)
+class Pause:
+    """Stops all starts when the upstream asks several accounts at once to wait.
+
+    Three Retry-After within ten seconds pause until the last of their times.
+    """
+
+    _asked: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=3))
+    _until: float = 0.0
+
+    def note(self, retry_after_s: float, *, now: float) -> None:
+        """Take note of an answer that asked for a wait."""
+        if retry_after_s > RETRY_AFTER_LIMIT_S:
+            return
+        self._asked.append((now, now + retry_after_s))
+        if len(self._asked) == self._asked.maxlen and now - self._asked[0][0] <= 10:
+            self._until = max(self._until, *(until for _, until in self._asked))
+
+    def left_s(self, *, now: float) -> float:
+        """Return how long starts have to wait yet; 0 where they need not."""
+        return max(0.0, self._until - now)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Watches the host by the accounts' first attempts, and stops asking a dead one.
+
+    Retries do not count: at the end of a run only those of the failing are left, and
+    would look like an outage.
+    """
+
+    patience_s: float
+    _failures: int = 0
+    _bad_certificates: int = 0
+    _opened_at: float | None = None
+    _probes: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether accounts not yet tried have to wait."""
+        return self._opened_at is not None
+
+    def note(self, failure: Failure | None, *, now: float, more: bool) -> None:
+        """Take note of a first attempt's end; ``more`` says whether untried accounts are left."""
+        if failure is None or (self.is_open and not failure.blames_host):
+            self.close()
+            return
+        if not failure.blames_host:
+            return
+        self._failures += 1
+        tls = failure.kind is FailureKind.TLS
+        self._bad_certificates = self._bad_certificates + 1 if tls else 0
+        if not self.is_open and more and self._is_dead():
+            self._opened_at, self._probes = now, 0
+
+    def _is_dead(self) -> bool:
+        return (
+            self._failures >= OPENS_AFTER or self._bad_certificates >= OPENS_AFTER_BAD_CERTIFICATES
+        )
+
+    def close(self) -> None:
+        """Start afresh: the upstream answered, or nobody is left to spare."""
+        self._failures = self._bad_certificates = 0
+        self._opened_at = None
+
+    def probe_wait_s(self) -> float:
+        """Return how long to wait before the next probe, and count it."""
+        waits = PROBE_WAITS_S
+        wait = waits[self._probes] if self._probes < len(waits) else PROBE_WAIT_LIMIT_S
+        self._probes += 1
+        return wait
+
+    def patience_left_s(self, *, now: float) -> float:
+        """Return how long an open breaker is waited for yet; 0 where patience is over."""
+        if self._opened_at is None:
+            return self.patience_s
+        return max(0.0, self._opened_at + self.patience_s - now)

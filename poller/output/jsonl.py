@@ -1,0 +1,243 @@
+"""Lines on their way to standard output: never cut, never swapped, the loop never blocked."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import stat
+import zlib
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PIPE_BUF = getattr(select, "PIPE_BUF", 512)
+"""Bytes that a pipe takes whole once it says that it is writable (POSIX)."""
+_FINISH_S = 1.0
+"""How long a line that was begun is finished after a cancellation; the run has 2 s to leave."""
+_LOOK_AGAIN_S = 0.02
+"""Between two tries where the loop cannot wait for a descriptor."""
+_PLAIN_BYTES = 1 << 20
+"""Lines waiting for their turn are kept as they are up to this many bytes, then compressed."""
+_ZLIB_LEVEL = 1
+_ZLIB_WINDOW = 12
+"""Two to this power: 4 KiB, enough for a record and the sample, at 20 KiB of memory a call."""
+
+
+class ReaderGone(Exception):  # noqa: N818 - no fault of ours: whoever read has seen enough
+    """Nobody reads standard output any more."""
+
+
+class ResultsLost(Exception):  # noqa: N818 - says what happened, as its message does
+    """Standard output takes no more, so results are lost."""
+
+
+class Writer:
+    """Write whole lines to a descriptor, in order, without ever blocking the event loop.
+
+    One consumer at a time awaits ``write()``. The descriptor's flags are never changed:
+    other processes share them. Pipes are asked first and given no more than they take at
+    once, sockets are told not to wait, a terminal is opened a second time for ourselves.
+    Files and whatever else never says no are written to directly; so is everything on
+    Windows, which knows no better way.
+
+    A pipe that another process writes to as well may still fill up between question and
+    write, and would then block until its reader reads.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._offer = _way_into(fd)
+        self._rest = memoryview(b"")
+        self._begun = False
+        self._hangups = _poll(fd, 0)
+
+    def reader_is_gone(self) -> bool:
+        """Tell whether whoever read has closed its end, at the cost of one system call."""
+        if self._hangups is None:
+            return False
+        gone = select.POLLERR | select.POLLHUP
+        return any(events & gone for _, events in self._hangups.poll(0))
+
+    async def write(self, line: bytes) -> None:
+        """Return when the kernel has every byte of ``line``.
+
+        A cancelled write has written nothing of its line, or goes on until the line is
+        whole, for a second at most; what is missing even then goes before the next line.
+        Returns without yielding to the loop where the line is taken at once.
+
+        Raises:
+            ReaderGone: nobody reads any more.
+            ResultsLost: the descriptor takes no more: a full disk, a closed descriptor.
+        """
+        if self._rest:
+            await self._finish()
+        self._rest, self._begun = memoryview(line), False
+        if not self._push():
+            await self._finish()
+
+    async def _finish(self) -> None:
+        try:
+            await self._pushed()
+        except anyio.get_cancelled_exc_class():
+            if not self._begun:
+                self._rest = memoryview(b"")
+                raise
+            with (
+                contextlib.suppress(ReaderGone, ResultsLost),
+                anyio.move_on_after(_FINISH_S, shield=True),
+            ):
+                await self._pushed()
+            raise
+
+    async def _pushed(self) -> None:
+        while not self._push():
+            await self._room()
+
+    def _push(self) -> bool:
+        """Hand over as much as is taken now; tell whether that was all."""
+        while self._rest:
+            try:
+                taken = self._offer(self._rest)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                raise _ours(error) from None
+            if not taken:
+                return False
+            self._rest, self._begun = self._rest[taken:], True
+        return True
+
+    async def _room(self) -> None:
+        try:
+            await anyio.wait_writable(self._fd)
+        except (OSError, ValueError, NotImplementedError):  # kqueue refuses some terminals
+            await anyio.sleep(_LOOK_AGAIN_S)
+
+
+def _ours(error: OSError) -> ReaderGone | ResultsLost:
+    if error.errno in (errno.EPIPE, errno.ECONNRESET):
+        return ReaderGone("nobody reads the results any more")
+    reason = (error.strerror or str(error)).lower()
+    return ResultsLost(
+        f"the results cannot be written to standard output: {reason}; "
+        "what is missing there is lost, so send them elsewhere and run again"
+    )
+
+
+def _way_into(fd: int) -> Callable[[memoryview], int]:
+    """Return what hands bytes to ``fd`` and tells how many it took, 0 for none now."""
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:  # closed: the first write says so
+        mode = 0
+    if stat.S_ISSOCK(mode):
+        return _into_socket(fd)
+    if stat.S_ISCHR(mode) and os.isatty(fd):
+        return _into_terminal(fd)
+    if stat.S_ISFIFO(mode):
+        return _into_pieces(fd, _PIPE_BUF)
+    return lambda view: os.write(fd, view)
+
+
+def _into_socket(fd: int) -> Callable[[memoryview], int]:
+    def offer(view: memoryview) -> int:
+        borrowed = socket.socket(fileno=fd)
+        try:
+            return borrowed.send(view, socket.MSG_DONTWAIT)
+        finally:
+            borrowed.detach()
+
+    return offer
+
+
+def _into_terminal(fd: int) -> Callable[[memoryview], int]:
+    """Open the terminal once more: not to block is then our own affair, nobody else's."""
+    try:
+        own = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except (OSError, AttributeError):  # no /dev here, somebody else's terminal, Windows
+        return _into_pieces(fd, 64)
+    return lambda view: os.write(own, view)
+
+
+def _into_pieces(fd: int, size: int) -> Callable[[memoryview], int]:
+    poll = _poll(fd, select.POLLOUT) if hasattr(select, "poll") else None
+    if poll is None:
+        return lambda view: os.write(fd, view)
+
+    def offer(view: memoryview) -> int:
+        return os.write(fd, view[:size]) if poll.poll(0) else 0
+
+    return offer
+
+
+def _poll(fd: int, events: int) -> select.poll | None:
+    if fd < 0 or not hasattr(select, "poll"):
+        return None
+    poll = select.poll()
+    poll.register(fd, events)
+    return poll
+
+
+class Ordered:
+    """Hold lines back until those before them have come; positions count up from 0.
+
+    Holds nothing but bytes: as they are while they are few, then compressed one by one
+    against the first line seen, as records are much alike.
+    """
+
+    def __init__(self, plain_bytes: int = _PLAIN_BYTES) -> None:
+        self._next = 0
+        self._plain: dict[int, bytes] = {}
+        self._packed: dict[int, bytes] = {}
+        self._room = plain_bytes
+        self._sample = b""
+
+    def push(self, position: int, item: bytes) -> Iterator[bytes]:
+        """Take the line of ``position``; return those that are due now, in order.
+
+        They are unpacked one by one as they are asked for: a long backlog that comes due
+        at once is never held at its full size.
+        """
+        if position == self._next:
+            self._next += 1
+            return chain((item,), self._due())
+        self._sample = self._sample or item
+        if len(item) <= self._room:
+            self._room -= len(item)
+            self._plain[position] = item
+        else:
+            self._packed[position] = self._pack(item)
+        return iter(())
+
+    def drain(self) -> Iterator[bytes]:
+        """Return every line still held, in order, whatever is missing between them."""
+        return map(self._pop, sorted((*self._plain, *self._packed)))
+
+    def _due(self) -> Iterator[bytes]:
+        while self._next in self._plain or self._next in self._packed:
+            self._next += 1
+            yield self._pop(self._next - 1)
+
+    def _pop(self, position: int) -> bytes:
+        packed = self._packed.pop(position, None)
+        if packed is not None:
+            return zlib.decompressobj(-_ZLIB_WINDOW, zdict=self._zdict()).decompress(packed)
+        item = self._plain.pop(position)
+        self._room += len(item)
+        return item
+
+    def _pack(self, item: bytes) -> bytes:
+        packer = zlib.compressobj(
+            _ZLIB_LEVEL, zlib.DEFLATED, -_ZLIB_WINDOW, memLevel=4, zdict=self._zdict()
+        )
+        return packer.compress(item) + packer.flush()
+
+    def _zdict(self) -> bytes:
+        return self._sample[-(1 << _ZLIB_WINDOW) :]

@@ -1,0 +1,122 @@
+"""What a terminal can show, and text cut and padded to its cells."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+_WIDTH = 80
+"""Cells of a terminal that does not tell its width."""
+
+
+class Traits(NamedTuple):
+    """How a table may be drawn on a stream."""
+
+    color: bool
+    unicode: bool
+    """Whether more than ASCII may be drawn; names of accounts are shown as they are."""
+    width: int | None
+    """Cells; None where nothing is to be cut: a pipe, a file."""
+
+
+class Marks(NamedTuple):
+    """The signs a table is drawn with."""
+
+    none: str
+    """There is no such thing."""
+    cut: str
+    dot: str
+    full: str
+    empty: str
+
+
+UNICODE = Marks("–", "…", "·", "━", "─")  # noqa: RUF001 - the dash is meant
+ASCII = Marks("-", "~", "-", "#", ".")
+
+
+def traits(stream: TextIO | None, environ: Mapping[str, str]) -> Traits:
+    """Tell what may be drawn on ``stream``: nothing but ASCII on a dumb or ASCII one.
+
+    Honours ``NO_COLOR`` (no-color.org), ``TERM=dumb``, ``COLUMNS`` and the locale.
+    """
+    unicode = environ.get("TERM") != "dumb" and _speaks_utf8(stream, environ)
+    if stream is None or not stream.isatty():
+        return Traits(color=False, unicode=unicode, width=None)
+    color = unicode and not environ.get("NO_COLOR")
+    return Traits(color=color, unicode=unicode, width=_columns(stream, environ))
+
+
+def _speaks_utf8(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    names = (environ.get(key) for key in ("LC_ALL", "LC_CTYPE", "LANG"))
+    locale = next(filter(None, names), getattr(stream, "encoding", None) or "")
+    return "utf8" in locale.lower().replace("-", "")
+
+
+def _columns(stream: TextIO, environ: Mapping[str, str]) -> int:
+    told = environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH
+    except (OSError, ValueError):
+        return _WIDTH
+
+
+def cells(text: str) -> int:
+    """Return how many cells of a terminal ``text`` takes: a Chinese character takes two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def padded(text: str, width: int) -> str:
+    """Return ``text`` with spaces up to ``width`` cells."""
+    return text + " " * (width - cells(text))
+
+
+def cut(text: str, width: int, mark: str) -> str:
+    """Return ``text`` within ``width`` cells, ended by ``mark`` where something is gone."""
+    return text if cells(text) <= width else _head(text, width - len(mark)) + mark[:width]
+
+
+def _head(text: str, width: int) -> str:
+    taken = 0
+    for index, char in enumerate(text):
+        taken += cells(char)
+        if taken > width:
+            return text[:index]
+    return text
+
+
+def _tail(text: str, width: int) -> str:
+    return _head(text[::-1], width)[::-1]
+
+
+def _cut_front(text: str, width: int, mark: str) -> str:
+    return text if cells(text) <= width else mark[:width] + _tail(text, width - len(mark))
+
+
+def _cut_middle(text: str, width: int, mark: str) -> str:
+    if cells(text) <= width:
+        return text
+    tail = _tail(text, (width - len(mark)) // 2)
+    return _head(text, width - len(mark) - cells(tail)) + mark[:width] + tail
+
+
+def cutter(names: Iterable[str], width: int, mark: str) -> Callable[[str], str]:
+    """Return the way to cut ``names`` to ``width`` cells that keeps most of them distinct.
+
+    Names of a pool often share their beginning, sometimes their end.
+    """
+    known = set(names)
+
+    def distinct(way: Callable[[str, int, str], str]) -> int:
+        return len({way(name, width, mark) for name in known})
+
+    best = max((cut, _cut_middle, _cut_front), key=distinct)
+    return lambda name: best(name, width, mark)

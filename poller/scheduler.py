@@ -1,0 +1,343 @@
+"""Many accounts: a fixed set of workers, slots, bounds, and the stream of reports.
+
+A worker takes the next account and makes its first attempt; only an account that fails
+gets a task of its own, which asks for a slot again for each further attempt. A slot is
+held while a request is in flight, never while waiting.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from poller.attempts import Attempts, Poll
+from poller.core.model import Failure, FailureKind, Report, Retry, Usage
+from poller.core.policy import Breaker, Pause, RetryBudget
+from poller.upstream.retry import persist
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from poller.accounts import Account, Source
+    from poller.attempts import Fetches, Outcome
+    from poller.settings import Settings
+
+_BUFFER = 64
+"""Reports that wait for a slow reader before the fan-out slows down."""
+
+
+class _Queue:
+    """The way from the workers to the reader: bounded, in order of arrival."""
+
+    def __init__(self) -> None:
+        self._ready: deque[Report] = deque()
+        self._closed = False
+        self._arrived = anyio.Event()
+        self._taken = anyio.Event()
+
+    async def put(self, report: Report) -> None:
+        """Hand a report over; where this is cancelled while it waits, it was not handed over."""
+        while len(self._ready) >= _BUFFER:
+            if self._taken.is_set():
+                self._taken = anyio.Event()
+            await self._taken.wait()
+        self._ready.append(report)
+        self._arrived.set()
+
+    async def get(self) -> Report | None:
+        """Take the next report, or None at the end."""
+        while not self._ready:
+            if self._closed:
+                return None
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
+        if len(self._ready) >= _BUFFER:
+            self._taken.set()
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Let the reader end once everything has been taken."""
+        self._closed = True
+        self._arrived.set()
+
+
+class Reports:
+    """The reports of a run, as they come: an asynchronous iterator, one per account."""
+
+    def __init__(self, queue: _Queue, stop: Callable[[Failure], None]) -> None:
+        self._queue = queue
+        self._stop = stop
+
+    def stop(self, failure: Failure) -> None:
+        """End the run: what is in flight is cut, every account left gets ``failure``."""
+        self._stop(failure)
+
+    def __aiter__(self) -> Reports:
+        return self
+
+    async def __anext__(self) -> Report:
+        report = await self._queue.get()
+        if report is None:
+            raise StopAsyncIteration
+        return report
+
+
+@asynccontextmanager
+async def fan_out(
+    source: Source,
+    client: Fetches,
+    settings: Settings,
+    *,
+    note: Callable[[str], None] | None = None,
+) -> AsyncGenerator[Reports]:
+    """Poll every account of ``source``; yield the stream of their reports.
+
+    At most ``settings.concurrency`` requests are in flight. Leaving the context early
+    cancels what is under way. ``note`` is told what goes on, a line at a time.
+    """
+    raised: Exception | None = None
+    queue = _Queue()
+    run = _Run(source, Attempts(client, settings), settings, queue=queue, note=note)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run.go)
+        try:
+            yield Reports(queue, run.stop)
+        except Exception as error:  # noqa: BLE001 - raised again below, outside the group
+            raised = error
+        tasks.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
+
+
+class _Run:
+    """The state of one run."""
+
+    def __init__(
+        self,
+        source: Source,
+        attempts: Attempts,
+        settings: Settings,
+        *,
+        queue: _Queue,
+        note: Callable[[str], None] | None,
+    ) -> None:
+        self._source = source
+        self._attempts = attempts
+        self._queue = queue
+        self._note = note
+        self._concurrency = settings.concurrency
+        self._slots = anyio.Semaphore(settings.concurrency, fast_acquire=True)
+        # Accounts under way are bounded at 8 times the concurrency, 64 at least.
+        waiting = max(64, 8 * settings.concurrency) - settings.concurrency
+        self._waiting = anyio.Semaphore(waiting, fast_acquire=True)
+        self._lost_slots = 0
+        self._pace_s = 0.0 if settings.rate is None else 1 / settings.rate
+        self._next_start = 0.0
+        self._budget = RetryBudget()
+        self._pause = Pause()
+        self._breaker = Breaker(settings.patience_s)
+        self._breaker_moved = anyio.Event()
+        self._under_way: dict[int, Poll] = {}
+        self._left_over: Failure | None = None
+        self._tasks = anyio.create_task_group()
+
+    async def go(self) -> None:
+        """Run to the end: every account its report, then the stream is closed."""
+        async with self._tasks:
+            for _ in range(self._concurrency):
+                self._tasks.start_soon(self._work)
+        await self._conclude_left()
+        self._queue.close()
+
+    def stop(self, failure: Failure) -> None:
+        """Cut what is in flight; every account left gets ``failure``."""
+        self._left_over = failure
+        self._tasks.cancel_scope.cancel()
+
+    async def _conclude_left(self) -> None:
+        """Report what was cut, and every account not yet tried."""
+        failure = self._left_over
+        if failure is None:
+            return
+        for poll in self._under_way.values():
+            await self._queue.put(poll.report or self._attempts.conclude(poll, failure))
+        self._under_way.clear()
+        for account in await self._source.remaining(unread=failure):
+            outcome = account.outcome if isinstance(account.outcome, Failure) else failure
+            await self._finish(Poll(account), outcome)
+
+    async def _work(self) -> None:
+        while True:
+            await self._admitted()
+            account = await self._source.next()
+            if account is None:
+                return
+            await self._start(account)
+
+    async def _start(self, account: Account, *, probe: bool = False) -> None:
+        """Make an account's first attempt; hand it on where that is not its end."""
+        poll = self._under_way[account.position] = Poll(account)
+        if isinstance(account.outcome, Failure):
+            await self._finish(poll, account.outcome)
+            return
+        if not await self._enter_slot(probe=probe) and self._left_over is not None:
+            await self._finish(poll, self._left_over)
+            return
+        self._budget.started += 1
+        outcome = await self._attempt(poll)
+        self._watch(outcome)
+        if isinstance(outcome, Failure) and self._attempts.may_retry(poll, outcome):
+            await self._waiting.acquire()
+            self._tasks.start_soon(self._persist, poll, outcome)
+            return
+        await self._finish(poll, outcome)
+
+    async def _persist(self, poll: Poll, failure: Failure) -> None:
+        """See a failed account through its retries."""
+        try:
+            outcome = await self._retried(poll, failure)
+            if poll.unproven:
+                await self._slots.acquire()
+                outcome = await self._proven(poll, outcome)
+        finally:
+            self._waiting.release()
+        await self._finish(poll, outcome)
+
+    async def _retried(self, poll: Poll, failure: Failure) -> Outcome:
+        last = failure
+
+        async def again() -> Outcome:
+            nonlocal last
+            entered = False
+            with anyio.move_on_after(self._attempts.deadline_left_s(poll)):
+                entered = await self._enter_slot()
+            if not entered:
+                return replace(last, retry=Retry.NEVER)
+            outcome = await self._attempt(poll)
+            last = outcome if isinstance(outcome, Failure) else last
+            return outcome
+
+        def may_retry(failure: Failure, _attempts: int, wait_s: float) -> bool:
+            if self._left_over is not None:
+                return False
+            return self._attempts.may_retry(poll, failure, wait_s=wait_s) and self._budget.take()
+
+        return await persist(failure, again, may_retry=may_retry, sleep=anyio.sleep)
+
+    async def _enter_slot(self, *, probe: bool = False) -> bool:
+        """Wait for what keeps requests from starting, then hold a slot; False where none will."""
+        if not probe and not await self._admitted():
+            return False
+        await self._slots.acquire()
+        if self._pace_s:
+            try:
+                await self._paced()
+            except BaseException:
+                self._slots.release()
+                raise
+        return True
+
+    async def _attempt(self, poll: Poll) -> Outcome:
+        """Make one attempt in the slot that is held, and give the slot back."""
+        try:
+            outcome = await self._attempts.attempt(poll)
+        finally:
+            self._slots.release()
+        self._heed(poll, outcome)
+        return outcome
+
+    async def _proven(self, poll: Poll, outcome: Outcome) -> Outcome:
+        try:
+            return await self._attempts.prove(poll, outcome)
+        finally:
+            self._slots.release()
+
+    async def _finish(self, poll: Poll, outcome: Outcome) -> None:
+        report = self._attempts.conclude(poll, outcome)
+        await self._queue.put(report)
+        self._under_way.pop(poll.account.position, None)
+
+    async def _paced(self) -> None:
+        now = time.monotonic()
+        start = self._next_start = max(self._next_start, now)
+        self._next_start += self._pace_s
+        if start > now:
+            await anyio.sleep(start - now)
+
+    async def _admitted(self) -> bool:
+        """Wait while the upstream has asked for a pause, or looks dead; False once given up."""
+        while self._left_over is None:
+            wait_s = self._pause.left_s(now=time.monotonic())
+            if wait_s > 0:
+                await anyio.sleep(wait_s)
+            elif self._breaker.is_open:
+                await self._breaker_moved.wait()
+            else:
+                return True
+        return False
+
+    def _heed(self, poll: Poll, outcome: Outcome) -> None:
+        """Take note of what any attempt's end says about the upstream or this machine."""
+        if isinstance(outcome, Usage):
+            return
+        if self._note is not None:
+            attempt = f"attempt {poll.attempts}"
+            self._note(f"{poll.account.label}: {attempt}: {outcome.kind}: {outcome.message}")
+        if outcome.retry_after_s is not None:
+            self._pause.note(outcome.retry_after_s, now=time.monotonic())
+        if outcome.kind is FailureKind.LOCAL_RESOURCE:
+            self._lose_a_slot()
+
+    def _lose_a_slot(self) -> None:
+        if self._concurrency - self._lost_slots > 1 and self._slots.value > 0:
+            self._slots.acquire_nowait()
+            self._lost_slots += 1
+
+    def _watch(self, outcome: Outcome) -> None:
+        """Tell the breaker of a first attempt's end, and look after it once it opens."""
+        failure = outcome if isinstance(outcome, Failure) else None
+        was_open = self._breaker.is_open
+        more = self._source.known_left
+        self._breaker.note(failure, now=time.monotonic(), more=more)
+        if was_open and not self._breaker.is_open:
+            self._breaker_moved.set()
+        elif not was_open and self._breaker.is_open and failure is not None:
+            self._breaker_moved = anyio.Event()
+            self._tasks.start_soon(self._probe, failure)
+
+    async def _probe(self, last: Failure) -> None:
+        """Try one account now and then, until the upstream answers or patience is over."""
+        moved = self._breaker_moved
+        while self._breaker.is_open and not moved.is_set():
+            wait_s = self._breaker.probe_wait_s()
+            left_s = self._breaker.patience_left_s(now=time.monotonic())
+            await anyio.sleep(min(wait_s, left_s))
+            if left_s <= wait_s:
+                self._left_over = _circuit_open(last)
+                break
+            if not await self._probe_one():
+                self._breaker.close()
+        moved.set()
+
+    async def _probe_one(self) -> bool:
+        """Ask for one account drawn at random; False where none is left to ask for."""
+        while (account := await self._source.draw(random)) is not None:
+            await self._start(account, probe=True)
+            if not isinstance(account.outcome, Failure):
+                return True
+        return False
+
+
+def _circuit_open(last: Failure) -> Failure:
+    return Failure(
+        FailureKind.CIRCUIT_OPEN,
+        f"not asked: the upstream looks dead, account after account: {last.message}",
+        "try again later, or wait longer with --patience",
+        retryable=True,
+    )

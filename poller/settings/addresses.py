@@ -1,0 +1,198 @@
+"""Where requests may go: the upstream's URL, proxies, and which proxy a URL gets.
+
+A token goes wherever these say, so they are strict: whatever two parsers of URLs could
+read differently is refused.
+"""
+
+from __future__ import annotations
+
+from poller.settings import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TRUSTED_HOSTS = ("chatgpt.com", "chat.openai.com")
+"""Where a configuration file of unknown origin may send credentials."""
+
+_SCHEMES = ("http", "https")
+_AMBIGUOUS = '\\"<>^`{|}'
+_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
+_HIGHEST_PORT = 65535
+
+
+class Address:
+    """A URL taken apart; the host in lower case, without brackets."""
+
+    __slots__ = ("fragment", "host", "path", "port", "query", "scheme", "userinfo")
+
+    def __init__(self, text: str) -> None:
+        """Take ``text`` apart.
+
+        Raises:
+            ValueError: for what is no URL with a host, or could be read in two ways.
+        """
+        from urllib.parse import urlsplit
+
+        parts = urlsplit(_unambiguous(text))
+        self.scheme = parts.scheme.lower()
+        self.userinfo, _, place = parts.netloc.rpartition("@")
+        self.host, self.port = _host_and_port(place)
+        self.path = parts.path
+        self.query = parts.query
+        self.fragment = "#" in text
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is a literal address of this machine: 127.0.0.0/8 or ::1."""
+        from ipaddress import IPv4Address, IPv6Address, ip_address
+
+        try:
+            ip = ip_address(self.host)
+        except ValueError:
+            return False
+        return ip == IPv6Address("::1") or (isinstance(ip, IPv4Address) and ip.is_loopback)
+
+
+def _unambiguous(text: str) -> str:
+    plain = all("!" <= char <= "~" and char not in _AMBIGUOUS for char in text)
+    if not plain:
+        raise ValueError("not printable ASCII")
+    return text
+
+
+def _host_and_port(place: str) -> tuple[str, int | None]:
+    host, colon, port = place.lower().partition(":")
+    if place.startswith("["):
+        host, _, rest = place[1:].lower().partition("]")
+        _, colon, port = rest.partition(":")
+        if rest and not rest.startswith(":"):
+            raise ValueError("something between ] and the port")
+        _check_six(host)
+    elif not host or not _HOST_CHARACTERS.issuperset(host):
+        raise ValueError("no host")
+    return host, _port(port) if colon else None
+
+
+def _check_six(host: str) -> None:
+    from ipaddress import IPv6Address
+
+    if IPv6Address(host).scope_id is not None:
+        raise ValueError("an address with a zone")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= _HIGHEST_PORT:
+        raise ValueError("no port")
+    return int(text)
+
+
+def target_address(value: object) -> str | None:
+    """Return the URL to ask, if it may be asked: https, or http on a loopback literal."""
+    if not isinstance(value, str):
+        return None
+    try:
+        address = Address(value)
+    except ValueError:
+        return None
+    if address.userinfo or "@" in value.partition("//")[2].partition("/")[0]:
+        raise UsageError("expected a URL without user and password in it")
+    if address.fragment:
+        raise UsageError("expected a URL without '#' in it")
+    allowed = address.scheme == "https" or (address.scheme == "http" and address.is_loopback)
+    return value if allowed else None
+
+
+def is_known_target(url: str) -> bool:
+    """Tell whether an accepted target is the upstream itself or on this machine."""
+    address = Address(url)
+    return address.host in TRUSTED_HOSTS or address.is_loopback
+
+
+def proxy_address(value: object) -> str | None:
+    """Return the URL of a proxy, ``http://`` put before a bare ``host:port``.
+
+    Raises:
+        UsageError: for a scheme that is not spoken; it says what to do instead.
+    """
+    if not isinstance(value, str):
+        return None
+    text = value if "://" in value else f"http://{value}"
+    scheme = text.partition("://")[0].lower()
+    if scheme.startswith("socks"):
+        raise UsageError(_no_socks(scheme))
+    try:
+        address = Address(text)
+    except ValueError:
+        return None
+    bare = address.path in ("", "/") and not address.query and not address.fragment
+    return text.rstrip("/") if bare and scheme in _SCHEMES else None
+
+
+def _no_socks(scheme: str) -> str:
+    from poller.core.text import printable
+
+    return (
+        f"{printable(scheme[:8])} proxies are not spoken here: give your proxy program's http port "
+        "(http://HOST:PORT), or install one that has one, such as privoxy, in front of it"
+    )
+
+
+def proxy_for(url: str, *, environ: Mapping[str, str]) -> str | None:
+    """Return the environment's proxy for ``url``, None where it is to be asked directly.
+
+    As curl does it: ``https_proxy``, then ``all_proxy``, unless ``no_proxy`` names the
+    host; lower case before upper case, an empty variable as none. Only https targets get
+    one: over http, a proxy would see the token.
+
+    Raises:
+        UsageError: where the variable in force holds what is no proxy or is not spoken.
+    """
+    address = Address(url)
+    if address.scheme != "https":
+        return None
+    name = _first_set(("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), environ)
+    if name is None or _is_excepted(address, environ):
+        return None
+    return _proxy_named(name, environ[name])
+
+
+def _proxy_named(name: str, value: str) -> str:
+    from poller.settings.values import PROXY
+
+    try:
+        return str(PROXY.accept(value.strip()))
+    except UsageError as error:
+        raise UsageError(f"environment variable {name}: {error}") from None
+
+
+def _first_set(names: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    return next((name for name in names if environ.get(name, "").strip()), None)
+
+
+def _is_excepted(address: Address, environ: Mapping[str, str]) -> bool:
+    name = _first_set(("no_proxy", "NO_PROXY"), environ)
+    if name is None:
+        return False
+    entries = environ[name].lower().replace(",", " ").split()
+    return any(_excepts(entry, address) for entry in entries)
+
+
+def _excepts(entry: str, address: Address) -> bool:
+    if entry == "*":
+        return True
+    try:
+        host, port = _host_and_port(
+            f"[{entry}]" if entry.count(":") > 1 > entry.count("[") else entry
+        )
+    except ValueError:
+        return _is_below(address.host, entry)
+    if port is not None and port != (address.port or 443):
+        return False
+    return _is_below(address.host, host)
+
+
+def _is_below(host: str, domain: str) -> bool:
+    domain = domain.removeprefix("*").strip(".")
+    host = host.strip(".")
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))

@@ -1,0 +1,1 @@
+"""A made-up upstream that can also misbehave, for the demo, the tests and the benchmarks."""

@@ -1,0 +1,305 @@
+"""The server: one asyncio protocol, no HTTP library, so that it can misbehave.
+
+It answers whoever asks: user, plan and e-mail are read from the token's claims, the
+account id from its header, the figures from a hash of these (``payloads``), the fault
+from the account id's end (``faults``). Nothing is verified and nothing is kept but
+counts. A plain answer costs no task, and no timer unless a latency is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import orjson
+
+from poller.simulator import faults
+from poller.simulator.connection import Connection
+from poller.simulator.counting import AccountCount, Counts, Stats
+from poller.simulator.payloads import SHAPES, Payload, payload_of
+from poller.simulator.plays import Ask, Play, http_date
+from poller.simulator.wire import Caller, Request, Stamp, answer, caller_of
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, Mapping
+
+PATH = "/backend-api/wham/usage"
+
+_USAGE_PATHS = (b"/wham/usage", b"/api/codex/usage")
+_STRANGER = Caller("user-stranger", "acct-stranger", "plus", "stranger@example.com")
+_WILDCARDS: Mapping[str, str] = MappingProxyType({"0.0.0.0": "127.0.0.1", "::": "::1"})  # noqa: S104
+_BACKLOG = 4_096
+
+
+class Simulator:
+    """A made-up upstream at work; ``serve`` makes one."""
+
+    def __init__(  # noqa: PLR0913 - everything a test may want to be different
+        self,
+        *,
+        latency_s: float = 0.0,
+        fault: str | None = None,
+        figures: Mapping[str, str | Mapping[str, object] | bytes] | None = None,
+        surplus: bool = False,
+        seed: int = 0,
+        now: float | None = None,
+        clock_offset_s: float = 0.0,
+        detail: bool = True,
+    ) -> None:
+        self.url = ""
+        """Of the usage endpoint; set once the server listens."""
+        self.latency_s = latency_s
+        self.surplus = surplus
+        self.counts = Counts(detail)
+        self.transports: set[asyncio.Transport] = set()
+        self.fault = fault
+        self._figures: Mapping[str, str | Mapping[str, object] | bytes] = figures or {}
+        self._rng = random.Random(seed)
+        self._now = now
+        self._clock_offset_s = clock_offset_s
+        self._dated_at = 0
+        self._date = b""
+        self._serial = 0
+        self._last = self._before = _STRANGER
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return self.url.removesuffix(PATH)
+
+    @property
+    def fault(self) -> str | None:
+        """The fault that every request meets, or None; may be set at any time."""
+        return self._fault_text
+
+    @fault.setter
+    def fault(self, text: str | None) -> None:
+        self._fault = None if text is None else faults.fault_of(text)
+        self._fault_text = text
+
+    def stats(self, *, headers: bool = True) -> Stats:
+        """Return the counts so far."""
+        return self.counts.stats(headers=headers)
+
+    def reset_stats(self) -> None:
+        """Count from nothing again; what is open or under way stays counted."""
+        self.counts = self.counts.successor()
+
+    async def reached(self, requests: int) -> None:
+        """Return as soon as so many requests have arrived."""
+        if self.counts.requests < requests:
+            arrived = asyncio.get_running_loop().create_future()
+            self._waiting.append((requests, arrived))
+            await arrived
+
+    def payload(self, caller: Caller) -> Payload:
+        """Return what a plain answer to ``caller`` says now (not where bytes are pinned)."""
+        now = time.time() if self._now is None else self._now
+        pinned = self._pinned(caller)
+        payload = payload_of(
+            caller.user_id,
+            caller.account_id,
+            plan=caller.plan,
+            email=caller.email,
+            now=now,
+            shape=pinned if isinstance(pinned, str) else None,
+        )
+        return (
+            payload if pinned is None or isinstance(pinned, str | bytes) else {**payload, **pinned}
+        )
+
+    def reply(
+        self, request: Request, *, asked: list[str], reused: bool
+    ) -> tuple[AccountCount | None, bytes | Play]:
+        """Return what to answer, and the account it is counted under, if any."""
+        if request.asks_for_counts:
+            return None, self._tell(request)
+        self._count_in()
+        if not request.path.endswith(_USAGE_PATHS):
+            self.counts.other_paths += 1
+            return None, self.refusal(404)
+        if request.method != b"GET":
+            self.counts.other_methods += 1
+            return None, self.refusal(405)
+        caller = caller_of(request)
+        self._note(caller, asked)
+        account, attempt = self.counts.start(caller, request, at_s=self._seen_at_s())
+        return account, self._usage(request, caller, attempt=attempt, reused=reused)
+
+    def refusal(self, status: int) -> bytes:
+        """Return an answer in JSON that says no more than its status."""
+        body = orjson.dumps({"error": {"message": f"made up: {status}"}})
+        extra = b"Allow: GET\r\n" if status == 405 else b""
+        return answer(self._stamp(), status, body, extra=extra, closes=status in {400, 413, 431})
+
+    def _count_in(self) -> None:
+        self.counts.requests += 1
+        self.counts.last_request_at_s = time.monotonic()
+        if not self._waiting:
+            return
+        for requests, arrived in self._waiting:
+            if requests <= self.counts.requests and not arrived.done():
+                arrived.set_result(None)
+        self._waiting = [one for one in self._waiting if not one[1].done()]
+
+    def _seen_at_s(self) -> float:
+        return self.counts.last_request_at_s or 0.0
+
+    def _note(self, caller: Caller, asked: list[str]) -> None:
+        if caller != self._last:
+            self._before, self._last = self._last, caller
+        if self.counts.detail:
+            if not asked:
+                self.counts.connections.append(asked)
+            asked.append(caller.account_id or "")
+
+    def _usage(
+        self, request: Request, caller: Caller, *, attempt: int, reused: bool
+    ) -> bytes | Play:
+        if not request.headers.get(b"authorization"):
+            return self.refusal(401)
+        try:
+            fault = self._fault or _own_fault(caller)
+            if fault is not None and fault.strikes(attempt=attempt, reused=reused):
+                return fault.act(self._ask(request, caller, fault.arg))
+        except ValueError as error:  # a fault misspelt: say so rather than answer as if well
+            body = orjson.dumps({"error": {"code": "unknown_fault", "message": str(error)}})
+            return answer(self._stamp(), 501, body)
+        if self.surplus:
+            return faults.surplus(self._ask(request, caller, ""))
+        return answer(self._stamp(), 200, self._body(caller), closes=request.closes)
+
+    def _ask(self, request: Request, caller: Caller, arg: str) -> Ask:
+        stamp = self._stamp()
+        return Ask(
+            arg=arg,
+            payload=self.payload(caller),
+            body=self._body(caller),
+            strange=self.payload(self._before),
+            authorization=request.headers[b"authorization"].decode("latin-1"),
+            dated_at=self._dated_at,
+            stamp=stamp,
+            rng=self._rng,
+            closes=request.closes,
+        )
+
+    def _body(self, caller: Caller) -> bytes:
+        pinned = self._pinned(caller)
+        return pinned if isinstance(pinned, bytes) else orjson.dumps(self.payload(caller))
+
+    def _pinned(self, caller: Caller) -> str | Mapping[str, object] | bytes | None:
+        if not self._figures:
+            return None
+        by_user = self._figures.get(caller.user_id or "")
+        return self._figures.get(caller.account_id or "") if by_user is None else by_user
+
+    def _stamp(self) -> Stamp:
+        dated_at = int(time.time() + self._clock_offset_s)
+        if dated_at != self._dated_at:
+            self._dated_at, self._date = dated_at, http_date(dated_at)
+        self._serial += 1
+        return Stamp(self._date, self._serial)
+
+    def _tell(self, request: Request) -> bytes:
+        if request.path.endswith(b"/reset"):
+            self.reset_stats()
+        stats = self.stats(headers=b"headers=1" in request.query)
+        return answer(self._stamp(), 200, orjson.dumps(stats), closes=request.closes)
+
+
+def _own_fault(caller: Caller) -> faults.Fault | None:
+    _, _, text = (caller.account_id or "").partition("~")
+    return faults.fault_of(text) if text else None
+
+
+@asynccontextmanager
+async def serve(  # noqa: PLR0913 - everything a test may want to be different
+    *,
+    latency_s: float = 0.0,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ssl_context: ssl.SSLContext | None = None,
+    fault: str | None = None,
+    figures: Mapping[str, str | Mapping[str, object] | bytes] | None = None,
+    surplus: bool = False,
+    seed: int = 0,
+    now: float | None = None,
+    clock_offset_s: float = 0.0,
+    detail: bool = True,
+) -> AsyncGenerator[Simulator]:
+    """Serve the usage endpoint on this event loop until the context is left.
+
+    Args:
+        latency_s: How long every usage answer waits.
+        host: Address to listen on; a name is resolved as IPv4.
+        port: 0 for a free one.
+        ssl_context: Of a server; https with it.
+        fault: What every request meets, whatever its account id asks for.
+        figures: By user id or account id: the name of a shape, keys that replace those
+            of the payload, or bytes that are the body.
+        surplus: Whether another account's answer follows every plain one.
+        seed: Of the surplus answers' delays and of garbage.
+        now: Unix seconds that payloads count from; None for the clock.
+        clock_offset_s: How far the Date headers are off.
+        detail: Whether times, headers and connections are kept for the counts.
+
+    Raises:
+        ValueError: ``fault``, or a shape in ``figures``, is unknown.
+        OSError: the address cannot be listened on.
+    """
+    for pinned in (figures or {}).values():
+        if isinstance(pinned, str) and pinned not in SHAPES:
+            raise ValueError(f"{pinned!r}: unknown shape; see poller.simulator.payloads.SHAPES")
+    simulator = Simulator(
+        latency_s=latency_s,
+        fault=fault,
+        figures=figures,
+        surplus=surplus,
+        seed=seed,
+        now=now,
+        clock_offset_s=clock_offset_s,
+        detail=detail,
+    )
+    server = await _listen(simulator, host, port, ssl_context)
+    simulator.url = _url(host, server.sockets[0].getsockname()[1], tls=ssl_context is not None)
+    try:
+        yield simulator
+    finally:
+        await _close(server, simulator)
+
+
+async def _listen(
+    simulator: Simulator, host: str, port: int, ssl_context: ssl.SSLContext | None
+) -> asyncio.Server:
+    # One family: on port 0 a name with two would get two ports.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return await asyncio.get_running_loop().create_server(
+        lambda: Connection(simulator),
+        host,
+        port,
+        family=family,
+        ssl=ssl_context,
+        backlog=_BACKLOG,
+    )
+
+
+def _url(host: str, port: int, *, tls: bool) -> str:
+    name = _WILDCARDS.get(host, host)
+    scheme = "https" if tls else "http"
+    return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}{PATH}"
+
+
+async def _close(server: asyncio.Server, simulator: Simulator) -> None:
+    """Drop everything at once; hung connections would keep ``wait_closed`` waiting."""
+    server.close()
+    for transport in tuple(simulator.transports):
+        transport.abort()
+    for _ in range(3):  # an aborted transport says goodbye in the loop's next rounds
+        await asyncio.sleep(0)

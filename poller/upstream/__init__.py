@@ -1,0 +1,1 @@
+"""The far side: the one place that talks to the usage endpoint."""

@@ -1,0 +1,364 @@
+"""The command line: what it answers without polling, and what it refuses."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from poller import __version__, cli
+from poller.cli import help_text, main, parse, parser
+from poller.settings import Settings, UsageError
+from poller.settings.options import OTHERS, Option, every_option
+from poller.settings.values import PATH
+
+ROOT = Path(__file__).parents[1]
+POLLER = (sys.executable, "-m", "poller")
+
+
+def run(*argv: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the program in the checkout and return what it said."""
+    options = {"stdout": subprocess.PIPE, "cwd": ROOT} | options
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        (*POLLER, *argv), stderr=subprocess.PIPE, text=True, check=False, **options
+    )
+
+
+def refusal(*argv: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        parse(argv)
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand where no configuration file is."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
+# Parsing
+
+
+def test_nothing_said_is_the_defaults() -> None:
+    assert parse([]) == Settings()
+
+
+def test_every_flag_sets_its_field(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    words = """alice --account-dir a --files-from - --chatgpt-url https://example.com/u
+        --concurrency 1 --rate 2 --timeout 3 --retries 4 --account-deadline 5 --deadline 6
+        --patience 7 --proxy http://p:8 --ca-file ca.pem --format jsonl --ordered --raw-json
+        --raw-headers --show-identity --timezone UTC --fail-under 9 --quiet -v team-*
+        --account-dir=b -v"""
+    assert parse(words.split()) == Settings(
+        accounts=("alice", "team-*"),
+        account_dirs=("a", "b"),
+        files_from="-",
+        chatgpt_url="https://example.com/u",
+        concurrency=1,
+        rate=2.0,
+        timeout_s=3.0,
+        retries=4,
+        account_deadline_s=5.0,
+        deadline_s=6.0,
+        patience_s=7.0,
+        proxy="http://p:8",
+        ca_file="ca.pem",
+        format="jsonl",
+        ordered=True,
+        raw_json=True,
+        raw_headers=True,
+        show_identity=True,
+        timezone="UTC",
+        fail_under=9.0,
+        quiet=True,
+        verbose=2,
+    )
+
+
+def test_after_two_dashes_everything_is_an_account() -> None:
+    assert parse(["a", "--ordered", "--", "-q", "--help", "-"]).accounts == (
+        "a",
+        "-q",
+        "--help",
+        "-",
+    )
+
+
+def test_the_demo_makes_up_twelve_accounts_where_no_number_is_said() -> None:
+    assert parse(["--demo"]).demo == 12
+    assert parse(["--demo", "--ordered"]).demo == 12
+    assert parse(["--demo", "7"]).demo == 7
+    assert parse(["--demo=7"]).demo == 7
+
+
+def test_more_verbose_than_most_is_no_mistake() -> None:
+    assert parse(["-vvvvv", "-v"]).verbose == 3
+
+
+def test_the_parser_knows_every_flag_and_no_other() -> None:
+    actions = parser()._actions
+    known = {flag for action in actions for flag in action.option_strings}
+    assert known == {flag for o in (*every_option(), *OTHERS) for flag in o.flags}
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--acount-dir D", "--acount-dir: unknown option; did you mean --account-dir?"),
+        ("--account_dir=D", "--account_dir: unknown option; did you mean --account-dir?"),
+        ("--concurency 8", "--concurency: unknown option; did you mean --concurrency?"),
+        ("-format table", "-format: unknown option; did you mean --format?"),
+        ("--bogus", "--bogus: unknown option; poller --help shows them all"),
+        ("-x", "-x: unknown option; poller --help shows them all"),
+        ("--conc 8", "--conc: unknown option; did you mean --config?"),
+        (
+            "--user-agent x",
+            "--user-agent: set 'user_agent' in [requests] of the configuration file instead",
+        ),
+        ("--timeout", "--timeout: expected a number of seconds above 0, got nothing"),
+        ("--config", "--config: expected a path, got nothing"),
+        ("--timeout --ordered", "--timeout: expected a number of seconds above 0, got nothing"),
+        ("--ordered=yes", "--ordered: takes no value"),
+        ("--quiet=yes", "--quiet: takes no value"),
+        (
+            "--format tabel",
+            "--format: expected 'auto', 'table' or 'jsonl', got \"tabel\"; did you mean 'table'?",
+        ),
+        (
+            "--demo alice",
+            (
+                '--demo: expected how many accounts to make up, got "alice"; '
+                "--demo polls made-up accounts only, leave it out to poll yours"
+            ),
+        ),
+        ("--retries -1", "--retries: expected a whole number from 0 to 100, got -1"),
+    ],
+)
+def test_a_mistake_is_told_with_what_to_type_instead(words: str, message: str) -> None:
+    assert refusal(*words.split()) == message
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    told = refusal("--bogus", "--timeout=soon", "", "--retries=x").splitlines()
+    assert [line.partition(":")[0] for line in told] == [
+        "--bogus",
+        "ACCOUNT",
+        "--timeout",
+        "--retries",
+    ]
+
+
+def test_a_token_given_to_an_unknown_option_is_not_repeated() -> None:
+    assert "eyJ" not in refusal("--token=eyJhbGciOiJSUzI1NiJ9.e30.c2ln")
+    assert "eyJ" not in refusal("--eyJhbGciOiJSUzI1NiJ9.e30.c2ln")
+
+
+def test_escapes_in_words_are_shown_escaped() -> None:
+    assert refusal("--\x1b[31mred") == (
+        "--\\x1b[31mred: unknown option; poller --help shows them all"
+    )
+    assert refusal("--timeout", "\udcff\n").endswith('got "\\xff\\x0a"')
+
+
+def test_a_refusal_leaves_with_64_and_one_clear_sentence() -> None:
+    done = run("--acount-dir", "D")
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert done.stderr == "poller: --acount-dir: unknown option; did you mean --account-dir?\n"
+
+
+def test_a_refusal_of_several_lines_names_the_program_on_each(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--bogus", "--retries=x"]) == 64
+    told = capfd.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert all(line.startswith("poller: --") for line in told)
+
+
+def test_a_refusal_is_told_in_an_ascii_locale_too() -> None:
+    done = run("--timeout", "火", env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0"})
+    assert done.returncode == 64
+    assert done.stderr.startswith("poller: --timeout: expected ")
+
+
+# Answers
+
+
+def test_the_help_tells_every_flag_and_default_within_80_columns() -> None:
+    text = help_text()
+    for option in (*every_option(), *OTHERS):
+        assert all(re.search(rf"(?m)^  (-\w, )?{flag}\b", text) for flag in option.flags[-1:])
+    for default in (
+        "8",
+        "15",
+        "2",
+        "60",
+        "40",
+        "auto",
+        "https://chatgpt.com/backend-api/wham/usage",
+    ):
+        assert f"(default: {default})" in text
+    assert max(map(len, text.splitlines())) < 80
+    assert text.isascii()
+
+
+def test_the_help_stands_in_groups_and_ends_with_six_examples() -> None:
+    groups = re.findall(r"(?m)^(\w+):$", help_text())
+    assert groups == ["accounts", "requests", "output", "other", "examples"]
+    examples = help_text().partition("examples:\n")[2].splitlines()
+    assert len(examples) == 6
+    assert all("poller" in line for line in examples)
+
+
+def test_a_long_flag_stands_on_a_line_of_its_own() -> None:
+    lines = list(cli._help_lines(Option("a_key_with_a_long_name", PATH, "what it is")))
+    assert lines == ["  --a-key-with-a-long-name FILE", " " * 24 + "what it is"]
+
+
+def test_every_example_of_the_help_parses() -> None:
+    for line in help_text().partition("examples:\n")[2].splitlines():
+        words = re.split(r"[>|]|  +|\|\|", line.partition("poller")[2])[0]
+        parse(words.replace("'", "").split())
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("-h",), ("--bogus", "--timeout", "--help"), ("-vh",)]
+)
+def test_help_is_given_whatever_else_is_said(words: tuple[str, ...]) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, help_text(), "")
+
+
+def test_the_version_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"poller {__version__}\n"
+
+
+def test_the_schema_is_told() -> None:
+    done = run("--schema")
+    assert done.returncode == 0
+    assert "schema_version" in json.loads(done.stdout)["properties"]
+
+
+def test_no_configuration_file_is_read_for_an_answer(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("nonsense")
+    assert main(["--version"]) == 0
+
+
+def test_sys_argv_is_what_counts_where_nothing_is_passed(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["poller", "--version"])
+    assert main() == 0
+    assert __version__ in capfd.readouterr().out
+
+
+# What help costs
+
+
+def test_help_imports_nothing_that_it_does_not_need() -> None:
+    code = (
+        "import sys; before = {*sys.modules}; from poller.cli import main; main(['--help']); "
+        "print(*{*sys.modules} - before)"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    imported = set(done.stdout.splitlines()[-1].split())
+    costly = "aiohttp anyio asyncio tenacity rich orjson argparse dataclasses inspect typing re"
+    assert not imported & {*costly.split(), "pathlib", "tomllib", "urllib.parse", "platformdirs"}
+
+
+def test_help_costs_less_than_100_ms_of_processor_time() -> None:
+    def cost_s(*argv: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run((sys.executable, *argv), cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    helped = min(cost_s("-m", "poller", "--help") for _ in range(5))
+    bare = min(cost_s("-c", "pass") for _ in range(5))
+    assert helped - bare < 0.1
+
+
+# A standard output that is gone, full or closed
+
+
+def test_a_reader_that_went_away_is_no_news() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = run("--help", stdout=write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_a_full_standard_output_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = run("--help", stdout=full)
+    assert done.returncode == 74
+    assert done.stderr == "poller: standard output: no space left on device\n"
+
+
+def test_a_closed_standard_output_is_told() -> None:
+    done = run("--help", preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (74, "poller: standard output: bad file descriptor\n")
+
+
+def test_a_closed_standard_error_changes_no_exit_code() -> None:
+    done = run("--bogus", preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout) == (64, "")
+
+
+def test_a_slow_reader_is_waited_for() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    text = "x" * 300_000
+    with os.fdopen(read) as reader:
+        came: list[str] = []
+        thread = threading.Thread(target=lambda: came.append(reader.read()))
+        thread.start()
+        assert cli._write(write, text) is None
+        os.close(write)
+        thread.join()
+    assert came == [text]
+
+
+# Being interrupted
+
+
+def test_an_interrupt_while_modules_load_is_quiet() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'poller.settings.options':\n"
+        f"            os.kill(os.getpid(), {signal.SIGINT:d})\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.argv = ['poller', '--help']\n"
+        "from poller.__main__ import entry\n"
+        "entry()\n"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
