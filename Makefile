@@ -14,6 +14,7 @@ $(READY): requirements.lock
 	@echo "setting up $(VENV) (once) …" >&2
 	@$(PYTHON) -m venv --clear --without-pip $(VENV)
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "$(CURDIR)" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/poller-checkout.pth
 	@touch $@
 
 setup: $(READY) ## create .venv with everything that is locked

@@ -7,7 +7,7 @@ raises, whatever a report holds: one odd answer must not cost the other accounts
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import orjson
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
 
 _NOTHING = Usage()
+_EPOCH = datetime.fromisoformat("1970-01-01")
 
 
 def record_of(
@@ -160,19 +161,19 @@ def _said(text: str | None, secrets: tuple[Secret, ...]) -> str | None:
     return text if text is None or len(text) < PIECE else masked(text, secrets)
 
 
-def _seconds(at: float | None) -> str | None:
-    return None if at is None else _iso(at, "seconds", 19)
+def _seconds(at: int | None) -> str | None:
+    return None if at is None else _iso(at, "auto")
 
 
 def _milliseconds(at: float) -> str | None:
-    return _iso(at, "milliseconds", 23)
+    return _iso(at, "milliseconds")
 
 
-def _iso(at: float, precision: str, length: int) -> str | None:
+def _iso(at: float, precision: str) -> str | None:
     """Return a time in UTC; None where no calendar has it."""
-    try:
-        return datetime.fromtimestamp(at, UTC).isoformat("T", precision)[:length] + "Z"
-    except (ValueError, OverflowError, OSError):
+    try:  # a zone in it would make isoformat() half as fast again
+        return (_EPOCH + timedelta(0, at)).isoformat("T", precision) + "Z"
+    except (ValueError, OverflowError):
         return None
 
 

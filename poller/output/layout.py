@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from poller.output.rows import FULL, SHORT, TERSE, status
 from poller.output.terminal import Marks, cells, cut, cutter, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from poller.output.rows import Column, Row
     from poller.output.times import Clock
 
 Line = list[tuple[str, str]]
@@ -22,9 +23,6 @@ PLENTY, LITTLE, NONE = "color(28)", "color(130)", "color(160)"
 """Green, orange and red of the 256 that keep a contrast of 4 on white and on black."""
 _PLENTY_PERCENT, _LITTLE_PERCENT = 50, 20
 
-FULL, SHORT, TERSE = 0, 1, 2
-"""How much the status says."""
-
 _GAP = "  "
 _PERCENT = 4
 """Cells of ``100%``."""
@@ -34,60 +32,6 @@ _NAME_LEAST = 6
 _HINT_LEAST = 20
 _MAIN = 2
 """Windows that matter most: five hours and the week where there are such."""
-_TITLES = {"five_hour": "5h", "weekly": "week", "monthly": "month"}
-_REASONS = {"five_hour": "5h", "spend_limit": "spend limit"}
-
-LEFT = struct.Struct("<Hdd")
-"""One window of a row: its column, percent left, Unix seconds of its reset; NaN for unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What a table keeps of one report."""
-
-    account: str
-    plan: str | None
-    left: bytes
-    """Its windows, ``LEFT`` each: objects would take five times the memory."""
-    usable: bool | None
-    limited_by: str | None
-    by_window: bool
-    """Whether what blocks it is one of its windows."""
-    usable_at: int | None
-    """Unix seconds."""
-    note: str | None
-    """What else an account that can be used has to tell: credits, a spend limit."""
-    kind: str | None
-    """Of its failure; None where it answered."""
-    hint: str | None
-
-    def windows(self) -> dict[int, tuple[float | None, float | None]]:
-        """Return percent left and reset (Unix seconds) by column."""
-        return {
-            column: (_known(percent), _known(resets_at))
-            for column, percent, resets_at in LEFT.iter_unpack(self.left)
-        }
-
-
-def _known(number: float) -> float | None:
-    return None if math.isnan(number) else number
-
-
-class Column(NamedTuple):
-    """A window that some account has."""
-
-    place: int
-    """As in ``Row.left``."""
-    name: str
-    """As in the records."""
-
-    @property
-    def title(self) -> str:
-        """Its name over the table: ``5h``, ``week``, ``month 2``, ``15m``."""
-        base, _, number = self.name.rpartition("_")
-        if base in _TITLES and number.isdecimal():
-            return f"{_TITLES[base]} {number}"
-        return _TITLES.get(self.name, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,40 +96,36 @@ class _Widths:
                 self.resets[column] = max(self.resets[column], len(clock.text(resets_at)))
         widest = self.status if row.kind is None else self.failed
         for form in (FULL, SHORT, TERSE):
-            widest[form] = max(widest[form], cells(_status(row, form, clock)))
+            widest[form] = max(widest[form], cells(status(row, form, clock)))
 
 
-def _status(row: Row, form: int, clock: Clock) -> str:
-    """Return what a row's account is good for; a failure's hint is not in it."""
-    if row.kind is not None:
-        return row.kind if form == TERSE else f"failed: {row.kind}"
-    if row.usable is None:
-        return "unknown"
-    if row.usable:
-        return _usable(row, form)
-    return _blocked(row, form, clock)
+class _Frame(NamedTuple):
+    """How one window's column is laid out; widths in cells."""
 
+    place: int
+    title: str
+    bar: int
+    """0 for none."""
+    told: bool
+    """Whether the reset is told."""
+    after: int
+    """Cells after the percentage, the blank before the reset included."""
 
-def _usable(row: Row, form: int) -> str:
-    if row.note is None or form == TERSE:
-        return "ok"
-    return row.note.partition(":")[0] if form == SHORT else row.note
+    @property
+    def lead(self) -> int:
+        """Cells before the percentage."""
+        return self.bar + 1 if self.bar else 0
 
-
-def _blocked(row: Row, form: int, clock: Clock) -> str:
-    """Return what blocks it and how long; in short only what the windows do not tell."""
-    reason = _REASONS.get(row.limited_by or "", row.limited_by)
-    until = "" if row.usable_at is None else f" until {clock.text(row.usable_at)}"
-    if form == TERSE or (form == SHORT and row.by_window):
-        return "blocked"
-    by = "" if form == SHORT or reason in (None, "unknown") else f" by {reason}"
-    return f"blocked{by}{until}"
+    @property
+    def width(self) -> int:
+        """All its cells."""
+        return self.lead + _PERCENT + self.after
 
 
 class Layout:
     """Lay rows out within a width: the same for every painter.
 
-    ``columns`` stand in the order they are shown in, ``needed`` has their indexes with
+    ``columns`` stand in the order they are shown in, ``needed`` has their places with
     those that matter most first. ``width`` None cuts nothing.
     """
 
@@ -201,106 +141,101 @@ class Layout:
         bars: bool,
     ) -> None:
         self._clock, self._marks, self._width = clock, marks, width
+        self._columns, self._needed = columns, needed
         self._widths = _Widths(rows, columns, clock)
-        self._needed = needed
-        self._shape = self._fitting(columns, bars=bars)
-        self._columns = self._shown(columns, self._shape)
+        self._shape = self._fitting(bars=bars)
+        self._frames = self._framed(self._shape)
         self._account = self._account_width()
         self._name = cutter((row.account for row in rows), self._account, marks.cut)
 
     def heading(self) -> list[Line]:
         """Return the line that names the time zone and the line of titles."""
-        titles: Line = [(padded("account", self._account), BOLD)]
+        titles = [padded("account", self._account)]
         if self._shape.plan:
-            titles.append((_GAP + padded("plan", self._widths.plan), BOLD))
-        for column in self._columns:
-            width = self._window_width(column, self._shape)
-            titles.append((_GAP + padded(self._title(column, self._shape), width), BOLD))
-        titles.append((f"{_GAP}status", BOLD))
+            titles.append(padded("plan", self._widths.plan))
+        titles += [padded(frame.title, frame.width) for frame in self._frames]
+        titles.append("status")
         zone = f"what is left and when it resets, times in {self._clock.zone}"
         if self._width is not None and cells(zone) > self._width:
             zone = f"times in {self._clock.zone}"
-        return [self._within([(zone, DIM)]), self._within(titles)]
+        return [self._within([(zone, DIM)]), self._within([(_GAP.join(titles), BOLD)])]
 
     def line(self, row: Row) -> Line:
         """Return one row; the reason of a failure starts where the windows would."""
         line: Line = [(padded(self._name(row.account), self._account), PLAIN)]
+        taken = self._account
         if self._shape.plan:
             line.append((_GAP + padded(row.plan or self._marks.none, self._widths.plan), PLAIN))
+            taken += len(_GAP) + self._widths.plan
         if row.kind is not None:
-            return self._within([*line, *self._failed(row, after=line)])
+            return self._within([*line, *self._failed(row, taken)])
         windows = row.windows()
-        for column in self._columns:
-            line += self._window(column, windows.get(column.place))
-        status = _GAP + self._longest_status(row, after=line)
-        line.append((status, NONE if row.usable is False else PLAIN))
-        return self._within(line)
+        for frame in self._frames:
+            line += self._window(frame, windows.get(frame.place))
+            taken += len(_GAP) + frame.width
+        words = _GAP + self._words(row, taken)
+        line.append((words, NONE if row.usable is False else PLAIN))
+        return self._within(line) if self._room(taken) < cells(words) else line
 
-    def _fitting(self, columns: Sequence[Column], *, bars: bool) -> Shape:
-        shapes = _giving_way(len(columns), bars=bars)
+    def _fitting(self, *, bars: bool) -> Shape:
+        """Return the first shape that is narrow enough, or else the last."""
+        shapes = _giving_way(len(self._columns), bars=bars)
         shape = next(shapes)
-        while self._width is not None and self._total(columns, shape) > self._width:
+        while self._room(self._account_in(shape) + self._beside(shape)) < 0:
             following = next(shapes, None)
             if following is None:
                 break
             shape = following
         return shape
 
-    def _total(self, columns: Sequence[Column], shape: Shape) -> int:
-        name = self._widths.account if shape.name is None else shape.name
-        before = min(name, self._widths.account)
-        if shape.plan:
-            before += len(_GAP) + self._widths.plan
-        after = len(_GAP) + self._widths.status[shape.status]
-        for column in self._shown(columns, shape):
-            after += len(_GAP) + self._window_width(column, shape)
-        return before + max(after, len(_GAP) + self._widths.failed[shape.status])
+    def _account_in(self, shape: Shape) -> int:
+        widest = self._widths.account
+        return widest if shape.name is None else min(shape.name, widest)
+
+    def _beside(self, shape: Shape) -> int:
+        """Return the cells that everything but the account takes."""
+        plan = len(_GAP) + self._widths.plan if shape.plan else 0
+        windows = sum(len(_GAP) + frame.width for frame in self._framed(shape))
+        answered = windows + self._widths.status[shape.status]
+        return plan + len(_GAP) + max(answered, self._widths.failed[shape.status])
 
     def _account_width(self) -> int:
-        if self._width is None or self._shape.name is None:
-            return self._widths.account
-        others = self._total(self._columns, self._shape) - min(
-            self._shape.name, self._widths.account
-        )
-        return max(min(self._widths.account, self._width - others), min(_NAME_LEAST, self._width))
+        """Return the cells that names have: all they need, or what the others leave."""
+        least = self._account_in(self._shape)
+        if self._width is None:
+            return least
+        left = self._width - self._beside(self._shape)
+        return min(max(least, min(left, self._widths.account)), self._width)
 
-    def _shown(self, columns: Sequence[Column], shape: Shape) -> list[Column]:
+    def _framed(self, shape: Shape) -> list[_Frame]:
         kept = set(self._needed[: shape.windows])
-        return [column for column in columns if column.place in kept]
+        return [self._frame(column, shape) for column in self._columns if column.place in kept]
 
-    def _reset_width(self, column: Column, shape: Shape) -> int:
-        tells = column.place in self._needed[: shape.resets]
-        return self._widths.resets[column.place] if tells else 0
-
-    def _bar_width(self, column: Column, shape: Shape) -> int:
-        return shape.bar if column.place in self._needed[: shape.bars] else 0
-
-    def _window_width(self, column: Column, shape: Shape) -> int:
-        bar, reset = self._bar_width(column, shape), self._reset_width(column, shape)
-        inner = (bar + 1 if bar else 0) + _PERCENT + (1 + reset if reset else 0)
-        return max(cells(self._title(column, shape)), inner)
-
-    def _title(self, column: Column, shape: Shape) -> str:
-        """Return the title, set over the percentages where no bar stands before them."""
-        return column.title if self._bar_width(column, shape) else column.title.rjust(_PERCENT)
+    def _frame(self, column: Column, shape: Shape) -> _Frame:
+        bar = shape.bar if column.place in self._needed[: shape.bars] else 0
+        widest = self._widths.resets[column.place]
+        told = widest > 0 and column.place in self._needed[: shape.resets]
+        # without a bar before them the title stands over the percentages, right-aligned
+        title = column.title if bar else column.title.rjust(_PERCENT)
+        frame = _Frame(column.place, title, bar, told, after=1 + widest if told else 0)
+        return frame._replace(after=frame.after + max(0, cells(title) - frame.width))
 
     def _window(
-        self, column: Column, window: tuple[float | None, float | None] | None
+        self, frame: _Frame, window: tuple[float | None, float | None] | None
     ) -> Iterator[tuple[str, str]]:
         """Yield one cell: the bar, the percentage, the reset."""
-        bar = self._bar_width(column, self._shape)
-        reset = self._window_width(column, self._shape) - (bar + 1 if bar else 0) - _PERCENT
-        yield _GAP, PLAIN
         if window is None:
-            yield (" " * (bar + 1) if bar else "") + self._marks.none.rjust(_PERCENT), DIM
-            yield " " * reset, PLAIN
+            nothing = " " * frame.lead + self._marks.none.rjust(_PERCENT)
+            yield f"{_GAP}{nothing}{' ' * frame.after}", DIM
             return
         percent, resets_at = window
         style = _style(percent)
-        if bar:
-            yield from self._bar(percent, bar, style)
+        yield _GAP, PLAIN
+        if frame.bar:
+            yield from self._bar(percent, frame.bar, style)
         yield ("?" if percent is None else f"{_whole(percent)}%").rjust(_PERCENT), style
-        yield self._reset(column, resets_at).ljust(reset), PLAIN
+        reset = "?" if resets_at is None else self._clock.text(resets_at)
+        yield (f" {reset}" if frame.told else "").ljust(frame.after), PLAIN
 
     def _bar(self, percent: float | None, width: int, style: str) -> Iterator[tuple[str, str]]:
         if percent is None:
@@ -310,30 +245,24 @@ class Layout:
         yield self._marks.full * full, style
         yield f"{self._marks.empty * (width - full)} ", DIM
 
-    def _reset(self, column: Column, resets_at: float | None) -> str:
-        if not self._reset_width(column, self._shape):
-            return ""
-        return f" {'?' if resets_at is None else self._clock.text(resets_at)}"
-
-    def _failed(self, row: Row, *, after: Line) -> Line:
+    def _failed(self, row: Row, taken: int) -> Line:
         """Return why there are no figures, and the hint where there is room to say a thing."""
-        reason = (_GAP + self._longest_status(row, after=after), NONE)
+        reason = _GAP + self._words(row, taken)
         hint = f" {self._marks.dot} {row.hint}" if row.hint else ""
-        enough = self._room([*after, reason]) >= min(cells(hint), _HINT_LEAST)
-        return [reason, (hint if enough else "", DIM)]
+        enough = self._room(taken + len(reason)) >= min(cells(hint), _HINT_LEAST)
+        return [(reason, NONE), (hint if enough else "", DIM)]
 
-    def _longest_status(self, row: Row, *, after: Line) -> str:
+    def _words(self, row: Row, taken: int) -> str:
         """Return the status in the longest words that this row has room for."""
-        room = self._room(after) - len(_GAP)
+        room = self._room(taken + len(_GAP))
         for form in range(FULL, self._shape.status):
-            status = _status(row, form, self._clock)
-            if cells(status) <= room:
-                return status
-        return _status(row, self._shape.status, self._clock)
+            words = status(row, form, self._clock)
+            if cells(words) <= room:
+                return words
+        return status(row, self._shape.status, self._clock)
 
-    def _room(self, line: Line) -> float:
-        """Return how many cells are left after ``line``."""
-        return math.inf if self._width is None else self._width - sum(cells(t) for t, _ in line)
+    def _room(self, taken: int) -> float:
+        return math.inf if self._width is None else self._width - taken
 
     def _within(self, line: Line) -> Line:
         """Return the line cut where it is too wide even so."""

@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from poller.core.text import printable
-from poller.output.layout import LEFT, PLAIN, Column, Layout, Row
+from poller.output.layout import PLAIN, Layout
+from poller.output.rows import LEFT, Column, Row
 from poller.output.terminal import ASCII, UNICODE, Traits, traits
 from poller.output.times import Clock, span
 
