@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 
 from poller.core.model import Failure, FailureKind, Retry
+from poller.core.value import value
 
 SIZE_CAP = 1 << 20
 """Bytes; real auth files have 3,000."""
@@ -22,7 +22,7 @@ _NO_FILE = frozenset({errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP, errno.EISDIR}
 _SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Content:
     """A file as it was read."""
 

@@ -47,8 +47,8 @@ class Folder:
         """Return the shortest label of a file that tells it from the others in here."""
         if self._is_nameless(name):
             own = self._own_name()
-            taken = f"{own}.auth.json" in self or f"{own}.json" in self
-            return name if taken and name else own
+            others = {f"{own}.auth.json", f"{own}.json"} - {name}
+            return name if name and any(other in self for other in others) else own
         if name.endswith(".auth.json"):
             return name.removesuffix(".auth.json")
         stem = name.removesuffix(".json")

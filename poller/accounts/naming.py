@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from poller.accounts.arrivals import parts_of
@@ -162,10 +163,7 @@ class _Naming:
         return logins_of(os.path.join(self._cwd, file.source))
 
     def _exists(self, path: str) -> bool:
-        try:
-            return os.path.lexists(os.path.join(self._cwd, path))
-        except ValueError:
-            return False
+        return os.path.lexists(os.path.join(self._cwd, path))
 
     def _labels_or_none(self) -> Iterable[str]:
         """Return the labels in the folders; none where there are no folders to look in."""
@@ -223,11 +221,16 @@ class _Naming:
         )
 
     def _near(self, name: str) -> str:
-        labels = list(self._by_label)[:_COMPARED]
-        near = get_close_matches(name, labels, 1)
-        if near:
-            return f"; did you mean '{near[0]}'?"
-        if not labels:
+        """Return what might have been meant, or some of what there is."""
+        labels = islice(self._by_label, _COMPARED)
+        near = next(filter(self._is_account, get_close_matches(name, labels)), None)
+        if near is not None:
+            return f"; did you mean '{near}'?"
+        some = list(islice(filter(self._is_account, self._by_label), 4))
+        if not some:
             return "; there is no auth file in there"
-        more = f" and {len(self._by_label) - 3} more" if len(self._by_label) > 3 else ""
-        return f"; there is {', '.join(labels[:3])}{more}"
+        return f"; there is {', '.join(some[:3])}{', …' if some[3:] else ''}"
+
+    def _is_account(self, label: str) -> bool:
+        file = self._by_label[label]
+        return is_auth_name(os.path.basename(file.path)) or bool(self._logins(file))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, overload
 
-from poller.accounts.labels import Folder, Listing, is_auth_name
+from poller.accounts.labels import Listing, is_auth_name
+from poller.core.value import value
 
 if TYPE_CHECKING:
     from poller.core.credentials import Login
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Pick:
     """One auth file to read, and what of it is wanted."""
 
@@ -46,7 +46,8 @@ class FolderPicks(Sequence[Pick]):
 
     def __init__(self, listing: Listing, *, cwd: str) -> None:
         self._listing = listing
-        self._cwd = cwd
+        self._sources = [os.path.join(folder.path, "") for folder in listing.folders]
+        self._paths = [os.path.join(cwd, source) for source in self._sources]
         self._ends = list(accumulate(len(folder.names) for folder in listing.folders))
 
     def __len__(self) -> int:
@@ -64,15 +65,9 @@ class FolderPicks(Sequence[Pick]):
         place = bisect_right(self._ends, index)
         folder = self._listing.folders[place]
         name = folder.names[index - self._ends[place]]  # counted from the folder's end
-        return folder_pick(self._listing, folder, name, cwd=self._cwd)
-
-
-def folder_pick(listing: Listing, folder: Folder, name: str, *, cwd: str) -> Pick:
-    """Return the pick of a file that was found in a folder."""
-    source = os.path.join(folder.path, name)
-    return Pick(
-        listing.label(folder, name),
-        source,
-        os.path.join(cwd, source),
-        counts=is_auth_name(name),
-    )
+        return Pick(
+            self._listing.label(folder, name),
+            self._sources[place] + name,
+            self._paths[place] + name,
+            counts=is_auth_name(name),
+        )

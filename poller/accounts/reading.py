@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -12,6 +12,7 @@ from anyio import to_thread
 from poller.accounts.files import Content, read
 from poller.core.credentials import Login, parse
 from poller.core.model import Credential, Failure, FailureKind
+from poller.core.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ _LOST = Failure(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Account:
     """One account of the run, with what its file said."""
 
@@ -45,9 +46,13 @@ class Account:
     """To read the file again by; None for one in memory."""
     login: str | None
     """The account's name in its file, where that can hold several."""
+    shape: str | None = None
+    """Of the file, as ``core.credentials.Login`` names them; None where it has none known."""
+    held: Credential | None = None
+    """What its file held when it was read first, whether that can be sent or not."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Reading:
     """What a file held when it was read."""
 

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
     from poller.accounts.picks import Pick
     from poller.accounts.selection import Selection
+    from poller.core.credentials import Login
+
+    _Found = tuple[str, Login | None, Credential | Failure]
+    """Label, login and outcome of an account in a file."""
 
 BATCH = 64
 """Files read in one go: a thread for each costs ten times as much as a batch of 64."""
@@ -131,14 +135,15 @@ class Source:
 
         One whose file was half written comes as soon as it can be read, out of turn.
         """
-        while not self._is_over:
-            enough = len(self._ready) > _LOW or self._turn.locked() or not self._is_more_at_hand
-            if self._ready and enough:
+        while True:
+            ready = len(self._ready)
+            if ready > _LOW or (ready and (self._turn.locked() or not self._is_more_at_hand)):
                 return self._noted(self._ready.popleft())
+            if self._is_over:
+                return None
             async with self._turn:
                 if len(self._ready) <= _LOW:
                     await self._advance()
-        return None
 
     async def draw(self, chance: Chance) -> Account | None:
         """Return any account that is known and not handed out; None where there is none."""
@@ -272,8 +277,8 @@ class Source:
         if found and reading.readable_by_others and self.readable_by_others is None:
             self.readable_by_others = source
         return [
-            Account(position, label, source, outcome, pick.path, login)
-            for position, (label, login, outcome) in zip((*room, *late), found, strict=True)
+            _account(position, each, source=source, path=pick.path)
+            for position, each in zip((*room, *late), found, strict=True)
         ]
 
     def _noted(self, account: Account) -> Account:
@@ -356,16 +361,23 @@ def _size(pick: Pick, reading: Reading) -> int:
     return int(pick.counts) if reading.is_half_written else len(_found(pick, reading))
 
 
-def _found(pick: Pick, reading: Reading) -> list[tuple[str, str | None, Credential | Failure]]:
-    """Return label, name and outcome of each account that is wanted of a file."""
+def _account(position: int, found: _Found, *, source: str, path: str | None) -> Account:
+    label, login, outcome = found
+    if login is None:
+        return Account(position, label, source, outcome, path, None)
+    return Account(position, label, source, outcome, path, login.name, login.shape, login.held)
+
+
+def _found(pick: Pick, reading: Reading) -> list[_Found]:
+    """Return each account that is wanted of a file."""
     logins = reading.logins
     if isinstance(logins, Failure):
         return [(pick.label, None, logins)] if pick.counts or logins.kind in _HIDING else []
     if len(logins) == 1:
         login = logins[0]
-        return [(pick.label, login.name, login.outcome)] if pick.wants(login) else []
+        return [(pick.label, login, login.outcome)] if pick.wants(login) else []
     return [
-        (f"{pick.label}:{login.name}", login.name, login.outcome)
+        (f"{pick.label}:{login.name}", login, login.outcome)
         for login in logins
         if pick.wants(login)
     ]

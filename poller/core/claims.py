@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from binascii import a2b_base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import orjson
+
+from poller.core.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _YEAR_10000_AT = 253_402_300_800
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Claims:
     """What one token says about its login; everything may be missing."""
 

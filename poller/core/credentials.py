@@ -7,7 +7,6 @@ anywhere. No text made here holds a piece of a token.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import orjson
@@ -15,6 +14,7 @@ import orjson
 from poller.core.claims import Claims, first_text, mapping, read_claims, text
 from poller.core.model import Credential, Failure, FailureKind, Secret
 from poller.core.text import printable
+from poller.core.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ _BROWSER_SESSION = Failure(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Login:
     """One account in an auth file."""
 
@@ -74,6 +74,8 @@ class Login:
     disabled: bool
     """Whether its owner has switched it off."""
     outcome: Credential | Failure
+    held: Credential | None = None
+    """What it holds, fit to be sent or not; None without an access token or an account id."""
 
 
 def parse(content: bytes, *, now: float) -> tuple[Login, ...] | Failure:
@@ -91,11 +93,16 @@ def parse(content: bytes, *, now: float) -> tuple[Login, ...] | Failure:
     if not entries:
         return _not_ours(document)
     off = document.get("disabled") is True
-    logins = [
-        Login(name, entry.shape, off or entry.around.get("disabled") is True, _judged(entry, now))
+    return tuple(
+        _login(name, entry, off=off, now=now)
         for name, entry in zip(_names(entries), entries, strict=True)
-    ]
-    return tuple(logins)
+    )
+
+
+def _login(name: str | None, entry: _Entry, *, off: bool, now: float) -> Login:
+    outcome = _judged(entry, now)
+    held = outcome if isinstance(outcome, Credential) else _held(entry)
+    return Login(name, entry.shape, off or entry.around.get("disabled") is True, outcome, held=held)
 
 
 def _document(content: bytes) -> Mapping[str, object] | Failure:
@@ -130,7 +137,7 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@value(show=False)
 class _Entry:
     """A login as it stands in the file, before it is judged."""
 
@@ -312,6 +319,12 @@ def _judged(entry: _Entry, now: float) -> Credential | Failure:
     if expires_at is not None and expires_at + EXPIRY_LEEWAY_S < now:
         return _expired(now - expires_at)
     return _credential(entry, access_token, account_id)
+
+
+def _held(entry: _Entry) -> Credential | None:
+    if entry.access_token is None or entry.account_id is None:
+        return None
+    return _credential(entry, entry.access_token, entry.account_id)
 
 
 def _credential(entry: _Entry, access_token: str, account_id: str) -> Credential:

@@ -6,12 +6,13 @@ The client translates everything its library can raise into the closed set of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import assert_never
 
 from poller.core.answers import invalid
 from poller.core.model import Failure, FailureKind, Retry
+from poller.core.value import value
 
 
 class Trouble(Enum):
@@ -32,7 +33,7 @@ class Trouble(Enum):
     UNEXPECTED = "unexpected"
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Fault:
     """A request that brought no whole answer."""
 

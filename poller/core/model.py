@@ -6,9 +6,10 @@ another, and knows no clock, file or socket. ``None`` means unknown, never 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import NoReturn
+
+from poller.core.value import value
 
 SCHEMA_VERSION = 1
 """Version of the record; raised when a key is removed or renamed."""
@@ -39,7 +40,7 @@ class Secret:
         raise TypeError("a secret is not serialized")
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Identity:
     """Who an answer, or a credential, says it belongs to."""
 
@@ -49,7 +50,7 @@ class Identity:
     email: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Credential:
     """What one login needs to ask for its usage.
 
@@ -84,7 +85,7 @@ class Credential:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Window:
     """One quota window of a limit."""
 
@@ -102,7 +103,7 @@ class Window:
         return None if self.remaining_percent is None else round(100 - self.remaining_percent, 6)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Limit:
     """A limit beside the account's own: a model's, a feature's, code review's."""
 
@@ -112,7 +113,7 @@ class Limit:
     windows: tuple[Window, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Credits:
     """Bought credits."""
 
@@ -122,7 +123,7 @@ class Credits:
     """Decimal string without currency sign or separators."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class SpendLimit:
     """A workspace's cap on one member's spending; amounts are decimal strings."""
 
@@ -135,7 +136,7 @@ class SpendLimit:
     """Unix seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Usage:
     """What one answer of the usage endpoint says, whatever its shape was."""
 
@@ -257,7 +258,7 @@ class Retry(Enum):
     THROTTLED = "throttled"
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Failure:
     """Why an account has no figures, said for a person and for a program."""
 
@@ -277,7 +278,7 @@ class Failure:
     """Whether asking again later, with nothing changed, may succeed."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Response:
     """One HTTP answer, whole, as it came."""
 
@@ -294,7 +295,7 @@ class Response:
         return next((value for key, value in self.headers if key == name), None)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Report:
     """What became of one account: exactly one per account, whatever happens."""
 

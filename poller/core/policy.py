@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from poller.core.model import Failure, FailureKind, Retry
 
@@ -37,6 +38,8 @@ def worth_retrying(failure: Failure, *, attempts: int, retries: int) -> bool:
             return attempts == 1
         case Retry.TRANSIENT | Retry.THROTTLED:
             return failure.retry_after_s is None or failure.retry_after_s <= RETRY_AFTER_LIMIT_S
+        case _:
+            assert_never(failure.retry)
 
 
 @dataclass(slots=True)
@@ -52,6 +55,21 @@ class RetryBudget:
             return False
         self.spent += 1
         return True
+
+
+@dataclass(slots=True)
+class Pace:
+    """Spreads the starts of requests evenly: so many a second at most."""
+
+    rate: float
+    """Starts per second."""
+    _next_at: float = 0.0
+
+    def wait_s(self, *, now: float) -> float:
+        """Take the next place; return how long it has to be waited for."""
+        at = max(self._next_at, now)
+        self._next_at = at + 1 / self.rate
+        return at - now
 
 
 @dataclass(slots=True)

@@ -41,16 +41,20 @@ _TOKEN_IN_TEXT = re.compile(
 
 
 def raw_json(response: Response | None, secrets: tuple[Secret, ...]) -> object:
-    """Return the answer's JSON; its text where it is none, or too deep to be written."""
+    """Return the answer's JSON; its text where it is none, or too deep to be written.
+
+    Tokens are masked: those of ``secrets``, whole or in part, what is shaped like one, and
+    whatever stands under a name that tokens are kept under.
+    """
     if response is None:
         return None
     try:
         payload: object = orjson.loads(response.body)
         orjson.dumps([payload])  # as deep as it will stand in the record
-    except (orjson.JSONDecodeError, TypeError):
+        return _without_tokens(payload, secrets)
+    except (orjson.JSONDecodeError, TypeError, RecursionError):
         text = response.body[:_RAW_TEXT_BYTES].decode(errors="replace")
         return masked(_TOKEN_IN_TEXT.sub(rf"\1\2{MASK}", text), secrets)
-    return _without_tokens(payload, secrets)
 
 
 def _without_tokens(value: object, secrets: tuple[Secret, ...]) -> object:
@@ -75,7 +79,10 @@ def _holds_token(name: str) -> bool:
 
 
 def raw_headers(response: Response | None, secrets: tuple[Secret, ...]) -> dict[str, object] | None:
-    """Return names and values; those of one name as HTTP joins them, with a comma."""
+    """Return names and values; those of one name as HTTP joins them, with a comma.
+
+    Masked as :func:`raw_json` does; cookies are tokens too.
+    """
     if response is None:
         return None
     headers: dict[str, object] = {}

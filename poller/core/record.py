@@ -52,14 +52,14 @@ def record_of(
         "plan": _said(usage.plan, secrets),
         "usable": usage.usable,
         "limited_by": _said(usage.limited_by, secrets),
-        "usable_at": _seconds(usage.usable_at),
+        "usable_at": utc(usage.usable_at),
         "remaining_percent": usage.remaining_percent,
         "windows": _windows(usage.windows),
         "extra_limits": [_limit(limit, secrets) for limit in usage.extra_limits],
         "credits": _credits(usage.credits),
         "spend_limit": _spend_limit(usage.spend_limit),
         "reset_credits": usage.reset_credits,
-        "error": _error(report.failure, secrets),
+        "error": error_of(report.failure, secrets),
         "http_status": report.http_status,
         "attempts": report.attempts,
         "elapsed_s": None if report.elapsed_s is None else round(report.elapsed_s, 3),
@@ -90,6 +90,11 @@ def serialize(
     record = record_of(
         report, show_identity=show_identity, raw_json=raw_json, raw_headers=raw_headers
     )
+    return line_of(record, indent=indent)
+
+
+def line_of(record: dict[str, object], *, indent: bool = False) -> bytes:
+    """Return any record as :func:`serialize` spells it."""
     options = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indent else 0)
     try:
         line = orjson.dumps(record, option=options)
@@ -107,7 +112,7 @@ def _windows(windows: tuple[Window, ...]) -> dict[str, object]:
             "used_percent": window.used_percent,
             "remaining_percent": window.remaining_percent,
             "window_seconds": window.window_s,
-            "reset_at": _seconds(window.resets_at),
+            "reset_at": utc(window.resets_at),
         }
         for window in windows
     }
@@ -140,11 +145,12 @@ def _spend_limit(limit: SpendLimit | None) -> dict[str, object] | None:
         "used": limit.used,
         "remaining": limit.remaining,
         "remaining_percent": limit.remaining_percent,
-        "reset_at": _seconds(limit.resets_at),
+        "reset_at": utc(limit.resets_at),
     }
 
 
-def _error(failure: Failure | None, secrets: tuple[Secret, ...]) -> dict[str, object] | None:
+def error_of(failure: Failure | None, secrets: tuple[Secret, ...] = ()) -> dict[str, object] | None:
+    """Return a failure as it stands in a record."""
     if failure is None:
         return None
     return {
@@ -161,7 +167,8 @@ def _said(text: str | None, secrets: tuple[Secret, ...]) -> str | None:
     return text if text is None or len(text) < PIECE else masked(text, secrets)
 
 
-def _seconds(at: int | None) -> str | None:
+def utc(at: int | None) -> str | None:
+    """Return Unix seconds as a record tells a time, to the second."""
     return None if at is None else _iso(at, "auto")
 
 

@@ -125,6 +125,8 @@ def _ours(error: OSError) -> ReaderGone | ResultsLost:
     if error.errno in (errno.EPIPE, errno.ECONNRESET):
         return ReaderGone("nobody reads the results any more")
     reason = (error.strerror or str(error)).lower()
+    if error.errno == errno.EBADF:
+        reason = "it is closed"
     return ResultsLost(
         f"the results cannot be written to standard output: {reason}; "
         "what is missing there is lost, so send them elsewhere and run again"

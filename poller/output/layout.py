@@ -26,9 +26,8 @@ _PLENTY_PERCENT, _LITTLE_PERCENT = 50, 20
 _GAP = "  "
 _PERCENT = 4
 """Cells of ``100%``."""
-_NAME = 24
-"""Cells a name keeps before columns that matter go."""
-_NAME_LEAST = 6
+_NAME, _NAME_SHORT, _NAME_LEAST = 24, 12, 6
+"""Cells a name keeps before resets go, before windows go, and whatever happens."""
 _HINT_LEAST = 20
 _MAIN = 2
 """Windows that matter most: five hours and the week where there are such."""
@@ -68,11 +67,11 @@ def _giving_way(windows: int, *, bars: bool) -> Iterator[Shape]:
     yield (shape := replace(shape, bars=0))
     yield (shape := replace(shape, name=_NAME))
     yield (shape := replace(shape, status=TERSE))
-    yield (shape := replace(shape, resets=min(windows, 1)))
-    for count in range(windows - 1, main - 1, -1):
+    for resets in range(main - 1, -1, -1):
+        yield (shape := replace(shape, resets=resets))
+    yield (shape := replace(shape, name=_NAME_SHORT))
+    for count in range(windows - 1, 0, -1):
         yield (shape := replace(shape, windows=count))
-    yield (shape := replace(shape, resets=0))
-    yield (shape := replace(shape, windows=min(windows, 1)))
     yield replace(shape, name=_NAME_LEAST)
 
 
@@ -265,17 +264,20 @@ class Layout:
         return math.inf if self._width is None else self._width - taken
 
     def _within(self, line: Line) -> Line:
-        """Return the line cut where it is too wide even so."""
-        if self._width is None:
-            return line
-        kept: Line = []
-        room = self._width
-        for text, style in line:
-            kept.append((cut(text, room, self._marks.cut), style))
-            room -= cells(text)
-            if room <= 0:
-                break
-        return kept
+        return within(line, self._width, self._marks.cut)
+
+
+def within(line: Line, width: int | None, mark: str) -> Line:
+    """Return the line, cut where it is wider than ``width`` cells; None cuts nothing."""
+    if width is None:
+        return line
+    kept: Line = []
+    for text, style in line:
+        kept.append((cut(text, width, mark), style))
+        width -= cells(text)
+        if width <= 0:
+            break
+    return kept
 
 
 def _whole(percent: float, *, of: int = 100) -> int:

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from poller.output.layout import PLENTY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _BETWEEN_S = 0.1
 """Between two drawings; one takes a millisecond or two."""
+_BEFORE_S = 0.3
+"""Before the first drawing, unless told to start: a run that is over by then needs no bar."""
 _BAR, _TOLD = 40, 36
 """Cells of the bar at most, and of the figures before it."""
 
@@ -25,8 +29,9 @@ class Progress:
 
     Draws on ``stream`` (a terminal: the caller sees to that) at most ten times a second,
     from ``advance()`` and ``refresh()``: there is no thread. Nothing is imported or drawn
-    before ``start()``, or the first report. What is written to ``sys.stderr`` meanwhile
-    appears above the bar; the cursor is never hidden, so no way out can leave it so.
+    before ``start()``, or one of the others 0.3 s after the beginning. What is written to
+    ``sys.stderr`` meanwhile appears above the bar; the cursor is never hidden, so no
+    way out can leave it so.
     """
 
     def __init__(
@@ -53,13 +58,12 @@ class Progress:
         self._bar = _bar(self._stream, self._total, self._told())
         self._bar.start()
         self._bar.console.show_cursor(show=True)
-        self._draw()
+        self._draw(self._bar)
 
     def advance(self, report: Report) -> None:
         """Count ``report``."""
         self._done += 1
         self._failed += not report.ok
-        self.start()
         self.refresh()
 
     def expect(self, total: int | None) -> None:
@@ -67,9 +71,12 @@ class Progress:
         self._total = total
 
     def refresh(self) -> None:
-        """Draw what is new, where the last drawing is long enough ago."""
-        if self._bar is not None and self._clock() - self._drawn_at >= _BETWEEN_S:
-            self._draw()
+        """Draw what is new, where the last drawing, or the beginning, is long enough ago."""
+        if self._bar is None:
+            if self._clock() - self._begun_at >= _BEFORE_S:
+                self.start()
+        elif self._clock() - self._drawn_at >= _BETWEEN_S:
+            self._draw(self._bar)
 
     def stop(self) -> None:
         """Take the bar off the screen; harmless at any time, any number of times."""
@@ -78,13 +85,11 @@ class Progress:
         if bar is not None:
             bar.stop()
 
-    def _draw(self) -> None:
-        if self._bar is None:
-            return
+    def _draw(self, bar: rich.progress.Progress) -> None:
         self._drawn_at = self._clock()
-        (task,) = self._bar.task_ids
-        self._bar.update(task, total=self._total, completed=self._done, description=self._told())
-        self._bar.refresh()
+        (task,) = bar.task_ids
+        bar.update(task, total=self._total, completed=self._done, description=self._told())
+        bar.refresh()
 
     def _told(self) -> str:
         done = f"{self._done} done" if self._total is None else f"{self._done}/{self._total}"
@@ -99,7 +104,13 @@ def _bar(stream: TextIO, total: int | None, told: str) -> rich.progress.Progress
     console = Console(file=stream)
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=max(4, min(_BAR, console.width - _TOLD))),
+        BarColumn(
+            max(4, min(_BAR, console.width - _TOLD)),
+            style="dim",
+            complete_style=PLENTY,
+            finished_style=PLENTY,
+            pulse_style=PLENTY,
+        ),
         console=console,
         auto_refresh=False,
         transient=True,

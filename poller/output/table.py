@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from poller.core.text import printable
-from poller.output.layout import PLAIN, Layout
+from poller.output.layout import Layout
+from poller.output.painting import SCREENFUL, drawn
 from poller.output.rows import LEFT, Column, Row
 from poller.output.terminal import ASCII, UNICODE, Traits, traits
 from poller.output.times import Clock, span
@@ -17,12 +19,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from poller.core.model import Report, Usage, Window
-    from poller.output.layout import Line
 
 __all__ = ["Table", "Traits", "traits"]
 
-_SCREENFUL = 200
-"""Rows that are painted; rich takes seconds for thousands, and nobody looks at their bars."""
 _LONGEST = 40
 """Characters of a plan or a reason that are kept: text from outside may be any length."""
 _LENGTHS_S = {"five_hour": 18_000, "weekly": 604_800, "monthly": 2_592_000}
@@ -74,7 +73,7 @@ class Table:
         if not self._rows:
             return "no accounts\n"
         self._rows.sort(key=self._rank)
-        screenful = len(self._rows) <= _SCREENFUL
+        screenful = len(self._rows) <= SCREENFUL
         layout = Layout(
             self._rows,
             self._columns(),
@@ -85,9 +84,7 @@ class Table:
             bars=unicode and width is not None and screenful,
         )
         heading, rows = layout.heading(), map(layout.line, self._rows)
-        if color and screenful:
-            return _painted([*heading, *rows])
-        return "".join(_plain(line) for lines in (heading, rows) for line in lines)
+        return drawn(chain(heading, rows), color=color and screenful)
 
     def summary(self, now: float) -> str:
         """Return one line: how many can be used, are blocked, failed, and the next reset.
@@ -105,7 +102,7 @@ class Table:
         at, account, name = following
         clock = Clock(self._timezone, now=now)
         title = Column(0, name).title
-        return f"{told}; next reset {clock.text(at)}, in {span(at - now)}: {account} {title}"
+        return f"{told}; next reset {clock.text(at)} in {span(at - now)}: {account} {title}"
 
     def _left(self, window: Window) -> bytes:
         column = self._names.setdefault(window.name, len(self._names))
@@ -191,23 +188,3 @@ def _note(usage: Usage) -> str | None:
     if spend.remaining_percent is not None:
         return f"ok: {spend.remaining_percent:.0f}% of spend limit left"
     return f"ok: {spend.remaining} of spend limit left" if spend.remaining else None
-
-
-def _plain(line: Line) -> str:
-    return "".join([text for text, _ in line]).rstrip() + "\n"
-
-
-def _painted(lines: Iterable[Line]) -> str:
-    from io import StringIO
-
-    from rich.console import Console
-    from rich.text import Text
-
-    screen = StringIO()
-    console = Console(file=screen, force_terminal=True, legacy_windows=False, width=_SCREENFUL)
-    for line in lines:
-        text = Text.assemble(
-            *((piece, style) if style != PLAIN else piece for piece, style in line)
-        )
-        console.print(text, soft_wrap=True)
-    return screen.getvalue()

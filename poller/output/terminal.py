@@ -87,16 +87,16 @@ def cut(text: str, width: int, mark: str) -> str:
 
 
 def _head(text: str, width: int) -> str:
-    taken = 0
-    for index, char in enumerate(text):
-        taken += cells(char)
-        if taken > width:
-            return text[:index]
+    # measured whole, not by the character: a variation selector widens the one before it
+    while text and cells(text) > width:
+        text = text[: max(0, width)] if text.isascii() else text[:-1]
     return text
 
 
 def _tail(text: str, width: int) -> str:
-    return _head(text[::-1], width)[::-1]
+    while text and cells(text) > width:
+        text = text[len(text) - max(0, width) :] if text.isascii() else text[1:]
+    return text
 
 
 def _cut_front(text: str, width: int, mark: str) -> str:
@@ -120,5 +120,5 @@ def cutter(names: Iterable[str], width: int, mark: str) -> Callable[[str], str]:
     def distinct(way: Callable[[str, int, str], str]) -> int:
         return len({way(name, width, mark) for name in known})
 
-    best = max((cut, _cut_middle, _cut_front), key=distinct)
+    best = max((cut, _cut_front, _cut_middle), key=distinct)
     return lambda name: best(name, width, mark)

@@ -205,6 +205,18 @@ OTHERS = (
         "configuration file (default: config.toml here, else poller/config.toml in your"
         " configuration folder); a flag beats it",
     ),
+    Option(
+        "list",
+        kinds.SWITCH,
+        "ask nobody: list what the files say of each account, its plan, when its token expires,"
+        " which are the same",
+        default=False,
+    ),
+    Option(
+        "print_completion",
+        kinds.SHELL,
+        "print what completes poller's options in bash, zsh or fish",
+    ),
     Option("schema", kinds.SWITCH, "print the JSON Schema of a record", default=False),
     Option("version", kinds.SWITCH, "print the version", default=False),
     Option("help", kinds.SWITCH, "print this", default=False, flags=("-h", "--help")),

@@ -28,14 +28,15 @@ class Kind:
     """What an option takes: how a flag's text is read, what is accepted, how to say so.
 
     ``action`` is argparse's; ``fit`` returns the value to use, or None for one that does
-    not fit; ``guess`` names what may have been meant.
+    not fit; ``guess`` names what may have been meant; ``names`` are all there are, where
+    they can be counted.
 
     A plain class: the help text needs every kind, and no dataclass.
     """
 
-    __slots__ = ("action", "expects", "fit", "guess", "metavar", "read")
+    __slots__ = ("action", "expects", "fit", "guess", "metavar", "names", "read")
 
-    def __init__(  # noqa: PLR0913 - six facts of a kind, each named where it is made
+    def __init__(  # noqa: PLR0913 - the facts of a kind, each named where it is made
         self,
         expects: str,
         fit: Callable[[object], object],
@@ -44,6 +45,7 @@ class Kind:
         action: str = "store",
         read: Callable[[str], object] = str,
         guess: Callable[[object], str | None] = lambda _: None,
+        names: tuple[str, ...] = (),
     ) -> None:
         self.expects = expects
         self.fit = fit
@@ -51,6 +53,7 @@ class Kind:
         self.action = action
         self.read = read
         self.guess = guess
+        self.names = names
 
     def accept(self, value: object) -> object:
         """Return the value to use; raise ``UsageError`` (without a place) for a wrong one."""
@@ -156,7 +159,7 @@ def _percent(value: object) -> object:
     return number if number is not None and 0 <= number <= 100 else None
 
 
-def choice(*names: str) -> Kind:
+def choice(*names: str, metavar: str = "F") -> Kind:
     """Return the kind that is one of ``names``."""
     quoted = [repr(name) for name in names]
 
@@ -166,7 +169,9 @@ def choice(*names: str) -> Kind:
     def guess(value: object) -> str | None:
         return nearest(value, names) if isinstance(value, str) else None
 
-    return Kind(f"{', '.join(quoted[:-1])} or {quoted[-1]}", fit, metavar="F", guess=guess)
+    return Kind(
+        f"{', '.join(quoted[:-1])} or {quoted[-1]}", fit, metavar=metavar, guess=guess, names=names
+    )
 
 
 def path_at(value: object) -> str | None:
@@ -260,5 +265,6 @@ RATE = Kind("a number of requests per second above 0", _above_zero, metavar="N",
 PERCENT = Kind("a number from 0 to 100", _percent, metavar="P", read=_number_in)
 AGENT = Kind("printable ASCII characters without blanks around them", _agent)
 ZONE = Kind("an IANA time zone such as 'Europe/Berlin'", _zone, metavar="TZ", guess=_zone_meant)
+SHELL = choice("bash", "zsh", "fish", metavar="SHELL")
 SWITCH = Kind("true or false", _switch, action="store_true")
 LEVEL = whole(0, 3, metavar="", action="count")

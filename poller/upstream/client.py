@@ -17,11 +17,12 @@ import time
 import zlib
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
 
 import aiohttp
-from aiohttp import http_exceptions
+from aiohttp import hdrs, http_exceptions
+from multidict import istr
 from yarl import URL
 
 from poller.core.answers import BODY_LIMIT
@@ -34,7 +35,6 @@ from poller.settings import UsageError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from poller.settings.model import Settings
 
 _ORIGIN: Final = "https://chatgpt.com"
+_ACCOUNT_ID: Final = istr("ChatGPT-Account-Id")
+_FEDRAMP: Final = istr("X-OpenAI-Fedramp")
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOST = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 _RESOLVER_DOWN = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL})
@@ -57,7 +59,6 @@ class _Connector(aiohttp.TCPConnector):
         # No limit: slots are the scheduler's, and waiting here would count as the upstream's time.
         super().__init__(limit=0, ssl=ssl_context)  # pyright: ignore[reportUnknownMemberType]
         self._keep = keep
-        self._used: WeakSet[ResponseHandler] = WeakSet()
 
     async def connect(
         self,
@@ -69,8 +70,9 @@ class _Connector(aiohttp.TCPConnector):
         protocol = connection.protocol
         if protocol is None:  # pragma: no cover - the library gives a live one
             return connection
-        _reused.set(protocol in self._used)
-        self._used.add(protocol)
+        marks = vars(protocol)  # a mark on it: a WeakSet of them costs ten times as much
+        _reused.set("is_used" in marks)
+        marks["is_used"] = True
         if not self._keep:
             # Not the connector's force_close, which adds a `Connection: close` header.
             protocol.force_close()
@@ -97,7 +99,6 @@ class Client:
         """How far this machine's clock is ahead of the first answer's ``Date``; None before."""
         self._url = URL(settings.chatgpt_url)
         self._proxy = None if proxy is None else URL(proxy)
-        self._user_agent = settings.user_agent
         self._keep_headers = settings.raw_headers
         self._timeout = _timeout(settings.timeout_s)
         self._kept = kept
@@ -119,39 +120,25 @@ class Client:
         try:
             response = await session.get(
                 self._url,
-                headers=self._headers(credential),
+                headers=_own_headers(credential),
                 allow_redirects=False,
                 proxy=self._proxy,
                 timeout=timeout,
             )
-            return await self._read(response)
+            body = _whole_body(response) or await _body(response)
+            if isinstance(body, Fault):
+                return replace(body, reused=_reused.get())
+            return self._answer(response, body)
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
             return _fault(error, self._address(), response)
         finally:
             if response is not None:
                 response.close()
 
-    def _headers(self, credential: Credential) -> dict[str, str]:
-        headers = {
-            "Authorization": f"Bearer {credential.access_token.reveal()}",
-            "Accept": "application/json",
-            "ChatGPT-Account-Id": credential.account_id,
-            "Origin": _ORIGIN,
-            "Referer": f"{_ORIGIN}/",
-            "User-Agent": self._user_agent,
-            "Accept-Encoding": "identity",
-        }
-        if credential.fedramp:
-            headers["X-OpenAI-Fedramp"] = "true"
-        return headers
-
     def _address(self) -> str:
         return f"{self._url.host}:{self._url.port}"
 
-    async def _read(self, response: aiohttp.ClientResponse) -> Response | Fault:
-        body = await _body(response)
-        if isinstance(body, Fault):
-            return body
+    def _answer(self, response: aiohttp.ClientResponse, body: bytes) -> Response:
         if self.clock_offset_s is None:
             self.clock_offset_s = _clock_offset_s(response.headers.get("Date"))
         return Response(
@@ -174,15 +161,24 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
     """
     context = _ssl_context(settings)
     async with (
-        _session(keep=True, ssl_context=context) as kept,
-        _session(keep=False, ssl_context=context) as fresh,
+        _session(settings, context, keep=True) as kept,
+        _session(settings, context, keep=False) as fresh,
     ):
         yield Client(settings, kept=kept, fresh=fresh, proxy=proxy)
 
 
-def _session(*, keep: bool, ssl_context: ssl.SSLContext | bool) -> aiohttp.ClientSession:
+def _session(
+    settings: Settings, ssl_context: ssl.SSLContext | bool, *, keep: bool
+) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         connector=_Connector(keep=keep, ssl_context=ssl_context),
+        headers={
+            hdrs.ACCEPT: "application/json",
+            hdrs.ORIGIN: _ORIGIN,
+            hdrs.REFERER: f"{_ORIGIN}/",
+            hdrs.USER_AGENT: settings.user_agent,
+            hdrs.ACCEPT_ENCODING: "identity",
+        },
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # it has no bound: 200 kB become 200 MB
         trust_env=False,
@@ -191,6 +187,17 @@ def _session(*, keep: bool, ssl_context: ssl.SSLContext | bool) -> aiohttp.Clien
     # public switch. tests/upstream/test_client.py counts at the server.
     session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return session
+
+
+def _own_headers(credential: Credential) -> dict[istr, str]:
+    """Return the headers that differ from account to account."""
+    headers = {
+        hdrs.AUTHORIZATION: f"Bearer {credential.access_token.reveal()}",
+        _ACCOUNT_ID: credential.account_id,
+    }
+    if credential.fedramp:
+        headers[_FEDRAMP] = "true"
+    return headers
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext | bool:
@@ -226,14 +233,22 @@ def _kept_headers(
     if everything:
         return tuple((name.lower(), value) for name, value in headers.items())
     if response.status == 200 and "cf-mitigated" not in headers:
-        date = headers.get("Date")
-        return () if date is None else (("date", date),)
+        return ()
     return tuple((name, headers[name]) for name in _WANTED if name in headers)
+
+
+def _whole_body(response: aiohttp.ClientResponse) -> bytes | None:
+    """Return the body where all of it is here already and plain, as it mostly is."""
+    content = response.content
+    if not content.is_eof() or "Content-Encoding" in response.headers:
+        return None
+    length = response.content_length
+    return content.read_nowait() if length is not None and length <= BODY_LIMIT else None
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes | Fault:
     """Return the body, decompressed, or the fault that it is too large or unreadable."""
-    body = await response.content.read(BODY_LIMIT + 1) if response.content.is_eof() else b""
+    body = b""
     while len(body) <= BODY_LIMIT and not response.content.at_eof():
         body += await response.content.readany()
     if len(body) > BODY_LIMIT:

@@ -139,6 +139,7 @@ async def test_one_account_in_a_file_for_several_has_the_files_label(here: Place
     here.put("account/store.json", document=several("home"))
     assert await here.labels() == ["store"]
     assert await here.labels("store:home") == ["store"]
+    assert "no account matches" in await here.mistake("store:*")
 
 
 async def test_disabled_account_still_makes_the_file_one_of_several(here: Place) -> None:
@@ -242,11 +243,11 @@ async def test_path_given_that_is_no_auth_file_gets_its_record(here: Place) -> N
     ("given", "message"),
     [
         ("alcie", "no account 'alcie' in account/; did you mean 'alice'?"),
-        ("zzzzzz", "no account 'zzzzzz' in account/; there is alice, bob, carol and 1 more"),
-        ("", "no account '' in account/; there is alice, bob, carol and 1 more"),
-        ("ally*", "no account matches 'ally*' in account/; did you mean 'alice'?"),
-        ("pack*", "no account matches 'pack*' in account/; did you mean 'package'?"),
-        ("x\x1b", "no account 'x\\x1b' in account/; there is alice, bob, carol and 1 more"),
+        ("zzzzzz", "no account 'zzzzzz' in account/; there is alice, bob, carol"),
+        ("", "no account '' in account/; there is alice, bob, carol"),
+        ("alise*", "no account matches 'alise*' in account/; did you mean 'alice'?"),
+        ("pack*", "no account matches 'pack*' in account/; there is alice, bob, carol"),
+        ("x\x1b", "no account 'x\\x1b' in account/; there is alice, bob, carol"),
     ],
 )
 async def test_name_that_matches_nothing_is_a_mistake(
@@ -255,6 +256,11 @@ async def test_name_that_matches_nothing_is_a_mistake(
     here.put("account/alice.auth.json", "account/bob.auth.json", "account/carol.auth.json")
     here.put("account/package.json", document={})
     assert await here.mistake("alice", given) == message
+
+
+async def test_mistake_in_a_large_folder_names_some(here: Place) -> None:
+    here.put(*(f"account/{name}.auth.json" for name in "abcd"))
+    assert (await here.mistake("zzz")).endswith("; there is a, b, c, …")
 
 
 async def test_several_folders_are_polled_in_the_order_given_and_once(here: Place) -> None:

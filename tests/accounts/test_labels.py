@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from poller.accounts.labels import Folder, Listing, Taken, is_odd
+from poller.accounts.picks import FolderPicks
 
 
 def folder(path: str, *names: str) -> Folder:
@@ -71,6 +72,20 @@ def test_what_no_path_tells_apart_is_named_whole() -> None:
 def test_many_folders_of_one_name_are_told_apart() -> None:
     folders = [folder(f"/u/{number}/.codex", "auth.json") for number in range(300)]
     assert labels(*folders) == [f"{number}/codex" for number in range(300)]
+
+
+def test_many_folders_of_different_names_need_no_prefix() -> None:
+    folders = [folder(f"/u/{number}", f"x{number}.json") for number in range(10)]
+    assert labels(*folders) == [f"x{number}" for number in range(10)]
+
+
+def test_picks_of_folders_can_be_walked_and_sliced() -> None:
+    folders = [folder("/u/a", "x.json", "y.json"), folder("/u/b"), folder("/u/c", "z.auth.json")]
+    picks = FolderPicks(Listing(folders), cwd="/")
+    assert [pick.label for pick in picks] == ["x", "y", "z"]
+    assert [pick.path for pick in picks[1:]] == ["/u/a/y.json", "/u/c/z.auth.json"]
+    assert [pick.counts for pick in picks] == [False, False, True]
+    assert len(FolderPicks(Listing(()), cwd="/")) == 0
 
 
 def test_taken_label_gets_a_number() -> None:

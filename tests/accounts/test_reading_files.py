@@ -69,7 +69,7 @@ def test_refusal_of_the_system_makes_a_file_unreadable(
     def refuse(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(files.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert failure("x").kind is FailureKind.FILE_UNREADABLE
 
 
@@ -80,7 +80,7 @@ def test_read_error_makes_a_file_unreadable(
         raise OSError(errno.EIO, "Input/output error")
 
     (tmp_path / "a").write_bytes(b"x")
-    monkeypatch.setattr(files.os, "read", refuse)
+    monkeypatch.setattr(os, "read", refuse)
     assert "input/output error" in failure(tmp_path / "a").message
 
 
@@ -94,7 +94,7 @@ def test_shortage_on_this_machine_may_pass(
     def refuse(*_: object) -> int:
         raise error
 
-    monkeypatch.setattr(files.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     found = failure("x")
     assert (found.kind, found.retry, found.retryable) == (
         FailureKind.LOCAL_RESOURCE,
@@ -129,7 +129,7 @@ def test_file_that_grows_while_it_is_read_is_cut_off(
 ) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"x")
-    monkeypatch.setattr(files.os, "read", lambda _, size: b"x" * min(size, 100_000))
+    monkeypatch.setattr(os, "read", lambda _, size: b"x" * min(size, 100_000))
     assert failure(path).kind is FailureKind.FILE_INVALID
 
 

@@ -63,7 +63,7 @@ async def test_exactly_the_documented_headers_are_sent() -> None:
         await client.fetch(asker, timeout_s=TIMEOUT_S)
         sent = simulator.stats().accounts["acct-1"].headers
 
-    assert sent == (
+    assert set(sent) == {
         ("Host", simulator.origin.removeprefix("http://")),
         ("Authorization", f"Bearer {asker.access_token.reveal()}"),
         ("Accept", "application/json"),
@@ -73,7 +73,8 @@ async def test_exactly_the_documented_headers_are_sent() -> None:
         ("User-Agent", "Mozilla/5.0"),
         ("Accept-Encoding", "identity"),
         ("X-OpenAI-Fedramp", "true"),
-    )
+    }
+    assert len(sent) == 9
 
 
 async def test_the_fedramp_header_is_sent_only_where_the_token_says_so() -> None:
@@ -335,7 +336,7 @@ async def test_every_header_is_kept_only_where_asked_for() -> None:
             little = await fetched(client)
 
     assert [name for name, _ in everything.headers].count("set-cookie") == 2
-    assert {name for name, _ in little.headers} == {"date"}
+    assert little.headers == ()
 
 
 KEY = ConnectionKey("x.example", 443, True, True, None, None, None)

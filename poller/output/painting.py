@@ -1,0 +1,40 @@
+"""Lines of styled pieces -> what is written: with escape sequences, or without any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from poller.output.layout import PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from poller.output.layout import Line
+
+SCREENFUL = 200
+"""Rows that are painted; rich takes seconds for thousands, and nobody looks at their bars."""
+
+
+def drawn(lines: Iterable[Line], *, color: bool) -> str:
+    """Return the lines as text, each ended."""
+    return _painted(lines) if color else "".join(map(_plain, lines))
+
+
+def _plain(line: Line) -> str:
+    return "".join([text for text, _ in line]).rstrip() + "\n"
+
+
+def _painted(lines: Iterable[Line]) -> str:
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text
+
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=True, legacy_windows=False, width=SCREENFUL)
+    for line in lines:
+        text = Text.assemble(
+            *((piece, style) if style != PLAIN else piece for piece, style in line)
+        )
+        console.print(text, soft_wrap=True)
+    return screen.getvalue()
