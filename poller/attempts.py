@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+import anyio
+
 from poller.accounts import reread
 from poller.core import answers
 from poller.core.faults import Fault, Trouble, fault_failure, internal
@@ -23,9 +25,8 @@ from poller.core.model import (
 from poller.core.policy import worth_retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from poller.accounts import Account
+    from poller.core.policy import Pace
     from poller.settings import Settings
 
     Outcome: TypeAlias = Usage | Failure
@@ -78,14 +79,14 @@ class Attempts:
         client: Fetches,
         settings: Settings,
         *,
-        note: Callable[[str], None] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._client = client
+        self._pace = pace
         self._timeout_s = settings.timeout_s
         self._retries = settings.retries
         self._deadline_s = settings.account_deadline_s
         self._keeps_responses = settings.raw_json or settings.raw_headers
-        self._note = note
 
     async def attempt(self, poll: Poll) -> Outcome:
         """Make one attempt, and what proving whose answer it is takes; never raises.
@@ -97,17 +98,19 @@ class Attempts:
         poll.tries += 1
         try:
             # After a first attempt on a fresh one, so that its end needs no more proof.
-            outcome = await self._ask(poll, fresh=poll.attempts > 0)
-            if isinstance(outcome, Failure) and self.may_retry(poll, outcome):
-                return outcome
-            return await self._prove(poll, outcome)
+            outcome = await self._send(poll, fresh=poll.attempts > 0)
+            if isinstance(outcome, Failure):
+                outcome = await self._with_newer_token(poll, outcome)
+                if isinstance(outcome, Failure) and self.may_retry(poll, outcome):
+                    return outcome
+            return await self._prove(poll, outcome) if poll.unproven else outcome
         except Exception as error:  # noqa: BLE001 - the one catch-all: always a report
             return internal(type(error).__name__)
 
     async def prove(self, poll: Poll, outcome: Outcome) -> Outcome:
         """Ask once more on a fresh connection where ``outcome`` leaves a doubt; never raises."""
         try:
-            return await self._prove(poll, outcome)
+            return await self._prove(poll, outcome) if poll.unproven else outcome
         except Exception as error:  # noqa: BLE001 - likewise
             return internal(type(error).__name__)
 
@@ -124,9 +127,9 @@ class Attempts:
         return poll.started_at + self._deadline_s - time.monotonic()
 
     async def _prove(self, poll: Poll, outcome: Outcome) -> Outcome:
-        if not poll.unproven:
-            return outcome
-        proof = await self._ask(poll, fresh=True)
+        proof = await self._send(poll, fresh=True)
+        if isinstance(proof, Failure):
+            proof = await self._with_newer_token(poll, proof)
         believed_wrong = not isinstance(outcome, Failure) or outcome.retry is Retry.NEVER
         if believed_wrong and isinstance(proof, Usage) and not self._same(outcome, proof):
             self._client.keeps_connections = False
@@ -136,9 +139,10 @@ class Attempts:
     def _same(outcome: Outcome, proof: Usage) -> bool:
         return isinstance(outcome, Usage) and outcome.identity == proof.identity
 
-    async def _ask(self, poll: Poll, *, fresh: bool) -> Outcome:
-        outcome = await self._send(poll, fresh=fresh)
-        if not _is_unauthorized(outcome) or poll.reread or poll.account.path is None:
+    async def _with_newer_token(self, poll: Poll, outcome: Failure) -> Outcome:
+        """Ask once more where the token was refused and the file has a new one by now."""
+        refused = outcome.kind is FailureKind.UNAUTHORIZED
+        if not refused or poll.reread or poll.account.path is None:
             return outcome
         poll.reread = True
         account = await reread(poll.account)
@@ -152,18 +156,29 @@ class Attempts:
         credential = poll.credential
         if credential is None:
             raise AssertionError("only accounts with a credential are asked")
-        left_s = self.deadline_left_s(poll)
-        if left_s <= 0:
-            return _past_deadline(self._deadline_s)
+        if self._pace is not None:
+            await self._keep_pace(self._pace, poll)
         if poll.started_at is None:
             poll.started_at = time.monotonic()
+            left_s = self._deadline_s
+        else:
+            left_s = self.deadline_left_s(poll)
+            if left_s <= 0:
+                return _past_deadline(self._deadline_s)
         poll.attempts += 1
-        answer = await self._client.fetch(
-            credential, timeout_s=min(self._timeout_s, left_s), fresh=fresh
-        )
+        timeout_s = min(self._timeout_s, left_s)
+        answer = await self._client.fetch(credential, timeout_s=timeout_s, fresh=fresh)
         if isinstance(answer, Fault):
             return await self._after_fault(poll, answer)
         return self._after_response(poll, credential, answer)
+
+    async def _keep_pace(self, pace: Pace, poll: Poll) -> None:
+        """Wait until the next request may start, or the account's deadline is over."""
+        wait_s = pace.wait_s(now=time.monotonic())
+        if poll.started_at is not None:
+            wait_s = min(wait_s, max(0.0, self.deadline_left_s(poll)))
+        if wait_s > 0:
+            await anyio.sleep(wait_s)
 
     async def _after_fault(self, poll: Poll, fault: Fault) -> Outcome:
         if fault.answered:
@@ -184,7 +199,7 @@ class Attempts:
         if isinstance(outcome, Failure):
             poll.unproven = response.reused
             return outcome
-        agrees = agreement(asked=credential.identity, answered=outcome.identity)
+        agrees = agreement(asked=credential, answered=outcome.identity)
         poll.unproven = response.reused and agrees is not Agreement.PROVEN
         if not response.reused and outcome.identity == Identity():
             self._client.keeps_connections = False
@@ -215,19 +230,15 @@ class Attempts:
 
 
 def _identity(usage: Usage | None, credential: Credential | None) -> Identity:
-    ours = Identity() if credential is None else credential.identity
-    if usage is None or usage.identity == ours:
-        return ours
-    theirs = usage.identity
+    theirs = Identity() if usage is None else usage.identity
+    if credential is None or (theirs.user_id and theirs.account_id and theirs.email):
+        return theirs
+    ours = credential.identity
     return Identity(
         theirs.user_id or ours.user_id,
         theirs.account_id or ours.account_id,
         theirs.email or ours.email,
     )
-
-
-def _is_unauthorized(outcome: Outcome) -> bool:
-    return isinstance(outcome, Failure) and outcome.kind is FailureKind.UNAUTHORIZED
 
 
 def _past_deadline(deadline_s: float) -> Failure:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
+    from poller.interrupts import Interrupts
     from poller.settings import Settings
     from poller.settings.options import Option
 
@@ -32,6 +33,37 @@ _WIDTH = 79
 _INDENT = 24
 _MOST_VERBOSE = 3
 
+_ABOUT_ANSWERS = frozenset({"raw_json", "raw_headers", "fail_under"})
+
+_SAID_ELSEWHERE = {
+    **dict.fromkeys(("--json", "--jsonl", "--ndjson"), "type --format jsonl"),
+    **dict.fromkeys(("--table", "--text"), "type --format table"),
+    **dict.fromkeys(
+        ("--csv", "--tsv"), "make it with jq: poller --format jsonl | jq -r '… | @csv'"
+    ),
+    **dict.fromkeys(("--output", "-o"), "results go to standard output: poller … > FILE"),
+    **dict.fromkeys(("--color", "--no-color"), "set NO_COLOR=1 in the environment for none"),
+    **dict.fromkeys(("--watch", "--interval", "--loop"), "type watch -n 60 poller --format table"),
+    **dict.fromkeys(
+        ("--insecure", "-k"), "certificates are always verified; trust yours with --ca-file FILE"
+    ),
+    **dict.fromkeys(("--token", "--api-key"), "tokens come from auth files; name the file itself"),
+    **dict.fromkeys(("--dir", "-d"), "did you mean --account-dir?"),
+    **dict.fromkeys(("--url", "-u"), "did you mean --chatgpt-url?"),
+    **dict.fromkeys(
+        ("--workers", "--jobs", "--parallel", "--threads", "-j", "-c"),
+        "did you mean --concurrency?",
+    ),
+    **dict.fromkeys(("--min", "--threshold", "--below"), "did you mean --fail-under?"),
+    "--tz": "did you mean --timezone?",
+    "--raw": "did you mean --raw-json?",
+    "-l": "did you mean --list?",
+    "-f": "did you mean --format?",
+    "-t": "did you mean --timeout?",
+    "-V": "did you mean --version?",
+}
+"""What people type who come from other programs, and what it is called here."""
+
 _HEAD = """\
 usage: poller [ACCOUNT ...] [options]
 
@@ -41,23 +73,24 @@ lines for jq.
 
 _EXAMPLES = """
 examples:
+  poller --demo                            a look without any account
+  poller --list                            your files, without asking anybody
   poller                                   every account in ./account
   poller alice 'team-*' --account-dir D    some of those in D
-  poller --demo                            a look without any account
   poller | jq -r 'select(.usable) | .account'
-  watch -n 60 poller --format table
   poller --quiet --fail-under 10 >/dev/null || echo 'the pool runs low'
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, interrupts: Interrupts | None = None) -> int:
     """Do what the command line asks for and return the exit code.
 
     ``argv`` are the words after the program's name, ``sys.argv``'s where it is None.
+    ``interrupts`` are caught already, where somebody came earlier.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        return _answer(words)
+        return _answer(words, interrupts)
     except UsageError as error:
         _write(_STDERR, "".join(f"poller: {line}\n" for line in str(error).split("\n")))
         return USAGE
@@ -108,8 +141,8 @@ def _taking(option: Option) -> dict[str, Any]:
     return taking
 
 
-def _answer(words: Sequence[str]) -> int:
-    if _asks_for_help(words):
+def _answer(words: Sequence[str], interrupts: Interrupts | None) -> int:
+    if asks_for_help(words):
         return _print(help_text())
     given = _given(words)
     if "help" in given:  # as -vh
@@ -120,16 +153,41 @@ def _answer(words: Sequence[str]) -> int:
         return _print(f"poller {__version__}\n")
     if "schema" in given:
         return _print(_schema())
-    settings = _settings(given)
-    from poller.interrupts import Interrupts
+    if "print_completion" in given:
+        from poller.completion import script
 
-    interrupts = Interrupts()  # before what takes long to load
+        return _print(script(parser(), shell=str(given["print_completion"])))
+    if "list" in given:
+        _check_listing(given)
+    return _run(_settings(given), interrupts, is_listing="list" in given)
+
+
+def _run(settings: Settings, interrupts: Interrupts | None, *, is_listing: bool) -> int:
+    from poller.interrupts import Interrupts
+    from poller.streams import hold_standard_streams
+
+    interrupts = interrupts or Interrupts()  # before what takes long to load
+    hold_standard_streams()
+    if is_listing:
+        from poller.listing import list_accounts
+
+        return list_accounts(settings, interrupts)
     from poller.run import run
 
     return run(settings, interrupts)
 
 
-def _asks_for_help(words: Sequence[str]) -> bool:
+def _check_listing(given: dict[str, object]) -> None:
+    for option in every_option():
+        if option.field in _ABOUT_ANSWERS and option.field in given:
+            raise UsageError(
+                f"{option.place}: --list asks nobody, so there are no answers: "
+                f"leave out --list, or {option.place}"
+            )
+
+
+def asks_for_help(words: Sequence[str]) -> bool:
+    """Tell whether help is wanted, whatever else is said."""
     options = words[: words.index("--")] if "--" in words else words
     return "--help" in options or "-h" in options
 
@@ -145,8 +203,10 @@ def _schema() -> str:
 def _settings(given: dict[str, object]) -> Settings:
     from poller.settings.settled import settle
 
-    config = given.pop("config", None)
-    return settle(given, config=None if config is None else str(config))
+    config = given.get("config")
+    others = {option.field for option in OTHERS}
+    flags = {field: value for field, value in given.items() if field not in others}
+    return settle(flags, config=None if config is None else str(config))
 
 
 def _given(words: Sequence[str]) -> dict[str, object]:
@@ -205,6 +265,8 @@ def _unknown_flag(word: str) -> str:
     written = shown(flag)[1:-1]
     known = [name for option in (*every_option(), *OTHERS) for name in option.flags]
     keys = {f"--{option.key}": option.key for option in OPTIONS["requests"] if not option.flags}
+    if flag in _SAID_ELSEWHERE:
+        return f"{written}: unknown option; {_SAID_ELSEWHERE[flag]}"
     near = nearest(flag, [*known, *keys])
     if near in keys:
         return f"{written}: set {keys[near]!r} in [requests] of the configuration file instead"

@@ -113,8 +113,6 @@ class _Run:
             reports = await stack.enter_async_context(fan_out(source, client, settings, note=note))
             watches = await stack.enter_async_context(anyio.create_task_group())
             watches.start_soon(self._watch_reader)
-            if settings.deadline_s is not None:
-                watches.start_soon(_watch_deadline, reports, settings.deadline_s)
             self._heed_signals(reports)
             code = await self._write(reports, self._sink())
             self._say_at_end(source, client)
@@ -141,7 +139,9 @@ class _Run:
             _say(f"poller: {error}")
             return exit_code.RESULTS_LOST
         if self._tally.reports == 0 and self._interrupts.number is None:
-            raise UsageError("nothing to poll: every account is disabled or none is named")
+            # Said here: raised, it would leave the task groups wrapped as their failure.
+            _say("poller: nothing to poll: every account is disabled or none is named")
+            return exit_code.USAGE
         return None
 
     def _final(self, code: int | None) -> int:
@@ -248,18 +248,6 @@ def _within_limits(settings: Settings) -> Settings:
 def _zone(name: str | None) -> tzinfo | None:
     """Return the time zone of the table's times; None is local time."""
     return None if name is None else zoneinfo.ZoneInfo(name)
-
-
-async def _watch_deadline(reports: Reports, deadline_s: float) -> None:
-    await anyio.sleep(deadline_s)
-    reports.stop(
-        Failure(
-            FailureKind.DEADLINE,
-            f"the run's deadline of {deadline_s:g} s passed",
-            "try again later, or allow more with --deadline",
-            retryable=True,
-        )
-    )
 
 
 def _cancelled(number: int) -> Failure:

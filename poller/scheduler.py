@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller.attempts import Attempts, Poll
-from poller.core.model import Failure, FailureKind, Report, Retry, Usage
-from poller.core.policy import Breaker, Pause, RetryBudget
+from poller.core.model import Failure, FailureKind, Report, Retry
+from poller.core.policy import FIRST_STARTS, Breaker, Pace, Pause, RetryBudget
 from poller.upstream.retry import persist
 
 if TYPE_CHECKING:
@@ -41,14 +41,20 @@ class _Queue:
         self._arrived = anyio.Event()
         self._taken = anyio.Event()
 
+    def offer(self, report: Report) -> bool:
+        """Hand a report over without waiting; False where there is no room."""
+        if len(self._ready) >= _BUFFER:
+            return False
+        self._ready.append(report)
+        self._arrived.set()
+        return True
+
     async def put(self, report: Report) -> None:
         """Hand a report over; where this is cancelled while it waits, it was not handed over."""
-        while len(self._ready) >= _BUFFER:
+        while not self.offer(report):
             if self._taken.is_set():
                 self._taken = anyio.Event()
             await self._taken.wait()
-        self._ready.append(report)
-        self._arrived.set()
 
     async def get(self) -> Report | None:
         """Take the next report, or None at the end."""
@@ -98,14 +104,18 @@ async def fan_out(
 ) -> AsyncGenerator[Reports]:
     """Poll every account of ``source``; yield the stream of their reports.
 
-    At most ``settings.concurrency`` requests are in flight. Leaving the context early
-    cancels what is under way. ``note`` is told what goes on, a line at a time.
+    At most ``settings.concurrency`` requests are in flight; ``settings.deadline_s`` counts
+    from here. Leaving the context early cancels what is under way. ``note`` is told what
+    goes on, a line at a time.
     """
     raised: Exception | None = None
     queue = _Queue()
-    run = _Run(source, Attempts(client, settings), settings, queue=queue, note=note)
+    pace = None if settings.rate is None else Pace(settings.rate)
+    run = _Run(source, Attempts(client, settings, pace=pace), settings, queue=queue, note=note)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run.go)
+        if settings.deadline_s is not None:
+            tasks.start_soon(_end_after, settings.deadline_s, run)
         try:
             yield Reports(queue, run.stop)
         except Exception as error:  # noqa: BLE001 - raised again below, outside the group
@@ -136,13 +146,13 @@ class _Run:
         # Accounts under way are bounded at 8 times the concurrency, 64 at least.
         waiting = max(64, 8 * settings.concurrency) - settings.concurrency
         self._waiting = anyio.Semaphore(waiting, fast_acquire=True)
+        self._workers = 0
         self._lost_slots = 0
-        self._pace_s = 0.0 if settings.rate is None else 1 / settings.rate
-        self._next_start = 0.0
         self._budget = RetryBudget()
         self._pause = Pause()
         self._breaker = Breaker(settings.patience_s)
         self._breaker_moved = anyio.Event()
+        self._gate_shut = False  # so that the good path asks one thing before it starts
         self._under_way: dict[int, Poll] = {}
         self._left_over: Failure | None = None
         self._tasks = anyio.create_task_group()
@@ -150,15 +160,23 @@ class _Run:
     async def go(self) -> None:
         """Run to the end: every account its report, then the stream is closed."""
         async with self._tasks:
-            for _ in range(self._concurrency):
-                self._tasks.start_soon(self._work)
+            self._hire(min(self._concurrency, FIRST_STARTS))
         await self._conclude_left()
         self._queue.close()
 
+    def _hire(self, workers: int) -> None:
+        self._workers += workers
+        for _ in range(workers):
+            self._tasks.start_soon(self._work)
+
     def stop(self, failure: Failure) -> None:
         """Cut what is in flight; every account left gets ``failure``."""
-        self._left_over = failure
+        self._give_up(failure)
         self._tasks.cancel_scope.cancel()
+
+    def _give_up(self, failure: Failure) -> None:
+        self._left_over = failure
+        self._gate_shut = True
 
     async def _conclude_left(self) -> None:
         """Report what was cut, and every account not yet tried."""
@@ -174,7 +192,8 @@ class _Run:
 
     async def _work(self) -> None:
         while True:
-            await self._admitted()
+            if self._gate_shut:
+                await self._admitted()
             account = await self._source.next()
             if account is None:
                 return
@@ -191,7 +210,8 @@ class _Run:
             return
         self._budget.started += 1
         outcome = await self._attempt(poll)
-        self._watch(outcome)
+        if isinstance(outcome, Failure) or self._breaker.is_counting:
+            self._watch(outcome)
         if isinstance(outcome, Failure) and self._attempts.may_retry(poll, outcome):
             await self._waiting.acquire()
             self._tasks.start_soon(self._persist, poll, outcome)
@@ -232,24 +252,25 @@ class _Run:
 
     async def _enter_slot(self, *, probe: bool = False) -> bool:
         """Wait for what keeps requests from starting, then hold a slot; False where none will."""
-        if not probe and not await self._admitted():
+        if self._gate_shut and not probe and not await self._admitted():
             return False
-        await self._slots.acquire()
-        if self._pace_s:
-            try:
-                await self._paced()
-            except BaseException:
-                self._slots.release()
-                raise
+        try:
+            self._slots.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._slots.acquire()
         return True
 
     async def _attempt(self, poll: Poll) -> Outcome:
         """Make one attempt in the slot that is held, and give the slot back."""
+        lost = False
         try:
             outcome = await self._attempts.attempt(poll)
+            lost = isinstance(outcome, Failure) and self._costs_its_slot(outcome)
         finally:
-            self._slots.release()
-        self._heed(poll, outcome)
+            if not lost:
+                self._slots.release()
+        if isinstance(outcome, Failure):
+            self._heed(poll, outcome)
         return outcome
 
     async def _proven(self, poll: Poll, outcome: Outcome) -> Outcome:
@@ -260,15 +281,9 @@ class _Run:
 
     async def _finish(self, poll: Poll, outcome: Outcome) -> None:
         report = self._attempts.conclude(poll, outcome)
-        await self._queue.put(report)
+        if not self._queue.offer(report):
+            await self._queue.put(report)
         self._under_way.pop(poll.account.position, None)
-
-    async def _paced(self) -> None:
-        now = time.monotonic()
-        start = self._next_start = max(self._next_start, now)
-        self._next_start += self._pace_s
-        if start > now:
-            await anyio.sleep(start - now)
 
     async def _admitted(self) -> bool:
         """Wait while the upstream has asked for a pause, or looks dead; False once given up."""
@@ -279,25 +294,25 @@ class _Run:
             elif self._breaker.is_open:
                 await self._breaker_moved.wait()
             else:
+                self._gate_shut = False
                 return True
         return False
 
-    def _heed(self, poll: Poll, outcome: Outcome) -> None:
-        """Take note of what any attempt's end says about the upstream or this machine."""
-        if isinstance(outcome, Usage):
-            return
+    def _heed(self, poll: Poll, outcome: Failure) -> None:
+        """Take note of what any attempt's failure says about the upstream."""
         if self._note is not None:
             attempt = f"attempt {poll.attempts}"
             self._note(f"{poll.account.label}: {attempt}: {outcome.kind}: {outcome.message}")
         if outcome.retry_after_s is not None:
             self._pause.note(outcome.retry_after_s, now=time.monotonic())
-        if outcome.kind is FailureKind.LOCAL_RESOURCE:
-            self._lose_a_slot()
+            self._gate_shut = True
 
-    def _lose_a_slot(self) -> None:
-        if self._concurrency - self._lost_slots > 1 and self._slots.value > 0:
-            self._slots.acquire_nowait()
-            self._lost_slots += 1
+    def _costs_its_slot(self, outcome: Failure) -> bool:
+        """Tell whether concurrency goes down: this machine has too little for as many."""
+        short = outcome.kind is FailureKind.LOCAL_RESOURCE
+        lost = short and self._concurrency - self._lost_slots > 1
+        self._lost_slots += lost
+        return lost
 
     def _watch(self, outcome: Outcome) -> None:
         """Tell the breaker of a first attempt's end, and look after it once it opens."""
@@ -305,10 +320,13 @@ class _Run:
         was_open = self._breaker.is_open
         more = self._source.known_left
         self._breaker.note(failure, now=time.monotonic(), more=more)
+        if self._breaker.has_answered and self._workers < self._concurrency:
+            self._hire(self._concurrency - self._workers)
         if was_open and not self._breaker.is_open:
             self._breaker_moved.set()
         elif not was_open and self._breaker.is_open and failure is not None:
             self._breaker_moved = anyio.Event()
+            self._gate_shut = True
             self._tasks.start_soon(self._probe, failure)
 
     async def _probe(self, last: Failure) -> None:
@@ -319,7 +337,7 @@ class _Run:
             left_s = self._breaker.patience_left_s(now=time.monotonic())
             await anyio.sleep(min(wait_s, left_s))
             if left_s <= wait_s:
-                self._left_over = _circuit_open(last)
+                self._give_up(_circuit_open(last))
                 break
             if not await self._probe_one():
                 self._breaker.close()
@@ -332,6 +350,18 @@ class _Run:
             if not isinstance(account.outcome, Failure):
                 return True
         return False
+
+
+async def _end_after(deadline_s: float, run: _Run) -> None:
+    await anyio.sleep(deadline_s)
+    run.stop(
+        Failure(
+            FailureKind.DEADLINE,
+            f"the run's deadline of {deadline_s:g} s passed",
+            "try again later, or allow more with --deadline",
+            retryable=True,
+        )
+    )
 
 
 def _circuit_open(last: Failure) -> Failure:

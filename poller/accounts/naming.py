@@ -18,6 +18,7 @@ from poller.accounts.picks import Pick
 from poller.core.credentials import parse
 from poller.core.text import printable
 from poller.settings import UsageError
+from poller.settings.options import OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -114,7 +115,7 @@ class _Naming:
         elif is_separated and text not in self._labels_or_none():
             yield self._file(text)
         else:
-            yield self._named(text)
+            yield self._named_or_told(text)
 
     def picks(self, files: Iterable[_File]) -> list[Pick]:
         """Give everything that was meant its label."""
@@ -171,6 +172,14 @@ class _Naming:
             return self._by_label
         except UsageError:
             return ()
+
+    def _named_or_told(self, name: str) -> _File:
+        try:
+            return self._named(name)
+        except UsageError:
+            if f"--{name}" in (flag for option in OTHERS for flag in option.flags):
+                raise UsageError(f"no account '{name}'; for the option, type --{name}") from None
+            raise
 
     def _named(self, name: str) -> _File:
         file = self._by_label.get(name)

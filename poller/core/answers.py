@@ -25,7 +25,7 @@ def read(response: Response, *, observed_at: float) -> Usage | Failure:
 
     ``observed_at`` is Unix seconds. Never raises.
     """
-    if response.status == 200 and response.header("cf-mitigated") is None:
+    if response.status == 200 and not (response.headers and response.header("cf-mitigated")):
         return _usage(response, observed_at)
     return refusal(response, observed_at=observed_at)
 

@@ -24,12 +24,12 @@ TOKEN_LENGTH_CAP = 8192
 EXPIRY_LEEWAY_S = 60
 """How far a clock may be off before a token counts as expired."""
 
-_ACCESS = ("access_token", "accessToken", "access")
-_REFRESH = ("refresh_token", "refreshToken", "refresh")
-_ID = ("id_token", "idToken")
+ACCESS_KEYS = ("access_token", "accessToken", "access")
+REFRESH_KEYS = ("refresh_token", "refreshToken", "refresh")
+ID_KEYS = ("id_token", "idToken")
 _ACCOUNT = ("account_id", "accountId", "chatgpt_account_id", "chatgptAccountId")
 _CAMEL = frozenset({"accessToken", "refreshToken", "idToken", "accountId"})
-_TOKEN_KEYS = frozenset(_ACCESS + _REFRESH + _ID)
+_TOKEN_KEYS = frozenset(ACCESS_KEYS + REFRESH_KEYS + ID_KEYS)
 _FLAT_ACCESS = frozenset({"access_token", "accessToken"})
 _CODEX_BESIDE = frozenset({"tokens", "auth_mode", "last_refresh", "lastRefreshAt"})
 _CODEX_KEYS = _CODEX_BESIDE - {"tokens"} | {"OPENAI_API_KEY"}
@@ -97,6 +97,16 @@ def parse(content: bytes, *, now: float) -> tuple[Login, ...] | Failure:
         _login(name, entry, off=off, now=now)
         for name, entry in zip(_names(entries), entries, strict=True)
     )
+
+
+def token_places(
+    document: Mapping[str, object],
+) -> list[tuple[Mapping[str, object], Mapping[str, object]]]:
+    """Return of each login in a parsed file the object that holds its tokens, and the one around.
+
+    They are the document's own objects, not copies; both are one where the shape is flat.
+    """
+    return [(entry.tokens, entry.around) for entry in _entries(document)]
 
 
 def _login(name: str | None, entry: _Entry, *, off: bool, now: float) -> Login:
@@ -169,7 +179,7 @@ def _entry(
     around: Mapping[str, object],
     name: str | None = None,
 ) -> _Entry:
-    access_token, id_token = first_text(tokens, _ACCESS), first_text(tokens, _ID)
+    access_token, id_token = first_text(tokens, ACCESS_KEYS), first_text(tokens, ID_KEYS)
     account_id = first_text(tokens, _ACCOUNT)
     claims = read_claims(access_token)
     if None in (account_id, claims.user_id, claims.plan, claims.email):
@@ -329,7 +339,7 @@ def _held(entry: _Entry) -> Credential | None:
 
 def _credential(entry: _Entry, access_token: str, account_id: str) -> Credential:
     claims = entry.claims
-    refresh_token = first_text(entry.tokens, _REFRESH)
+    refresh_token = first_text(entry.tokens, REFRESH_KEYS)
     email = claims.email or text(entry.around, "email")
     return Credential(
         Secret(access_token),

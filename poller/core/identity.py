@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from poller.core.model import Identity
+    from poller.core.model import Credential, Identity
 
 
 class Agreement(Enum):
@@ -22,7 +22,7 @@ class Agreement(Enum):
     DISAGREES = "disagrees"
 
 
-def agreement(*, asked: Identity, answered: Identity) -> Agreement:
+def agreement(*, asked: Identity | Credential, answered: Identity) -> Agreement:
     """Compare who was asked for with who answered.
 
     Every identifier present on both sides must be equal: the user id and the account
@@ -30,17 +30,14 @@ def agreement(*, asked: Identity, answered: Identity) -> Agreement:
     accounts). E-mail decides only where neither can be compared. Members of a team
     share an account id: the user id tells them apart.
     """
-    account_id = None if answered.account_id == answered.user_id else answered.account_id
-    pairs = [
-        (ours, theirs)
-        for ours, theirs in (
-            (asked.user_id, answered.user_id),
-            (asked.account_id, account_id),
-        )
-        if ours is not None and theirs is not None
-    ]
-    if not pairs and asked.email is not None and answered.email is not None:
-        pairs = [(asked.email.casefold(), answered.email.casefold())]
-    if not pairs:
+    user_id, account_id = answered.user_id, answered.account_id
+    agrees: bool | None = None
+    if user_id is not None and asked.user_id is not None:
+        agrees = user_id == asked.user_id
+    if account_id is not None and account_id != user_id and asked.account_id is not None:
+        agrees = agrees is not False and account_id == asked.account_id
+    if agrees is None and asked.email is not None and answered.email is not None:
+        agrees = asked.email.casefold() == answered.email.casefold()
+    if agrees is None:
         return Agreement.UNKNOWN
-    return Agreement.PROVEN if all(a == b for a, b in pairs) else Agreement.DISAGREES
+    return Agreement.PROVEN if agrees else Agreement.DISAGREES

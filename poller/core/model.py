@@ -78,11 +78,10 @@ class Credential:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret it holds, for masking."""
-        return tuple(
-            secret
-            for secret in (self.access_token, self.refresh_token, self.id_token)
-            if secret is not None
-        )
+        access, refresh, identity = self.access_token, self.refresh_token, self.id_token
+        if refresh is not None and identity is not None:  # as nearly every file has it
+            return access, refresh, identity
+        return tuple(secret for secret in (access, refresh, identity) if secret is not None)
 
 
 @value()
@@ -170,6 +169,11 @@ class FailureKind(StrEnum):
     NO_CREDENTIALS = "no_credentials"
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - a kind, not a password
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 - likewise
+    LOGIN_REQUIRED = "login_required"
+    REFRESH_LOCKED = "refresh_locked"
+    REFRESH_UNKNOWN = "refresh_unknown"
+    REFRESH_UNSAVED = "refresh_unsaved"
+    REFRESH_REFUSED = "refresh_refused"
     DNS = "dns"
     CONNECT = "connect"
     TLS = "tls"
@@ -210,6 +214,11 @@ _EXIT_CLASS = {
             _K.NO_CREDENTIALS,
             _K.INVALID_TOKEN,
             _K.TOKEN_EXPIRED,
+            _K.LOGIN_REQUIRED,
+            _K.REFRESH_LOCKED,
+            _K.REFRESH_UNKNOWN,
+            _K.REFRESH_UNSAVED,
+            _K.REFRESH_REFUSED,
         ),
         1,
     ),
@@ -313,6 +322,8 @@ class Report:
     attempts: int = 0
     elapsed_s: float | None = None
     """From the first attempt to the report; None where none was made."""
+    refreshed: bool = False
+    """Whether its file was given new tokens."""
     identity: Identity = Identity()
     """The answer's, completed by the credential's."""
     response: Response | None = None

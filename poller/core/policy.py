@@ -20,6 +20,8 @@ THROTTLED_BACKOFF_S = 1.0
 BACKOFF_LIMIT_S = 8.0
 RETRY_AFTER_LIMIT_S = 30.0
 """A longer Retry-After gives the account up at once."""
+FIRST_STARTS = 64
+"""Accounts tried at once until the first has answered: a dead upstream must not get more."""
 OPENS_AFTER = 30
 """First attempts in a row that blame the host, with no success between."""
 OPENS_AFTER_BAD_CERTIFICATES = 3
@@ -104,6 +106,8 @@ class Breaker:
     """
 
     patience_s: float
+    has_answered: bool = False
+    """Whether any account has had its figures: the upstream is, or was, alive."""
     _failures: int = 0
     _bad_certificates: int = 0
     _opened_at: float | None = None
@@ -114,9 +118,15 @@ class Breaker:
         """Whether accounts not yet tried have to wait."""
         return self._opened_at is not None
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether a success would change anything."""
+        return self._failures > 0 or self.is_open or not self.has_answered
+
     def note(self, failure: Failure | None, *, now: float, more: bool) -> None:
         """Take note of a first attempt's end; ``more`` says whether untried accounts are left."""
         if failure is None or (self.is_open and not failure.blames_host):
+            self.has_answered = self.has_answered or failure is None
             self.close()
             return
         if not failure.blames_host:

@@ -62,6 +62,7 @@ def record_of(
         "error": error_of(report.failure, secrets),
         "http_status": report.http_status,
         "attempts": report.attempts,
+        "refreshed": report.refreshed,
         "elapsed_s": None if report.elapsed_s is None else round(report.elapsed_s, 3),
     }
     if show_identity:
@@ -300,6 +301,7 @@ def _what_became() -> dict[str, object]:
         "error": _object_or_null(error),
         "http_status": {"type": ["integer", "null"], "description": "of the last answer"},
         "attempts": {"type": "integer", "minimum": 0, "description": "attempts started"},
+        "refreshed": {"type": "boolean", "description": "whether --refresh renewed its tokens"},
         "elapsed_s": {
             "type": ["number", "null"],
             "minimum": 0,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 _WIDTH = 80
-"""Cells of a terminal that does not tell its width."""
+"""Cells of a terminal that does not tell its width, and of a pipe (watch tells COLUMNS)."""
 
 
 class Traits(NamedTuple):
@@ -19,7 +19,7 @@ class Traits(NamedTuple):
     unicode: bool
     """Whether more than ASCII may be drawn; names of accounts are shown as they are."""
     width: int | None
-    """Cells; None where nothing is to be cut: a pipe, a file."""
+    """Cells; None where nothing is to be cut."""
 
 
 class Marks(NamedTuple):
@@ -43,10 +43,9 @@ def traits(stream: TextIO | None, environ: Mapping[str, str]) -> Traits:
     Honours ``NO_COLOR`` (no-color.org), ``TERM=dumb``, ``COLUMNS`` and the locale.
     """
     unicode = environ.get("TERM") != "dumb" and _speaks_utf8(stream, environ)
-    if stream is None or not stream.isatty():
-        return Traits(color=False, unicode=unicode, width=None)
-    color = unicode and not environ.get("NO_COLOR")
-    return Traits(color=color, unicode=unicode, width=_columns(stream, environ))
+    terminal = stream if stream is not None and stream.isatty() else None
+    color = terminal is not None and unicode and not environ.get("NO_COLOR")
+    return Traits(color=color, unicode=unicode, width=_columns(terminal, environ))
 
 
 def _speaks_utf8(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
@@ -55,12 +54,14 @@ def _speaks_utf8(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
     return "utf8" in locale.lower().replace("-", "")
 
 
-def _columns(stream: TextIO, environ: Mapping[str, str]) -> int:
+def _columns(terminal: TextIO | None, environ: Mapping[str, str]) -> int:
     told = environ.get("COLUMNS", "")
     if told.isascii() and told.isdigit() and int(told):
         return int(told)
+    if terminal is None:
+        return _WIDTH
     try:
-        return os.get_terminal_size(stream.fileno()).columns or _WIDTH
+        return os.get_terminal_size(terminal.fileno()).columns or _WIDTH
     except (OSError, ValueError):
         return _WIDTH
 

@@ -12,6 +12,7 @@ import asyncio
 import random
 import socket
 import time
+import zlib
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ _USAGE_PATHS = (b"/wham/usage", b"/api/codex/usage")
 _STRANGER = Caller("user-stranger", "acct-stranger", "plus", "stranger@example.com")
 _WILDCARDS: Mapping[str, str] = MappingProxyType({"0.0.0.0": "127.0.0.1", "::": "::1"})  # noqa: S104
 _BACKLOG = 4_096
+_FASTEST, _GZIP = 1, zlib.MAX_WBITS + 16
 
 
 class Simulator:
@@ -174,7 +176,10 @@ class Simulator:
             return answer(self._stamp(), 501, body)
         if self.surplus:
             return faults.surplus(self._ask(request, caller, ""))
-        return answer(self._stamp(), 200, self._body(caller), closes=request.closes)
+        body, extra = self._body(caller), b""
+        if request.takes_gzip:  # as the real one does
+            body, extra = zlib.compress(body, _FASTEST, _GZIP), b"Content-Encoding: gzip\r\n"
+        return answer(self._stamp(), 200, body, extra=extra, closes=request.closes)
 
     def _ask(self, request: Request, caller: Caller, arg: str) -> Ask:
         stamp = self._stamp()

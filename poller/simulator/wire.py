@@ -23,6 +23,7 @@ _LIKE_REAL = (
     b'alt-svc: h3=":443"; ma=86400\r\n'
     b"Server: cloudflare\r\n"
 )
+_COOKIES_LAST_UNTIL = b"Thu, 31-Dec-37 23:55:55 GMT"
 
 
 class BadRequestError(Exception):
@@ -50,6 +51,11 @@ class Request:
     def closes(self) -> bool:
         """Whether the client wants the connection closed after the answer."""
         return self.headers.get(b"connection", b"").lower() == b"close"
+
+    @property
+    def takes_gzip(self) -> bool:
+        """Whether the client would like the answer compressed."""
+        return b"gzip" in self.headers.get(b"accept-encoding", b"")
 
     @property
     def body_length(self) -> int:
@@ -174,8 +180,9 @@ def answer(  # noqa: PLR0913 - the parts of an answer
             b"" if told is None else b"Content-Length: %d\r\n" % told,
             b"Connection: close\r\n" if closes else b"Connection: keep-alive\r\n",
             b"CF-RAY: %016x-AMS\r\n" % (stamp.serial * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF),
-            b"Set-Cookie: __cf_bm=%08x; path=/; HttpOnly\r\n" % stamp.serial,
-            b"Set-Cookie: _cfuvid=%08x; path=/; HttpOnly; SameSite=None\r\n" % stamp.serial,
+            b"Set-Cookie: __cf_bm=%0172x; path=/; expires=%s; HttpOnly; SameSite=None\r\n"
+            % (stamp.serial, _COOKIES_LAST_UNTIL),
+            b"Set-Cookie: _cfuvid=%059x; path=/; HttpOnly; SameSite=None\r\n" % stamp.serial,
             _LIKE_REAL,
             extra,
             b"\r\n",

@@ -159,7 +159,7 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
     Raises:
         UsageError: ``ca_file`` cannot be read, or holds no certificate.
     """
-    context = _ssl_context(settings)
+    context = ssl_context(settings, settings.chatgpt_url)
     async with (
         _session(settings, context, keep=True) as kept,
         _session(settings, context, keep=False) as fresh,
@@ -200,8 +200,13 @@ def _own_headers(credential: Credential) -> dict[istr, str]:
     return headers
 
 
-def _ssl_context(settings: Settings) -> ssl.SSLContext | bool:
-    if settings.chatgpt_url.startswith("http:"):
+def ssl_context(settings: Settings, url: str) -> ssl.SSLContext | bool:
+    """Return what ``url``'s certificate is verified with: the system's, and ``ca_file``'s.
+
+    Raises:
+        UsageError: ``ca_file`` cannot be read, or holds no certificate.
+    """
+    if url.startswith("http:"):
         return True  # never used; loading a CA bundle costs 20-30 ms
     context = ssl.create_default_context()
     if settings.ca_file is not None:

@@ -64,9 +64,10 @@ def test_a_terminal_that_does_not_tell_its_width_has_eighty_cells(terminal: Text
     assert traits(Nowhere(), UTF8).width == 80
 
 
-def test_a_pipe_a_file_or_no_stream_at_all_cuts_nothing_and_has_no_colour() -> None:
-    assert traits(io.StringIO(), UTF8) == Traits(color=False, unicode=True, width=None)
-    assert traits(None, {}) == Traits(color=False, unicode=False, width=None)
+def test_a_pipe_a_file_or_no_stream_at_all_has_eighty_cells_and_no_colour() -> None:
+    assert traits(io.StringIO(), UTF8) == Traits(color=False, unicode=True, width=80)
+    assert traits(None, {}) == Traits(color=False, unicode=False, width=80)
+    assert traits(io.StringIO(), UTF8 | {"COLUMNS": "132"}).width == 132
 
 
 def test_wide_characters_take_two_cells() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import ssl
@@ -78,6 +79,14 @@ async def test_figures_can_be_pinned_from_outside(dial: Any) -> None:
         assert (await line.ask("by-bytes")).body == b"[1, 2]"
         assert (await line.ask("x", user_id="user-pinned")).json()["plan_type"] == "user's"
         assert (await line.ask("other")).json()["plan_type"] == "plus"
+
+
+async def test_an_answer_is_compressed_for_who_asks_for_it(line: Any) -> None:
+    got = await line.ask(extra="Accept-Encoding: deflate, gzip\r\n")
+    assert got.header("content-encoding") == "gzip"
+    plain = await line.ask(extra="Accept-Encoding: identity\r\n")
+    assert plain.header("content-encoding") is None
+    assert json.loads(gzip.decompress(got.body)) == plain.json()
 
 
 async def test_a_test_can_ask_what_a_caller_would_be_told(simulator: Any, line: Any) -> None:

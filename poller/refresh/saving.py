@@ -1,0 +1,187 @@
+"""Put new tokens into an auth file: room first, then the bytes, then the name."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poller.accounts.files import Content, read
+from poller.core.model import Failure, FailureKind
+from poller.core.rewriting import rewritten
+from poller.core.text import printable
+
+if TYPE_CHECKING:
+    from poller.core.model import Secret
+    from poller.core.refresh import Tokens
+
+_ROOM_FOR_TOKENS = 3 * 8192
+_FLAGS: int = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_SETTLES_IN_S = (0.0, 0.02, 0.05, 0.1)
+"""Waits before each reading of a file that somebody may be writing just now."""
+
+
+def spare_path(path: str) -> str:
+    """Return where the new file is written before it takes the old one's name.
+
+    Discovery takes no name that begins with a dot. It is one and the same each time, so
+    that what a killed run left can be found.
+    """
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.refreshing")
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """Room beside an auth file, written and synced, for the file that shall replace it."""
+
+    path: str
+    """The auth file's, real."""
+    content: bytes
+    """What it held when the room was made."""
+    spare: str
+    descriptor: int
+
+    def discard(self) -> None:
+        """Give the room back."""
+        with suppress(OSError):
+            os.unlink(self.spare)
+        os.close(self.descriptor)
+
+
+def reserve(path: str, content: bytes) -> Reserved:
+    """Make room for the new file, with the mode and owner of the old one.
+
+    Raises:
+        OSError: there is no room, or the folder cannot be written. Nothing is left behind.
+    """
+    spare = spare_path(path)
+    with suppress(FileNotFoundError):
+        os.unlink(spare)
+    reserved = Reserved(path, content, spare, os.open(spare, _FLAGS, 0o600))
+    try:
+        _dress(reserved.descriptor, os.stat(path))
+        _write(reserved.descriptor, b" " * (len(content) + _ROOM_FOR_TOKENS))
+        os.fsync(reserved.descriptor)
+    except BaseException:
+        reserved.discard()
+        raise
+    return reserved
+
+
+def _dress(descriptor: int, like: os.stat_result) -> None:
+    ours = os.fstat(descriptor)
+    if (ours.st_uid, ours.st_gid) != (like.st_uid, like.st_gid):
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    done = 0
+    while done < len(content):
+        done += os.pwrite(descriptor, content[done:], done)
+
+
+def commit(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float) -> Failure | None:
+    """Put the tokens into the file, on disk before this returns; ``now`` is Unix seconds.
+
+    Somebody who takes no lock may have written the file meanwhile: it is read again at
+    the last moment, and where it no longer holds the token that was spent, it is left as it
+    is. Then, and where it cannot be replaced, the new tokens go into a file beside it,
+    which the failure names: ``refresh_unsaved``.
+    """
+    content = reserved.content
+    try:
+        for _ in range(8):
+            new = rewritten(content, spent, tokens, now=now)
+            if new is None:
+                break
+            _fill(reserved.descriptor, new)
+            found = _settled(reserved.path)
+            if found == content:
+                os.replace(reserved.spare, reserved.path)
+                _sync_folder(reserved.path)
+                os.close(reserved.descriptor)
+                return None
+            content = found
+        why = "the file was changed meanwhile"
+    except OSError as error:
+        why = (error.strerror or "input/output error").lower()
+    return _rescued(reserved, spent, tokens, now=now, why=why)
+
+
+def _fill(descriptor: int, content: bytes) -> None:
+    _write(descriptor, content)
+    os.ftruncate(descriptor, len(content))
+    os.fsync(descriptor)
+
+
+def _settled(path: str) -> bytes:
+    """Return what the file holds now; nothing where it is none, or stays half written."""
+    content = b""
+    for wait_s in _SETTLES_IN_S:
+        if wait_s:
+            time.sleep(wait_s)
+        found = read(path)
+        content = found.content if isinstance(found, Content) else b""
+        if content.rstrip().endswith(b"}"):
+            break
+    return content
+
+
+def _rescued(
+    reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float, why: str
+) -> Failure:
+    """Keep the new tokens beside the file, for its owner alone."""
+    place = reserved.spare
+    with suppress(OSError):
+        new = rewritten(reserved.content, spent, tokens, now=now)
+        _fill(reserved.descriptor, new or reserved.content)
+    with suppress(OSError):
+        os.fchmod(reserved.descriptor, 0o600)
+    with suppress(OSError):
+        rescue = _free_name(f"{reserved.path}.rescue")
+        os.replace(reserved.spare, rescue)
+        place = rescue
+        _sync_folder(place)
+    os.close(reserved.descriptor)
+    return Rescued(place, why).failure
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """New tokens that could not be put into their file."""
+
+    place: str
+    why: str
+
+    @property
+    def failure(self) -> Failure:
+        """Say where they are, never what."""
+        return Failure(
+            FailureKind.REFRESH_UNSAVED,
+            f"the new tokens could not be put into the file ({self.why}); "
+            f"they are in {printable(self.place)}",
+            "put things right and run again with --refresh, which takes them from there, or "
+            "put that file in the old one's place",
+        )
+
+
+def _free_name(wanted: str) -> str:
+    number, name = 1, wanted
+    while os.path.lexists(name):
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
+
+
+def _sync_folder(path: str) -> None:
+    with suppress(OSError):  # some file systems cannot
+        descriptor = os.open(os.path.dirname(path) or os.curdir, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,137 @@
+"""The one request that spends a refresh token: on a connection of its own, sent once.
+
+Beside ``client`` the only module that knows aiohttp; no exception of it leaves here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from poller.core.answers import BODY_LIMIT
+from poller.core.faults import Fault, Trouble
+from poller.core.model import Response
+from poller.core.value import value
+from poller.upstream.client import ssl_context, translate
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+    from poller.settings import Settings
+
+_KEPT_HEADERS = ("content-type", "retry-after", "cf-mitigated", "location")
+
+
+@value()
+class Answer:
+    """What became of the one request."""
+
+    outcome: Response | Fault
+    sent: bool
+    """Whether a byte of it may have left this machine."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connects once, and tells before anything is sent."""
+
+    def __init__(
+        self, *, ssl_context: ssl.SSLContext | bool, before_sending: Callable[[], None]
+    ) -> None:
+        super().__init__(limit=0, ssl=ssl_context)  # pyright: ignore[reportUnknownMemberType]
+        self.connected = False
+        self._before_sending = before_sending
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the library's own signature
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        try:
+            self._before_sending()
+        except BaseException:
+            connection.close()
+            raise
+        self.connected = True
+        return connection
+
+
+class TokenEndpoint:
+    """Where refresh tokens are spent.
+
+    Raises:
+        UsageError: ``settings.ca_file`` cannot be read, or holds no certificate.
+    """
+
+    def __init__(self, settings: Settings, *, url: str, proxy: str | None) -> None:
+        self._url = URL(url)
+        self._proxy = None if proxy is None else URL(proxy)
+        self._ssl_context = ssl_context(settings, url)
+        self._user_agent = settings.user_agent
+
+    async def send(
+        self, body: bytes, *, timeout_s: float, before_sending: Callable[[], None]
+    ) -> Answer:
+        """POST ``body``, never a second time; return the answer, or why there is none.
+
+        ``before_sending`` is called once the connection stands: where it raises, nothing is
+        sent and the exception leaves here. No redirects, no cookies.
+        """
+        connector = _Connector(ssl_context=self._ssl_context, before_sending=before_sending)
+        try:
+            async with self._session(connector) as session:
+                return Answer(await self._posted(session, body, timeout_s), sent=True)
+        except NotSentError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the border: everything is translated
+            trouble, detail, status = translate(error, f"{self._url.host}:{self._url.port}")
+            return Answer(Fault(trouble, detail, status), connector.connected)
+
+    def _session(self, connector: _Connector) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=connector,
+            headers={
+                hdrs.ACCEPT: "application/json",
+                hdrs.CONTENT_TYPE: "application/json",
+                hdrs.USER_AGENT: self._user_agent,
+                hdrs.ACCEPT_ENCODING: "identity",
+            },
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        # As in client.py. A POST is not repeated by the library anyway: this says it twice.
+        session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return session
+
+    async def _posted(
+        self, session: aiohttp.ClientSession, body: bytes, timeout_s: float
+    ) -> Response | Fault:
+        async with session.post(
+            self._url,
+            data=body,
+            allow_redirects=False,
+            proxy=self._proxy,
+            timeout=aiohttp.ClientTimeout(total=timeout_s, ceil_threshold=math.inf),
+        ) as response:
+            content = b""
+            while len(content) <= BODY_LIMIT and not response.content.at_eof():
+                content += await response.content.readany()
+            if len(content) > BODY_LIMIT:
+                return Fault(Trouble.TOO_LARGE, status=response.status, answered=True)
+            headers = response.headers
+            kept = tuple((name, headers[name]) for name in _KEPT_HEADERS if name in headers)
+            return Response(response.status, kept, content)
+
+
+class NotSentError(Exception):
+    """What ``before_sending`` raises to keep the request from being sent."""

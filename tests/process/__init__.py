@@ -1,0 +1,1 @@
+"""How the program ends, and what of its output arrives."""

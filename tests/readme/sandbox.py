@@ -1,0 +1,124 @@
+"""A home, a folder and a ``poller`` for the READMEs' commands, all on this machine.
+
+Whatever of them would change the machine, or ask somebody, is played: codex logs in to
+made-up accounts, pip and systemctl only look at what they are asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.readme.reading import ROOT
+from tests.running import account, write
+
+if TYPE_CHECKING:
+    from poller.simulator.accounts import MadeUpAccount
+
+_NOBODY = "http://127.0.0.1:9"
+"""A proxy that is not there: nothing gets past this machine."""
+
+_PRELUDE = """
+sleep() { echo "slept $*" >&2; exit 0; }
+"""
+_PROGRAMS = {
+    "poller": f'exec "{sys.executable}" -m poller "$@"',
+    "python": f'exec "{sys.executable}" "$@"',
+    "codex": '[ "$*" = login ] && [ -d "$CODEX_HOME" ] && cp ~/login.json "$CODEX_HOME/auth.json"',
+    "pip": '[ "$*" = "install ." ] && [ -e pyproject.toml ]',
+    "systemctl": '[ "$1" = --user ] && echo "$@" >> ~/systemctl.log',
+}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Where a block runs."""
+
+    work: Path
+    home: Path
+    url: str
+    """Of the upstream."""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+        return {
+            **kept,
+            "PATH": f"{self.home / '.local' / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.home),
+            "PYTHONPATH": str(ROOT),
+            "BASH_ENV": str(self.home / "prelude"),
+            "LC_ALL": "C.UTF-8",
+            "ALL_PROXY": _NOBODY,
+        }
+
+    async def run(self, *words: str, cwd: Path | None = None) -> Ran:
+        """Run a program to its end."""
+        running = await asyncio.create_subprocess_exec(
+            *words,
+            cwd=cwd or self.work,
+            env=self.environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(30):
+            out, err = await running.communicate()
+        assert running.returncode is not None
+        return Ran(running.returncode, out.decode(), err.decode())
+
+    async def bash(self, script: str) -> Ran:
+        """Run a block as it is written, up to the first command that fails."""
+        return await self.run("/bin/bash", "-e", "-c", script)
+
+
+WELL = (
+    ("alice", "+two_windows:42:5", "plus"),
+    ("bob", "+weekly_only:37", "plus"),
+    ("carol", "+monthly:24", "free"),
+    ("team-1", "+two_windows:8:61", "team"),
+)
+ILL = (("dave", "+exhausted:100:16", "plus"), ("frank", "~403", "pro"))
+
+
+def well() -> list[MadeUpAccount]:
+    return [account(name, ending, plan=plan) for name, ending, plan in WELL]
+
+
+def ill() -> list[MadeUpAccount]:
+    return [
+        *(account(name, ending, plan=plan) for name, ending, plan in ILL),
+        account("erin", lives_s=-86_400),
+    ]
+
+
+def build(folder: Path, url: str, *accounts: MadeUpAccount) -> Sandbox:
+    """Make a sandbox with these accounts in ``account``, and some elsewhere."""
+    box = Sandbox(folder / "work", folder / "home", url)
+    for path in (box.work, box.home / ".local" / "bin", box.home / ".codex"):
+        path.mkdir(parents=True)
+    write(box.work / "account", *accounts)
+    write(box.home / "more-accounts", account("zoe"))
+    for name in (".codex/auth.json", "login.json"):
+        (box.home / name).write_bytes(account("me").auth_file)
+    (box.home / "prelude").write_text(_PRELUDE)
+    (box.work / "config.toml").write_text(f'[requests]\nchatgpt_url = "{url}"\n')
+    (box.work / "pyproject.toml").touch()
+    for name, body in _PROGRAMS.items():
+        program = box.home / ".local" / "bin" / name
+        program.write_text(f"#!/bin/sh\n{body}\n")
+        program.chmod(0o755)
+    return box

@@ -1,0 +1,162 @@
+"""The program as a library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import poller
+from poller.simulator.server import serve
+from tests import typed_usage
+from tests.conftest import Certificates, connect_proxy
+from tests.running import ROOT, account, kind_of, numbered, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+PROXY_VARIABLES = ("https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("CODEX_HOME", *PROXY_VARIABLES, *map(str.upper, PROXY_VARIABLES)):
+        monkeypatch.delenv(name, raising=False)
+
+
+async def test_reports_come_one_per_account_with_the_figures(tmp_path: Path) -> None:
+    accounts = [account("alice", "+two_windows:42:5"), account("bob", "~402"), account("carol")]
+    write(tmp_path / "account", *accounts)
+    async with serve() as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url)
+        async with poller.poll(settings=settings) as reports:
+            came = {report.account: report async for report in reports}
+
+    assert sorted(came) == ["alice", "bob", "carol"]
+    usage = came["alice"].usage
+    assert usage is not None
+    assert {window.name: window.used_percent for window in usage.windows} == {
+        "five_hour": 42,
+        "weekly": 5,
+    }
+    assert kind_of(came["bob"]) == poller.FailureKind.PAYMENT_REQUIRED
+
+
+async def test_accounts_are_named_by_name_pattern_or_path(tmp_path: Path) -> None:
+    write(tmp_path / "account", *(account(name, "+weekly_only:30") for name in ("alice", "bob")))
+    write(tmp_path / "else", account("carol", "~402"))
+    async with serve() as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url, accounts=("nobody-asks-for-these",))
+        left = await typed_usage.left_of("alice", "b*", settings=settings)
+        named = tmp_path / "else" / "carol.auth.json"
+        async with poller.poll([named], settings) as reports:
+            kinds = [kind_of(report) async for report in reports]
+
+    assert left == {"alice": 70, "bob": 70}
+    assert kinds == ["payment_required"]
+
+
+async def test_the_settings_own_accounts_count_where_none_are_given(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice"), account("bob"))
+    async with serve() as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url, accounts=("bob",))
+        async with poller.poll(settings=settings) as reports:
+            assert [report.account async for report in reports] == ["bob"]
+
+
+async def test_failures_are_values(tmp_path: Path) -> None:
+    folder = write(tmp_path / "account", account("alice", lives_s=-1_000), account("b", "~403"))
+    async with serve() as simulator:
+        why = await typed_usage.why_not(folder, simulator.url)
+
+    assert sorted(why) == sorted(["no permission (403)", next(x for x in why if "log in" in x)])
+
+
+async def test_what_cannot_be_done_is_a_usage_error(tmp_path: Path) -> None:
+    assert "no accounts" in await typed_usage.nothing_there()
+    write(tmp_path / "account", account("alice"))
+    with pytest.raises(poller.UsageError, match="demo"):
+        async with poller.poll(settings=poller.Settings(demo=3)):
+            pass
+
+
+async def test_the_runs_deadline_holds(tmp_path: Path) -> None:
+    write(tmp_path / "account", *numbered(5))
+    async with serve(fault="hang") as simulator:
+        begun_at = time.monotonic()
+        settings = poller.Settings(chatgpt_url=simulator.url, deadline_s=0.3, concurrency=2)
+        async with poller.poll(settings=settings) as reports:
+            kinds = [kind_of(report) async for report in reports]
+
+    assert kinds == ["deadline"] * 5
+    assert time.monotonic() - begun_at < 2.3
+
+
+async def test_leaving_early_sends_no_more(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("".join(f"account/n{i:04d}.auth.json\n" for i in range(50)))
+    write(tmp_path / "account", *numbered(50))
+    async with serve(latency_s=0.01) as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url, files_from="list", concurrency=2)
+        async with poller.poll(settings=settings) as reports:
+            first = await anext(reports)
+        asked = simulator.stats().requests
+
+    assert first.ok
+    assert asked < 10
+
+
+async def test_the_environments_proxy_is_used(
+    tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "account", account("alice"))
+    async with serve(ssl_context=certificates.server) as simulator, connect_proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        settings = poller.Settings(chatgpt_url=simulator.url, ca_file=certificates.ca_file)
+        async with poller.poll(settings=settings) as reports:
+            assert [report.ok async for report in reports] == [True]
+
+        assert len(proxy.requests) == 1
+
+
+def test_a_reset_is_found_in_whatever_window_it_is() -> None:
+    window = poller.Window("weekly", 50.0, 604_800, 1_790_000_000)
+    limit = poller.Limit("Spark", "spark", usable=True, windows=(window,))
+    usage = poller.Usage(extra_limits=(limit,))
+
+    assert typed_usage.soonest_reset(usage) == 1_790_000_000
+    assert typed_usage.soonest_reset(poller.Usage()) is None
+
+
+@pytest.mark.parametrize("name", poller.__all__)
+def test_every_public_name_is_there_and_listed(name: str) -> None:
+    assert getattr(poller, name) is not None
+    assert name in dir(poller)
+
+
+def test_public_names_are_sorted_and_no_others_are_there() -> None:
+    assert sorted(poller.__all__) == poller.__all__
+    with pytest.raises(AttributeError, match="'pol'"):
+        poller.pol  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    code = "import sys, poller; print(*sys.modules)"
+    done = subprocess.run(
+        (sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    heavy = {"aiohttp", "anyio", "asyncio", "orjson", "tenacity", "rich", "dataclasses", "enum"}
+    bare = subprocess.run(
+        (sys.executable, "-c", "import sys; print(*sys.modules)"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not heavy & ({*done.stdout.split()} - {*bare.stdout.split()})
