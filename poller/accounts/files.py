@@ -67,7 +67,9 @@ def _read(descriptor: int) -> Content | Failure:
 def _whole(descriptor: int, size: int) -> bytes:
     """Read to the end, or to just beyond the cap where the file grows meanwhile."""
     content = os.read(descriptor, size + 1)
-    while len(content) <= SIZE_CAP and (more := os.read(descriptor, SIZE_CAP)):
+    more = content
+    while len(content) > size and more and len(content) <= SIZE_CAP:
+        more = os.read(descriptor, SIZE_CAP)
         content += more
     return content
 

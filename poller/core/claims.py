@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _OPENAI = "https://api.openai.com/auth"
 _PROFILE = "https://api.openai.com/profile"
 _ISSUER_ENDS = ("openai.com", "openai.com/", "chatgpt.com", "chatgpt.com/")
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _YEAR_10000_AT = 253_402_300_800
 
 
@@ -88,10 +87,12 @@ def _payload(token: str) -> Mapping[str, object] | None:
     end = token.find(".", start)
     if not start or end < 0:
         return None
+    encoded = token[start:end]
+    if "-" in encoded or "_" in encoded:  # rarely: what is encoded is mostly ASCII
+        encoded = encoded.replace("-", "+").replace("_", "/")
     try:
-        plain = token[start:end].encode("ascii").translate(_URL_SAFE)
         # Padding is left out in tokens; too much of it is ignored.
-        return mapping(orjson.loads(a2b_base64(plain + b"==")))
+        return mapping(orjson.loads(a2b_base64(f"{encoded}==")))
     except ValueError:  # not ASCII, not Base64, not JSON
         return None
 

@@ -77,14 +77,14 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
     Total: any parsed JSON gives one of the two, never an exception. ``observed_at`` is
     Unix seconds, for answers that tell a reset only as a time from now.
     """
-    root = _object(payload)
-    if root is None:
+    if not isinstance(payload, dict):
         return None
-    container = _container(root)
-    windows = () if container is None else _windows(container, observed_at)
+    root = cast("dict[str, object]", payload)
+    container = _container(root) or {}
+    windows = _windows(container, observed_at)
     control = _object(root.get("spend_control")) or {}
-    spend_limit = _spend_limit((control, container or {}, root), observed_at)
-    verdict = _verdict(root, container or {}, windows, (control, spend_limit))
+    spend_limit = _spend_limit((control, container, root), observed_at)
+    verdict = _verdict(root, container, windows, (control, spend_limit))
     return Usage(
         plan=_text(root.get("plan_type")),
         usable=verdict.usable,
@@ -106,9 +106,9 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
 
 def _container(of: dict[str, object]) -> dict[str, object] | None:
     for key in _CONTAINERS:
-        found = _object(of.get(key))
-        if found is not None:
-            return found
+        found = of.get(key)
+        if isinstance(found, dict):
+            return cast("dict[str, object]", found)
     return None
 
 
@@ -142,10 +142,10 @@ def _again(window: Window, count: int) -> Window:
 
 def _window(value: object, slot_s: int, observed_at: float) -> Window | None:
     """Read a window, or the one that stands in it one level down as ``primary_window``."""
-    figures = _object(value)
-    if figures is None:
+    if not isinstance(value, dict):
         return None
-    inner = _object(figures.get("primary_window"))
+    figures = cast("dict[str, object]", value)
+    inner = _object(figures["primary_window"]) if "primary_window" in figures else None
     if inner is not None:
         window = _window_of(inner, slot_s, observed_at)
         if window is not None:
@@ -235,8 +235,11 @@ def _plausible(at: float) -> int | None:
 
 class _Verdict(NamedTuple):
     usable: bool | None
-    limited_by: str | None
-    usable_at: int | None
+    limited_by: str | None = None
+    usable_at: int | None = None
+
+
+_FREE, _UNKNOWN = _Verdict(usable=True), _Verdict(usable=None)
 
 
 def _verdict(
@@ -253,7 +256,7 @@ def _verdict(
         # nothing left, and nobody says whether that blocks: not known
         usable = None if spend_limit.remaining_percent == 0 else True
     if usable is not False:
-        return _Verdict(usable, None, None)
+        return _FREE if usable else _UNKNOWN
     exhausted = [window for window in windows if window.remaining_percent == 0]
     resets = [window.resets_at for window in exhausted]
     if spent:
@@ -329,9 +332,10 @@ def _credits(value: object) -> Credits | None:
     bought = _object(value)
     if bought is None:
         return None
+    has_credits, unlimited = bought.get("has_credits"), bought.get("unlimited")
     return Credits(
-        _truth(bought.get("has_credits")),
-        _truth(bought.get("unlimited")),
+        has_credits if isinstance(has_credits, bool) else None,
+        unlimited if isinstance(unlimited, bool) else None,
         _amount(bought.get("balance")),
     )
 
@@ -356,7 +360,10 @@ def _spend_limit(places: tuple[dict[str, object], ...], observed_at: float) -> S
 
 def _reset_credits(value: object) -> int | None:
     stated = _object(value)
-    count = None if stated is None else _number(stated.get("available_count"))
+    said = None if stated is None else stated.get("available_count")
+    if type(said) is int and 0 <= said < _COUNT_LIMIT:
+        return said
+    count = _number(said)
     if count is None or not 0 <= count < _COUNT_LIMIT or not count.is_integer():
         return None
     return int(count)
@@ -367,10 +374,6 @@ def _reset_credits(value: object) -> int | None:
 
 def _object(value: object) -> dict[str, object] | None:
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
-
-
-def _truth(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _text(value: object) -> str | None:
