@@ -37,8 +37,14 @@ format: $(READY) ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+picture: $(READY) ## draw the README's picture anew
+	@$(BIN)/python -m tests.readme.picture .github/table.svg
+
+readme: picture ## renew what the READMEs quote: the picture, the help
+	@$(BIN)/python -m tests.readme.quoting
+
 lock: ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 \
 	  --custom-compile-command 'make lock' --group dev -o requirements.lock pyproject.toml
 
-.PHONY: help setup demo test check format lock
+.PHONY: help setup demo test check format lock picture readme

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +20,20 @@ def entry() -> NoReturn:
         code = main() if asks_for_help(sys.argv[1:]) else _main_uninterrupted()
     except KeyboardInterrupt:  # while these modules load: nothing is polled yet
         code = 130
+    except Exception as error:  # noqa: BLE001 - a sentence, never a traceback
+        code = _could_not_start(error)
     sys.exit(code)
+
+
+def _could_not_start(error: Exception) -> int:
+    """Say what kept the program from coming so far as to poll; return the exit code."""
+    if isinstance(error, OSError | MemoryError):
+        reason, code = str(getattr(error, "strerror", None) or "out of memory").lower(), 64
+    else:  # its text may hold anything
+        reason, code = f"a bug in this program: {type(error).__name__}; please report it", 70
+    with suppress(OSError):
+        os.write(2, f"poller: could not start: {reason}; nothing was polled\n".encode())
+    return code
 
 
 def _main_uninterrupted() -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import anyio
 
 from poller.accounts import reread
 from poller.core import answers
-from poller.core.faults import Fault, Trouble, fault_failure, internal
+from poller.core.faults import Fault, Trouble, fault_failure, unexpected
 from poller.core.identity import Agreement, agreement
 from poller.core.model import (
     Credential,
@@ -27,6 +27,7 @@ from poller.core.policy import worth_retrying
 if TYPE_CHECKING:
     from poller.accounts import Account
     from poller.core.policy import Pace
+    from poller.refresh import Renewal
     from poller.settings import Settings
 
     Outcome: TypeAlias = Usage | Failure
@@ -41,6 +42,18 @@ class Fetches(Protocol):
         self, credential: Credential, *, timeout_s: float, fresh: bool = False
     ) -> Response | Fault:
         """Send one request."""
+        ...
+
+
+class Renews(Protocol):
+    """What renews logins, where that was asked for; see :class:`poller.refresh.Renewals`."""
+
+    def is_due(self, credential: Credential) -> bool:
+        """Say whether a token is to be renewed before it is sent."""
+        ...
+
+    async def renew(self, account: Account, stale: Credential, *, within_s: float) -> Renewal:
+        """Renew one login."""
         ...
 
 
@@ -62,6 +75,10 @@ class Poll:
     """Whether the last outcome came over a reused connection without proof of whose it is."""
     reread: bool = False
     """Whether its file was read again for a newer token."""
+    asked_to_renew: bool = False
+    """Whether its login was to be renewed: that is done once at most."""
+    refreshed: bool = False
+    """Whether its file was given new tokens."""
     report: Report | None = None
     """Set once it has ended, so that nothing fetched is lost on the way out."""
     credential: Credential | None = field(init=False)
@@ -80,8 +97,10 @@ class Attempts:
         settings: Settings,
         *,
         pace: Pace | None = None,
+        renewals: Renews | None = None,
     ) -> None:
         self._client = client
+        self._renewals = renewals
         self._pace = pace
         self._timeout_s = settings.timeout_s
         self._retries = settings.retries
@@ -97,22 +116,26 @@ class Attempts:
         """
         poll.tries += 1
         try:
+            if self._renewals is not None and poll.tries == 1:
+                unrenewed = await self._renewed_early(self._renewals, poll)
+                if unrenewed is not None:
+                    return unrenewed
             # After a first attempt on a fresh one, so that its end needs no more proof.
             outcome = await self._send(poll, fresh=poll.attempts > 0)
             if isinstance(outcome, Failure):
                 outcome = await self._with_newer_token(poll, outcome)
                 if isinstance(outcome, Failure) and self.may_retry(poll, outcome):
                     return outcome
-            return await self._prove(poll, outcome) if poll.unproven else outcome
+            return await self._proven(poll, outcome)
         except Exception as error:  # noqa: BLE001 - the one catch-all: always a report
-            return internal(type(error).__name__)
+            return unexpected(error)
 
     async def prove(self, poll: Poll, outcome: Outcome) -> Outcome:
         """Ask once more on a fresh connection where ``outcome`` leaves a doubt; never raises."""
         try:
-            return await self._prove(poll, outcome) if poll.unproven else outcome
+            return await self._proven(poll, outcome)
         except Exception as error:  # noqa: BLE001 - likewise
-            return internal(type(error).__name__)
+            return unexpected(error)
 
     def may_retry(self, poll: Poll, failure: Failure, *, wait_s: float = 0.0) -> bool:
         """Say whether the failure's kind and the account's deadline allow another attempt."""
@@ -125,6 +148,46 @@ class Attempts:
         if poll.started_at is None:
             return self._deadline_s
         return poll.started_at + self._deadline_s - time.monotonic()
+
+    def may_renew(self, poll: Poll, outcome: Outcome) -> bool:
+        """Say whether a new token may help, and one may be had."""
+        if self._renewals is None or poll.asked_to_renew or not isinstance(outcome, Failure):
+            return False
+        return outcome.kind in _ABOUT_TOKENS and _renewable(poll) is not None
+
+    async def _renewed_early(self, renewals: Renews, poll: Poll) -> Failure | None:
+        """Renew a token that has expired or soon will; return why not, where that is the end."""
+        stale = _renewable(poll)
+        if stale is None or not (poll.credential is None or renewals.is_due(stale)):
+            return None
+        renewal = await self._renew(renewals, poll, stale)
+        if not isinstance(renewal.outcome, Failure):
+            return None
+        still_good = poll.credential is not None and not renewal.sent
+        return None if still_good else renewal.outcome
+
+    async def _renew(self, renewals: Renews, poll: Poll, stale: Credential) -> Renewal:
+        poll.asked_to_renew = True
+        renewal = await renewals.renew(poll.account, stale, within_s=self.deadline_left_s(poll))
+        poll.refreshed = renewal.refreshed
+        if isinstance(renewal.outcome, Credential):
+            poll.account = replace(poll.account, outcome=renewal.outcome)
+            poll.credential = renewal.outcome
+        return renewal
+
+    async def _proven(self, poll: Poll, outcome: Outcome) -> Outcome:
+        """Return what an account ends with: proven to be its own, and not for an old token."""
+        if poll.unproven:
+            outcome = await self._prove(poll, outcome)
+        if self._renewals is None or not self.may_renew(poll, outcome):
+            return outcome
+        stale = _renewable(poll)
+        if stale is None:
+            return outcome
+        renewal = await self._renew(self._renewals, poll, stale)
+        if isinstance(renewal.outcome, Failure):
+            return renewal.outcome
+        return await self._send(poll, fresh=True)
 
     async def _prove(self, poll: Poll, outcome: Outcome) -> Outcome:
         proof = await self._send(poll, fresh=True)
@@ -221,12 +284,24 @@ class Attempts:
             failure=outcome if isinstance(outcome, Failure) else None,
             http_status=poll.http_status,
             attempts=poll.attempts,
+            refreshed=poll.refreshed,
             elapsed_s=None if poll.started_at is None else ended_at - poll.started_at,
             identity=_identity(usage, credential),
             response=poll.response,
             secrets=() if credential is None else credential.secrets,
         )
         return poll.report
+
+
+_ABOUT_TOKENS = frozenset({FailureKind.TOKEN_EXPIRED, FailureKind.UNAUTHORIZED})
+
+
+def _renewable(poll: Poll) -> Credential | None:
+    """Return what would be renewed; None where there is nothing to renew it with."""
+    held = poll.credential or poll.account.held
+    if poll.account.path is None or held is None or held.refresh_token is None:
+        return None
+    return held
 
 
 def _identity(usage: Usage | None, credential: Credential | None) -> Identity:

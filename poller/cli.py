@@ -164,10 +164,11 @@ def _answer(words: Sequence[str], interrupts: Interrupts | None) -> int:
 
 def _run(settings: Settings, interrupts: Interrupts | None, *, is_listing: bool) -> int:
     from poller.interrupts import Interrupts
-    from poller.streams import hold_standard_streams
+    from poller.streams import hold_standard_streams, keep_tracebacks
 
     interrupts = interrupts or Interrupts()  # before what takes long to load
     hold_standard_streams()
+    keep_tracebacks()
     if is_listing:
         from poller.listing import list_accounts
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
     from poller.core.model import Report
+    from poller.refresh import Renewals
 
 
 @asynccontextmanager
@@ -25,7 +26,8 @@ async def poll(
     """Poll accounts; hand out the stream of their reports, one per account, as they come.
 
     Needs asyncio's event loop, through anyio or not. Leaving the context early cancels
-    what is under way. A slow reader slows the polling; nothing is printed or written.
+    what is under way. A slow reader slows the polling; nothing is printed, and nothing
+    written but by ``settings.refresh``.
 
     Args:
         accounts: Names, shell-style patterns or paths of auth files, as on the command
@@ -49,8 +51,16 @@ async def poll(
         proxy = settings.proxy or proxy_for(settings.chatgpt_url, environ=os.environ)
         async with (
             open_client(settings, proxy=proxy) as client,
-            fan_out(source, client, settings) as reports,
+            fan_out(source, client, settings, renewals=_renewals(settings)) as reports,
         ):
             yield reports
     finally:
         source.close()
+
+
+def _renewals(settings: Settings) -> Renewals | None:
+    if not settings.refresh:
+        return None
+    from poller.refresh import renewals_for  # what few runs need
+
+    return renewals_for(settings, environ=os.environ)

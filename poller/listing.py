@@ -17,6 +17,7 @@ from poller.core import exit_code
 from poller.core.entries import NOBODY, Entry, serialize
 from poller.core.model import Credential, Failure
 from poller.output.jsonl import Ordered, ReaderGone, ResultsLost, Writer
+from poller.refresh.whose import refreshable
 from poller.settings import UsageError
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ class _Reader:
             shape=account.shape,
             plan=held.plan if held else None,
             expires_at=held.expires_at if held else None,
-            refreshable=held.refresh_token is not None if held else None,
+            has_refresh_token=held.refresh_token is not None if held else None,
+            refresh=refreshable(account.path, held, environ=os.environ),
             mode=_mode(account.path),
             same_login_as=same_login_as,
             same_account_as=same_account_as,

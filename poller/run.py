@@ -18,6 +18,7 @@ import anyio
 
 from poller import accounts
 from poller.core import exit_code
+from poller.core.faults import unexpected
 from poller.core.model import Failure, FailureKind
 from poller.core.record import serialize
 from poller.output.jsonl import ReaderGone, ResultsLost, Writer
@@ -28,13 +29,15 @@ from poller.settings.addresses import proxy_for
 from poller.upstream.client import open_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import tzinfo
 
     from poller.accounts import Source
+    from poller.core.model import Report
     from poller.interrupts import Interrupts
     from poller.output.sinks import Sink
     from poller.output.table import Table
+    from poller.refresh import Renewals
     from poller.scheduler import Reports
     from poller.settings.model import Settings
     from poller.upstream.client import Client
@@ -43,6 +46,7 @@ _STDOUT = 1
 _READER_CHECK_S = 0.25
 _SPARE_FILES = 24
 """Descriptors kept for everything but requests: the standard three, the loop, files being read."""
+_HOLD_CHECK_S = 0.02
 _CLOCK_LEEWAY_S = 60.0
 _DEMO_LATENCY_S = 0.15
 
@@ -54,14 +58,16 @@ def run(settings: Settings, interrupts: Interrupts) -> int:
     look-up would hold up the interpreter's own way out. Returns only where nothing was
     polled.
     """
+    running = _Run(settings, interrupts)
     try:
-        anyio.run(_Run(settings, interrupts).go)
+        anyio.run(running.go)
     except UsageError as error:
         _say(f"poller: {error}")
         return exit_code.USAGE
-    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
-        _say(f"poller: a bug in this program: {_named(error)}; please report it")
-    return exit_code.INTERNAL
+    except BaseException as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
+        return running.broken_off(error)
+    # It leaves by itself; whoever comes here was cancelled by nobody we know.
+    return running.broken_off(asyncio.CancelledError())
 
 
 def _named(error: BaseException) -> str:
@@ -92,13 +98,14 @@ class _Run:
         self._tally = exit_code.Tally(settings.fail_under)
         self._writer = Writer(_STDOUT)
         self._table: Table | None = None
+        self._begun = False
         if self._settings.concurrency < settings.concurrency:
             self._warn(
                 f"concurrency lowered from {settings.concurrency} to "
                 f"{self._settings.concurrency}: this process may open few files (ulimit -n)"
             )
 
-    async def go(self) -> NoReturn:
+    async def go(self) -> None:
         """Poll every account, write every report, and leave."""
         settings = self._settings
         async with AsyncExitStack() as stack:
@@ -110,13 +117,40 @@ class _Run:
             proxy = settings.proxy or proxy_for(settings.chatgpt_url, environ=os.environ)
             client = await stack.enter_async_context(open_client(settings, proxy=proxy))
             note = _say if settings.verbose else None
-            reports = await stack.enter_async_context(fan_out(source, client, settings, note=note))
+            renewals = _renewals(settings, self._interrupts)
+            self._begun = True
+            reports = await stack.enter_async_context(
+                fan_out(source, client, settings, note=note, renewals=renewals)
+            )
             watches = await stack.enter_async_context(anyio.create_task_group())
             watches.start_soon(self._watch_reader)
             self._heed_signals(reports)
             code = await self._write(reports, self._sink())
             self._say_at_end(source, client)
-            _leave(self._final(code))
+            await self._leave(code)
+
+    def broken_off(self, error: BaseException) -> int:
+        """Say what an error that nothing else took means for the results; return the exit code."""
+        if self._begun:
+            _say(
+                f"poller: a bug in this program: {_named(error)}; the results that are missing "
+                "are lost; please report it"
+            )
+            _leave(self._final(exit_code.RESULTS_LOST))
+        if isinstance(error, MemoryError | OSError):
+            reason = getattr(error, "strerror", None) or "out of memory"
+            _say(f"poller: could not start: {reason.lower()}; nothing was polled")
+            return self._final(exit_code.USAGE)
+        _say(
+            f"poller: a bug in this program: {_named(error)}; nothing was polled; please report it"
+        )
+        return self._final(exit_code.INTERNAL)
+
+    async def _leave(self, code: int | None) -> NoReturn:
+        """Leave with the run's code, once nothing is under way that must not be split."""
+        while not self._interrupts.shut():  # noqa: ASYNC110 - signals set no event
+            await anyio.sleep(_HOLD_CHECK_S)
+        _leave(self._final(code))
 
     def _heed_signals(self, reports: Reports) -> None:
         loop = asyncio.get_running_loop()
@@ -164,7 +198,16 @@ class _Run:
             raw_headers=settings.raw_headers,
             indent=raw and terminal,
         )
-        return JsonLines(self._writer, record, ordered=settings.ordered)
+        return JsonLines(self._writer, partial(self._line, record), ordered=settings.ordered)
+
+    def _line(self, record: Callable[[Report], bytes], report: Report) -> bytes:
+        """Return a report's record; where that fails, the record of its failure."""
+        try:
+            return record(report)
+        except Exception as error:  # noqa: BLE001 - it shall cost this account alone
+            broken = replace(report, usage=None, response=None, failure=unexpected(error))
+            self._tally.note(broken)
+            return record(broken)
 
     def _table_sink(self) -> Sink:
         # Only where a person looks: rich costs 70 ms.
@@ -206,7 +249,7 @@ class _Run:
         while True:
             await anyio.sleep(_READER_CHECK_S)
             if self._writer.reader_is_gone():
-                _leave(self._final(exit_code.READER_GONE))
+                await self._leave(exit_code.READER_GONE)
 
 
 def _warnings(source: Source) -> Iterator[str]:
@@ -230,7 +273,15 @@ async def _demo(stack: AsyncExitStack, settings: Settings, count: int) -> tuple[
     simulator = await stack.enter_async_context(serve(latency_s=_DEMO_LATENCY_S))
     made_up = ((a.name, a.auth_file) for a in demo_accounts(count, now=time.time()))
     source = accounts.Source(accounts.in_memory(made_up))
-    return replace(settings, chatgpt_url=simulator.url, proxy=None), source
+    return replace(settings, chatgpt_url=simulator.url, proxy=None, refresh=False), source
+
+
+def _renewals(settings: Settings, interrupts: Interrupts) -> Renewals | None:
+    if not settings.refresh:
+        return None
+    from poller.refresh import renewals_for  # what few runs need
+
+    return renewals_for(settings, environ=os.environ, door=interrupts)
 
 
 def _within_limits(settings: Settings) -> Settings:

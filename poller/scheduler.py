@@ -7,6 +7,8 @@ held while a request is in flight, never while waiting.
 
 from __future__ import annotations
 
+import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -15,8 +17,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from poller.attempts import Attempts, Poll
+from poller.core.faults import internal, unexpected
 from poller.core.model import Failure, FailureKind, Report, Retry
 from poller.core.policy import FIRST_STARTS, Breaker, Pace, Pause, RetryBudget
 from poller.upstream.retry import persist
@@ -25,9 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from poller.accounts import Account, Source
-    from poller.attempts import Fetches, Outcome
+    from poller.attempts import Fetches, Outcome, Renews
     from poller.settings import Settings
 
+_TROUBLES = 5
+"""So often the list of accounts may fail to give one before the run is given up."""
 _BUFFER = 64
 """Reports that wait for a slow reader before the fan-out slows down."""
 
@@ -38,6 +44,7 @@ class _Queue:
     def __init__(self) -> None:
         self._ready: deque[Report] = deque()
         self._closed = False
+        self._reader_waits = False
         self._arrived = anyio.Event()
         self._taken = anyio.Event()
 
@@ -46,7 +53,9 @@ class _Queue:
         if len(self._ready) >= _BUFFER:
             return False
         self._ready.append(report)
-        self._arrived.set()
+        if self._reader_waits:  # an event is not for free, and most reports find it set
+            self._reader_waits = False
+            self._arrived.set()
         return True
 
     async def put(self, report: Report) -> None:
@@ -62,6 +71,7 @@ class _Queue:
             if self._closed:
                 return None
             self._arrived = anyio.Event()
+            self._reader_waits = True
             await self._arrived.wait()
         if len(self._ready) >= _BUFFER:
             self._taken.set()
@@ -101,17 +111,24 @@ async def fan_out(
     settings: Settings,
     *,
     note: Callable[[str], None] | None = None,
+    renewals: Renews | None = None,
 ) -> AsyncGenerator[Reports]:
     """Poll every account of ``source``; yield the stream of their reports.
 
     At most ``settings.concurrency`` requests are in flight; ``settings.deadline_s`` counts
     from here. Leaving the context early cancels what is under way. ``note`` is told what
-    goes on, a line at a time.
+    goes on, a line at a time; ``renewals`` renew expired logins, where that was asked for.
     """
     raised: Exception | None = None
     queue = _Queue()
     pace = None if settings.rate is None else Pace(settings.rate)
-    run = _Run(source, Attempts(client, settings, pace=pace), settings, queue=queue, note=note)
+    run = _Run(
+        source,
+        Attempts(client, settings, pace=pace, renewals=renewals),
+        settings,
+        queue=queue,
+        note=note,
+    )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run.go)
         if settings.deadline_s is not None:
@@ -148,6 +165,7 @@ class _Run:
         self._waiting = anyio.Semaphore(waiting, fast_acquire=True)
         self._workers = 0
         self._lost_slots = 0
+        self._troubles = 0
         self._budget = RetryBudget()
         self._pause = Pause()
         self._breaker = Breaker(settings.patience_s)
@@ -159,8 +177,11 @@ class _Run:
 
     async def go(self) -> None:
         """Run to the end: every account its report, then the stream is closed."""
-        async with self._tasks:
-            self._hire(min(self._concurrency, FIRST_STARTS))
+        try:
+            async with self._tasks:
+                self._hire(min(self._concurrency, FIRST_STARTS))
+        except Exception as error:  # noqa: BLE001 - no account is to pay with its record
+            self._give_up(unexpected(error))
         await self._conclude_left()
         self._queue.close()
 
@@ -182,7 +203,9 @@ class _Run:
         """Report what was cut, and every account not yet tried."""
         failure = self._left_over
         if failure is None:
-            return
+            if not self._under_way and not self._source.known_left:
+                return
+            failure = internal("it ended before this account")
         for poll in self._under_way.values():
             await self._queue.put(poll.report or self._attempts.conclude(poll, failure))
         self._under_way.clear()
@@ -192,18 +215,43 @@ class _Run:
 
     async def _work(self) -> None:
         while True:
-            if self._gate_shut:
-                await self._admitted()
-            account = await self._source.next()
-            if account is None:
-                return
-            await self._start(account)
+            account: Account | None = None
+            try:
+                if self._gate_shut:
+                    await self._admitted()
+                account = await self._source.next()
+                if account is None:
+                    return
+                await self._start(account)
+            except BaseException as error:  # noqa: BLE001 - raised again where it must be
+                await self._survive(error, account)
+
+    async def _survive(self, error: BaseException, account: Account | None) -> None:
+        """Let what went wrong with one account cost that account alone.
+
+        A bug, no memory, or a cancellation that nobody here asked for; the run's own is
+        raised again. Without an account it was the list of them: that is asked again, but
+        not for ever.
+        """
+        if not isinstance(error, Exception):
+            _let_through(error)
+        if account is None:
+            self._troubles += 1
+            if self._troubles >= _TROUBLES:
+                self.stop(unexpected(error))
+            await checkpoint()
+            return
+        poll = self._under_way.get(account.position)
+        if poll is not None:
+            await self._queue.put(poll.report or self._attempts.conclude(poll, unexpected(error)))
+            self._under_way.pop(account.position, None)
 
     async def _start(self, account: Account, *, probe: bool = False) -> None:
         """Make an account's first attempt; hand it on where that is not its end."""
         poll = self._under_way[account.position] = Poll(account)
-        if isinstance(account.outcome, Failure):
-            await self._finish(poll, account.outcome)
+        known = account.outcome
+        if isinstance(known, Failure) and not self._attempts.may_renew(poll, known):
+            await self._finish(poll, known)
             return
         if not await self._enter_slot(probe=probe) and self._left_over is not None:
             await self._finish(poll, self._left_over)
@@ -222,12 +270,14 @@ class _Run:
         """See a failed account through its retries."""
         try:
             outcome = await self._retried(poll, failure)
-            if poll.unproven:
+            if poll.unproven or self._attempts.may_renew(poll, outcome):
                 await self._slots.acquire()
                 outcome = await self._proven(poll, outcome)
+            await self._finish(poll, outcome)
+        except BaseException as error:  # noqa: BLE001 - raised again where it must be
+            await self._survive(error, poll.account)
         finally:
             self._waiting.release()
-        await self._finish(poll, outcome)
 
     async def _retried(self, poll: Poll, failure: Failure) -> Outcome:
         last = failure
@@ -252,13 +302,16 @@ class _Run:
 
     async def _enter_slot(self, *, probe: bool = False) -> bool:
         """Wait for what keeps requests from starting, then hold a slot; False where none will."""
-        if self._gate_shut and not probe and not await self._admitted():
-            return False
-        try:
-            self._slots.acquire_nowait()
-        except anyio.WouldBlock:
-            await self._slots.acquire()
-        return True
+        while not self._gate_shut or probe or await self._admitted():
+            try:
+                self._slots.acquire_nowait()
+            except anyio.WouldBlock:
+                await self._slots.acquire()
+                if self._gate_shut and not probe:  # meanwhile
+                    self._slots.release()
+                    continue
+            return True
+        return False
 
     async def _attempt(self, poll: Poll) -> Outcome:
         """Make one attempt in the slot that is held, and give the slot back."""
@@ -332,6 +385,14 @@ class _Run:
     async def _probe(self, last: Failure) -> None:
         """Try one account now and then, until the upstream answers or patience is over."""
         moved = self._breaker_moved
+        try:
+            await self._probe_until(moved, last)
+        except Exception:  # noqa: BLE001 - whoever waits for it goes on without
+            self._breaker.close()
+        finally:
+            moved.set()
+
+    async def _probe_until(self, moved: anyio.Event, last: Failure) -> None:
         while self._breaker.is_open and not moved.is_set():
             wait_s = self._breaker.probe_wait_s()
             left_s = self._breaker.patience_left_s(now=time.monotonic())
@@ -341,15 +402,26 @@ class _Run:
                 break
             if not await self._probe_one():
                 self._breaker.close()
-        moved.set()
 
     async def _probe_one(self) -> bool:
         """Ask for one account drawn at random; False where none is left to ask for."""
         while (account := await self._source.draw(random)) is not None:
-            await self._start(account, probe=True)
+            try:
+                await self._start(account, probe=True)
+            except BaseException as error:  # noqa: BLE001 - raised again where it must be
+                await self._survive(error, account)
             if not isinstance(account.outcome, Failure):
                 return True
         return False
+
+
+def _let_through(error: BaseException) -> None:
+    """Raise again what ends the run; a cancellation from nowhere is taken back."""
+    task = asyncio.current_task()
+    asked_for = anyio.current_effective_deadline() == -math.inf
+    if asked_for or task is None or not isinstance(error, asyncio.CancelledError):
+        raise error
+    task.uncancel()
 
 
 async def _end_after(deadline_s: float, run: _Run) -> None:

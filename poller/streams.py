@@ -1,9 +1,11 @@
-"""The three standard streams, of which whoever starts a program may have closed any."""
+"""The three standard streams: any may be closed, and nothing but what we say belongs there."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -27,3 +29,17 @@ def hold_standard_streams() -> None:
         sys.stdout = open(_STDOUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - stays
     if sys.stderr is None:
         sys.stderr = open(_STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - stays
+
+
+def keep_tracebacks() -> None:
+    """Keep for ourselves what callbacks, threads and finalizers complain of.
+
+    Nobody waits for these: by default they print a traceback, which may hold anything.
+    What they cost an account is told by its record.
+    """
+    logging.getLogger().addHandler(logging.NullHandler())
+    sys.unraisablehook = threading.excepthook = _ignore
+
+
+def _ignore(_: object) -> None:
+    """Do nothing."""

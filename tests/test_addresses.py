@@ -220,3 +220,47 @@ def test_a_variable_with_nonsense_is_named_without_its_password() -> None:
 def test_an_unspoken_variable_does_not_matter_where_its_host_is_excepted() -> None:
     environ = {"ALL_PROXY": "socks5://127.0.0.1:1080", "NO_PROXY": "chatgpt.com"}
     assert proxy_for(HTTPS, environ=environ) is None
+
+
+# Where refresh tokens go
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://auth.openai.com/oauth/token",
+        "https://AUTH.OpenAI.com/x",
+        "https://openai.com/",
+        "http://127.0.0.1:8787/oauth/token",
+        "http://[::1]:1/",
+        "https://127.0.0.1/",
+    ],
+)
+def test_refresh_tokens_go_to_openai_and_to_this_machine(url: str) -> None:
+    assert token_address({"CODEX_REFRESH_TOKEN_URL_OVERRIDE": url}) == url
+
+
+@pytest.mark.parametrize("environ", [{}, {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": " "}])
+def test_without_a_word_they_go_where_codex_sends_them(environ: dict[str, str]) -> None:
+    assert token_address(environ) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/oauth/token",
+        "http://auth.openai.com/oauth/token",
+        "https://auth.openai.com.evil.example/",
+        "https://notopenai.com/",
+        "https://auth.openai.com:8443/",
+        "https://user@auth.openai.com/",
+        "https://auth.openai.com/#x",
+        "http://localhost:1/",
+        "ftp://127.0.0.1/",
+        "nonsense",
+        "https://auth.openai.com\\@evil.example/",
+    ],
+)
+def test_refresh_tokens_go_nowhere_else(url: str) -> None:
+    with pytest.raises(UsageError, match="nowhere else"):
+        token_address({"CODEX_REFRESH_TOKEN_URL_OVERRIDE": url})

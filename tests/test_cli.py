@@ -146,11 +146,32 @@ def test_the_parser_knows_every_flag_and_no_other() -> None:
                 "--demo polls made-up accounts only, leave it out to poll yours"
             ),
         ),
+        ("--json", "--json: unknown option; type --format jsonl"),
+        ("-j 8", "-j: unknown option; did you mean --concurrency?"),
+        ("--list=x", "--list: takes no value"),
         ("--retries -1", "--retries: expected a whole number from 0 to 100, got -1"),
     ],
 )
 def test_a_mistake_is_told_with_what_to_type_instead(words: str, message: str) -> None:
     assert refusal(*words.split()) == message
+
+
+def test_what_other_programs_call_their_options_leads_to_ours() -> None:
+    known = {flag for option in (*every_option(), *OTHERS) for flag in option.flags}
+    for foreign, told in cli._SAID_ELSEWHERE.items():
+        assert foreign not in known
+        assert {*re.findall(r"(?<!\S)--[a-z-]+", told)} <= known
+
+
+@pytest.mark.parametrize("word", ["help", "list", "version", "schema"])
+def test_an_option_without_its_dashes_is_told(word: str, tmp_path: Path) -> None:
+    told = f"poller: no account '{word}'; for the option, type --{word}\n"
+    done = run(word, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert (done.returncode, done.stderr) == (64, told)
+
+
+def test_a_listing_is_settled_as_a_poll_is() -> None:
+    assert parse(["--list", "alice"]) == Settings(accounts=("alice",))
 
 
 def test_every_mistake_is_told_at_once() -> None:

@@ -9,11 +9,12 @@ import socket
 import sys
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from poller import listing
+from poller.cli import main
 from poller.core.entries import Entry, serialize
 from poller.core.model import Failure, FailureKind, Identity
 from poller.interrupts import Interrupts
@@ -23,16 +24,15 @@ from tests.auth_files import codex, content, several, token
 from tests.running import Ended, account, run, started, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from poller.simulator.accounts import MadeUpAccount
 
-pytestmark = pytest.mark.anyio
-
 DAY_S = 86_400
 NOW = 1_790_000_000.0
-KEYS = """schema_version account source ok shape plan expires_at expires_in_s refresh_token mode
-    readable_by_others same_login_as same_account_as error"""
+KEYS = """schema_version account source ok shape plan expires_at expires_in_s refresh_token refresh
+    mode readable_by_others same_login_as same_account_as error"""
 
 
 def entries(ended: Ended) -> dict[str, dict[str, Any]]:
@@ -42,8 +42,31 @@ def entries(ended: Ended) -> dict[str, dict[str, Any]]:
     return named
 
 
-async def listed(cwd: Path, *args: str, **how: Any) -> Ended:
-    return await run("--list", *args, cwd=cwd, **how)
+@pytest.fixture
+def listed(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ended]:
+    """Run the program in this process, in a folder."""
+
+    def listed(cwd: Path, *args: str) -> Ended:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setenv("HOME", str(cwd))
+        for name in ("CODEX_HOME", "XDG_CONFIG_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        code = main(["--list", *args], interrupts=cast("Interrupts", Undisturbed()))
+        out, err = capfd.readouterr()
+        return Ended(code, out.encode(), err)
+
+    return listed
+
+
+class Undisturbed:
+    """No signal comes."""
+
+    number = None
+
+    def listen(self, listener: object) -> None:
+        """Have nothing to tell."""
 
 
 @pytest.fixture
@@ -60,9 +83,9 @@ def store(folder: Path, name: str, text: bytes, mode: int = 0o600) -> None:
 # What it tells
 
 
-async def test_every_key_is_told_of_every_account(folder: Path) -> None:
+def test_every_key_is_told_of_every_account(folder: Path, listed: Callable[..., Ended]) -> None:
     store(folder, "none", b"{}")
-    ended = await listed(folder.parent)
+    ended = listed(folder.parent)
     assert [list(entry) for entry in entries(ended).values()] == [KEYS.split()] * 3
     alice = entries(ended)["alice"]
     assert alice.pop("expires_at").endswith("Z")
@@ -75,6 +98,7 @@ async def test_every_key_is_told_of_every_account(folder: Path) -> None:
         "shape": "codex",
         "plan": "plus",
         "refresh_token": True,
+        "refresh": "in_place",
         "mode": "0600",
         "readable_by_others": False,
         "same_login_as": None,
@@ -84,14 +108,16 @@ async def test_every_key_is_told_of_every_account(folder: Path) -> None:
     assert entries(ended)["bob"]["plan"] == "team"
 
 
-async def test_all_well_is_0_and_silent(folder: Path) -> None:
-    ended = await listed(folder.parent)
+def test_all_well_is_0_and_silent(folder: Path, listed: Callable[..., Ended]) -> None:
+    ended = listed(folder.parent)
     assert (ended.code, ended.err) == (0, "")
 
 
-async def test_an_expired_token_is_told_with_all_the_file_holds(folder: Path) -> None:
+def test_an_expired_token_is_told_with_all_the_file_holds(
+    folder: Path, listed: Callable[..., Ended]
+) -> None:
     write(folder, account("erin", plan="pro", lives_s=-2 * DAY_S))
-    ended = await listed(folder.parent)
+    ended = listed(folder.parent)
     erin = entries(ended)["erin"]
     assert ended.code == 1
     assert (erin["ok"], erin["plan"], erin["refresh_token"]) == (False, "pro", True)
@@ -113,38 +139,54 @@ async def test_an_expired_token_is_told_with_all_the_file_holds(folder: Path) ->
         ),
     ],
 )
-async def test_what_could_not_be_polled_is_1(
-    tmp_path: Path, text: bytes, kind: str, shape: str | None
+def test_what_could_not_be_polled_is_1(
+    tmp_path: Path, text: bytes, kind: str, shape: str | None, listed: Callable[..., Ended]
 ) -> None:
     (tmp_path / "account").mkdir()
     store(tmp_path / "account", "x", text)
-    ended = await listed(tmp_path)
+    ended = listed(tmp_path)
     assert ended.code == 1
     assert entries(ended)["x"]["error"]["kind"] == kind
     assert entries(ended)["x"]["shape"] == shape
 
 
-async def test_a_file_without_a_refresh_token_says_so(tmp_path: Path) -> None:
+def test_a_file_without_a_refresh_token_says_so(
+    tmp_path: Path, listed: Callable[..., Ended]
+) -> None:
     (tmp_path / "account").mkdir()
     store(tmp_path / "account", "x", content({"access_token": token(), "account_id": "a"}))
-    told = entries(await listed(tmp_path))["x"]
+    told = entries(listed(tmp_path))["x"]
     assert (told["ok"], told["shape"], told["refresh_token"]) == (True, "flat", False)
+    assert told["refresh"] == "no_refresh_token"
 
 
-async def test_accounts_of_one_file_are_told_apart(tmp_path: Path) -> None:
+def test_what_stands_against_a_refresh_is_told(
+    tmp_path: Path, listed: Callable[..., Ended]
+) -> None:
+    home = write(tmp_path / ".codex", account("x"))
+    (home / "x.auth.json").rename(home / "auth.json")
+    ended = listed(tmp_path)
+    assert entries(ended)["codex"]["refresh"] == "codex_home"
+    table = (listed(tmp_path, "--format", "table")).out.decode()
+    assert "codex_home" in table
+
+
+def test_accounts_of_one_file_are_told_apart(tmp_path: Path, listed: Callable[..., Ended]) -> None:
     (tmp_path / "account").mkdir()
     store(tmp_path / "account", "x", content(several("a", "b")))
-    told = entries(await listed(tmp_path))
+    told = entries(listed(tmp_path))
     assert [*told] == ["x:a", "x:b"]
     assert {entry["shape"] for entry in told.values()} == {"codex-switcher"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no permission bits")
-async def test_permissions_are_those_of_the_file_itself(folder: Path) -> None:
+def test_permissions_are_those_of_the_file_itself(
+    folder: Path, listed: Callable[..., Ended]
+) -> None:
     (folder / "bob.auth.json").chmod(0o644)
     (folder / "link.auth.json").symlink_to("bob.auth.json")
     (folder / "gone.auth.json").symlink_to("nowhere")
-    told = entries(await listed(folder.parent))
+    told = entries(listed(folder.parent))
     assert [told[name]["mode"] for name in ("alice", "bob", "link", "gone")] == [
         "0600",
         "0644",
@@ -158,13 +200,15 @@ async def test_permissions_are_those_of_the_file_itself(folder: Path) -> None:
     ]
 
 
-async def test_copies_are_one_login_and_a_second_login_is_one_account(folder: Path) -> None:
+def test_copies_are_one_login_and_a_second_login_is_one_account(
+    folder: Path, listed: Callable[..., Ended]
+) -> None:
     store(folder, "copy", (folder / "alice.auth.json").read_bytes())
     other = codex("alice")
     other["tokens"]["access_token"] = token("alice", jti="2")
     store(folder, "laptop", content(codex("alice")))
     store(folder, "phone", content(other | {"tokens": other["tokens"] | {"refresh_token": "rt_2"}}))
-    told = entries(await listed(folder.parent))
+    told = entries(listed(folder.parent))
     same = {
         name: (entry["same_login_as"], entry["same_account_as"]) for name, entry in told.items()
     }
@@ -177,30 +221,34 @@ async def test_copies_are_one_login_and_a_second_login_is_one_account(folder: Pa
     }
 
 
-async def test_members_of_a_team_are_not_the_same_account(tmp_path: Path) -> None:
+def test_members_of_a_team_are_not_the_same_account(
+    tmp_path: Path, listed: Callable[..., Ended]
+) -> None:
     (tmp_path / "account").mkdir()
     for who in ("alice", "bob"):
         tokens = {"access_token": token(who, chatgpt_account_id="team"), "account_id": "team"}
         store(tmp_path / "account", who, content(codex() | {"tokens": tokens}))
-    told = entries(await listed(tmp_path))
+    told = entries(listed(tmp_path))
     assert [entry["same_account_as"] for entry in told.values()] == [None, None]
 
 
-async def test_identity_is_told_only_where_it_is_asked_for(folder: Path) -> None:
-    plain, shown = await listed(folder.parent), await listed(folder.parent, "--show-identity")
+def test_identity_is_told_only_where_it_is_asked_for(
+    folder: Path, listed: Callable[..., Ended]
+) -> None:
+    plain, shown = listed(folder.parent), listed(folder.parent, "--show-identity")
     assert b"example.com" not in plain.out
     assert entries(shown)["alice"]["email"] == "alice@example.com"
     assert entries(shown)["alice"]["user_id"] == "user-alice"
     assert entries(shown)["alice"]["account_id"] == "acct-alice"
-    table = await listed(folder.parent, "--show-identity", "--format", "table")
+    table = listed(folder.parent, "--show-identity", "--format", "table")
     assert b"alice@example.com" in table.out
-    assert b"example.com" not in (await listed(folder.parent, "--format", "table")).out
+    assert b"example.com" not in (listed(folder.parent, "--format", "table")).out
 
 
-async def test_no_piece_of_a_token_is_told(folder: Path) -> None:
+def test_no_piece_of_a_token_is_told(folder: Path, listed: Callable[..., Ended]) -> None:
     secrets = json.loads((folder / "alice.auth.json").read_bytes())["tokens"]
     for how in ((), ("--show-identity", "-vv"), ("--format", "table")):
-        ended = await listed(folder.parent, *how)
+        ended = listed(folder.parent, *how)
         said = ended.out.decode() + ended.err
         for name in ("access_token", "refresh_token", "id_token"):
             pieces = {secrets[name][at : at + 12] for at in range(len(secrets[name]) - 11)}
@@ -214,18 +262,19 @@ def seen(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
-async def test_nobody_is_asked_and_nothing_is_written(folder: Path) -> None:
+def test_nobody_is_asked_and_nothing_is_written(folder: Path, listed: Callable[..., Ended]) -> None:
     before = seen(folder)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         port = server.getsockname()[1]
-        ended = await listed(folder.parent, "--chatgpt-url", f"http://127.0.0.1:{port}/")
+        ended = listed(folder.parent, "--chatgpt-url", f"http://127.0.0.1:{port}/")
         with pytest.raises(BlockingIOError):
             server.accept()
     assert ended.code == 0
     assert seen(folder) == before
 
 
+@pytest.mark.anyio
 async def test_no_http_library_is_loaded_for_it(folder: Path) -> None:
     code = (
         "import sys; from poller.cli import main; code = main(['--list']); "
@@ -238,44 +287,46 @@ async def test_no_http_library_is_loaded_for_it(folder: Path) -> None:
 # Which accounts, and how
 
 
-async def test_names_lists_and_order_are_as_in_a_poll(folder: Path) -> None:
+def test_names_lists_and_order_are_as_in_a_poll(folder: Path, listed: Callable[..., Ended]) -> None:
     write(folder, account("carol"))
-    some = await listed(folder.parent, "carol", "a*")
+    some = listed(folder.parent, "carol", "a*")
     assert [*entries(some)] == ["carol", "alice"]
-    paths = b"account/bob.auth.json\naccount/alice.auth.json\n"
-    given = await listed(folder.parent, "--files-from", "-", "--ordered", given=paths)
+    (folder.parent / "list").write_text("account/bob.auth.json\naccount/alice.auth.json\n")
+    given = listed(folder.parent, "--files-from", "list", "--ordered")
     assert [*entries(given)] == ["bob", "alice"]
-    lost = await listed(folder.parent, "alicia")
+    lost = listed(folder.parent, "alicia")
     assert lost.code == 64
     assert "did you mean 'alice'?" in lost.err
 
 
-async def test_a_list_that_breaks_off_is_told(folder: Path) -> None:
-    ended = await listed(folder.parent, "--files-from", "account")
+def test_a_list_that_breaks_off_is_told(folder: Path, listed: Callable[..., Ended]) -> None:
+    ended = listed(folder.parent, "--files-from", "account")
     assert ended.code == 64
 
 
-async def test_a_half_written_file_is_waited_for_and_keeps_its_place(folder: Path) -> None:
+def test_a_half_written_file_is_waited_for_and_keeps_its_place(
+    folder: Path, listed: Callable[..., Ended]
+) -> None:
     store(folder, "alice", b'{"tok')
-    ended = await listed(folder.parent, "--ordered")
+    ended = listed(folder.parent, "--ordered")
     assert [*entries(ended)] == ["alice", "bob"]
     assert ended.code == 1
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "table"])
-async def test_nothing_to_list_is_64(tmp_path: Path, format_: str) -> None:
-    empty = await listed(tmp_path, "--format", format_)
+def test_nothing_to_list_is_64(tmp_path: Path, format_: str, listed: Callable[..., Ended]) -> None:
+    empty = listed(tmp_path, "--format", format_)
     assert (empty.code, empty.out) == (64, b"")
     assert "poller --demo" in empty.err
     (tmp_path / "account").mkdir()
     store(tmp_path / "account", "off", content(codex(disabled=True)))
-    off = await listed(tmp_path, "--format", format_)
+    off = listed(tmp_path, "--format", format_)
     assert (off.code, off.out) == (64, b"")
     assert "every account is disabled" in off.err
 
 
-async def test_the_demo_is_listed_too_and_ends_well(tmp_path: Path) -> None:
-    ended = await listed(tmp_path, "--demo")
+def test_the_demo_is_listed_too_and_ends_well(tmp_path: Path, listed: Callable[..., Ended]) -> None:
+    ended = listed(tmp_path, "--demo")
     assert ended.code == 0
     assert len(entries(ended)) == 12
     assert entries(ended)["old-laptop"]["error"]["kind"] == "token_expired"
@@ -283,8 +334,10 @@ async def test_the_demo_is_listed_too_and_ends_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--raw-json", "--raw-headers", "--fail-under=5"])
-async def test_what_is_about_answers_does_not_go_with_it(folder: Path, flag: str) -> None:
-    ended = await listed(folder.parent, flag)
+def test_what_is_about_answers_does_not_go_with_it(
+    folder: Path, flag: str, listed: Callable[..., Ended]
+) -> None:
+    ended = listed(folder.parent, flag)
     assert (ended.code, ended.out) == (64, b"")
     name = flag.partition("=")[0]
     assert ended.err == (
@@ -293,50 +346,57 @@ async def test_what_is_about_answers_does_not_go_with_it(folder: Path, flag: str
     )
 
 
-async def test_a_configuration_made_for_polls_does_no_harm(folder: Path) -> None:
+def test_a_configuration_made_for_polls_does_no_harm(
+    folder: Path, listed: Callable[..., Ended]
+) -> None:
     (folder.parent / "config.toml").write_text("[output]\nraw_json = true\nfail_under = 5\n")
-    assert (await listed(folder.parent)).code == 0
+    assert (listed(folder.parent)).code == 0
 
 
-async def test_the_table_ends_with_a_line_on_standard_error(folder: Path) -> None:
+def test_the_table_ends_with_a_line_on_standard_error(
+    folder: Path, listed: Callable[..., Ended]
+) -> None:
     (folder / "bob.auth.json").chmod(0o644)
-    ended = await listed(folder.parent, "--format", "table")
+    ended = listed(folder.parent, "--format", "table")
     lines = ended.out.decode().splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["alice", "bob"]
     assert ended.err.startswith(
         "2 can be polled, 0 cannot; 1 can be read by others: chmod 600; next token expires in 23 h"
     )
-    assert (await listed(folder.parent, "--format", "table", "--quiet")).err == ""
+    assert (listed(folder.parent, "--format", "table", "--quiet")).err == ""
 
 
-async def test_sizes_do_not_matter(tmp_path: Path) -> None:
+def test_sizes_do_not_matter(tmp_path: Path, listed: Callable[..., Ended]) -> None:
     many: list[MadeUpAccount] = [account(f"n{index:03d}") for index in range(300)]
     write(tmp_path / "account", *many)
-    ended = await listed(tmp_path)
+    ended = listed(tmp_path)
     assert [*entries(ended)] == [one.name for one in many]
 
 
 # How it leaves
 
 
+@pytest.mark.anyio
 async def test_a_reader_that_goes_away_is_141(folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    ended = await listed(folder.parent, stdout=writer)
+    ended = await run("--list", cwd=folder.parent, stdout=writer)
     os.close(writer)
     assert (ended.code, ended.err) == (141, "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.anyio
 async def test_a_full_disk_is_74(folder: Path) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
-    ended = await listed(folder.parent, stdout=full)
+    ended = await run("--list", cwd=folder.parent, stdout=full)
     os.close(full)
     assert ended.code == 74
     assert "no space left on device" in ended.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.anyio
 async def test_a_signal_ends_it_with_what_was_listed(
     folder: Path, number: signal.Signals, code: int
 ) -> None:
@@ -383,7 +443,8 @@ ALICE = Entry(
     shape="codex",
     plan="plus",
     expires_at=NOW + 5 * DAY_S,
-    refreshable=True,
+    has_refresh_token=True,
+    refresh="in_place",
     mode=0o600,
 )
 FAILED = Entry(

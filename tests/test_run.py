@@ -378,6 +378,15 @@ async def test_warnings_are_said_once_and_not_where_quiet(tmp_path: Path) -> Non
     assert loud.err.count("\n") == 4
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="has no file that cannot be read")
+async def test_a_list_that_breaks_off_is_said(tmp_path: Path) -> None:
+    done = await run("--files-from", "/proc/self/mem", cwd=tmp_path)
+
+    assert (done.code, done.out) == (64, b"")
+    assert "poller: the list of paths broke off: " in done.err
+    assert "nothing to poll" in done.err
+
+
 async def test_few_open_files_lower_the_concurrency_and_all_goes_well(tmp_path: Path) -> None:
     folder = write(tmp_path / "f", *numbered(60))
     async with serve(latency_s=0.02) as simulator:
@@ -650,7 +659,9 @@ def test_a_bug_outside_any_account_is_a_sentence_and_no_traceback(
     assert run_module.run(Settings(), interrupts) == 70
     out, err = capfd.readouterr()
     assert out == ""
-    assert err == "poller: a bug in this program: KeyError, OSError; please report it\n"
+    assert err == (
+        "poller: a bug in this program: KeyError, OSError; nothing was polled; please report it\n"
+    )
 
 
 def test_a_system_without_limits_on_files_keeps_its_concurrency(

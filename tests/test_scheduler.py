@@ -63,6 +63,15 @@ async def test_no_more_requests_are_in_flight_than_asked_for(concurrency: int) -
         assert simulator.stats().requests == 30
 
 
+async def test_many_are_in_flight_only_once_the_upstream_has_answered() -> None:
+    async with serve(latency_s=0.2) as simulator:
+        reports = await polled(simulator.url, numbered(250), concurrency=100)
+
+        assert all(report.ok for report in reports.values())
+        assert 64 < simulator.stats().most_in_flight <= 100
+        assert sum(at < 0.15 for at in starts_s(simulator)) <= 64
+
+
 async def test_no_more_are_in_flight_while_accounts_are_retried() -> None:
     accounts = [*numbered(15, "~503x1"), *numbered(15, "~resetx1", start=15)]
     async with serve(latency_s=0.01) as simulator:
@@ -290,6 +299,32 @@ async def test_failures_of_accounts_open_nothing() -> None:
 
         assert [kind_of(report) for report in reports.values()].count(None) == 5
         assert "circuit_open" not in {kind_of(report) for report in reports.values()}
+
+
+async def test_a_dead_upstream_costs_few_requests_at_any_concurrency() -> None:
+    async with serve(fault="503", latency_s=0.05) as simulator:
+        reports = await polled(simulator.url, numbered(400), concurrency=256, patience_s=0.5)
+
+        assert simulator.stats().requests < 200
+        assert sum(map(is_spared, reports.values())) >= 300
+
+
+async def test_a_pause_holds_also_those_that_wait_for_a_slot_when_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("poller.upstream.retry._transient", lambda _: 0.4)
+    accounts = [*numbered(20, "~503x1"), *numbered(3, "~429-after-1x1", start=20)]
+    async with serve() as simulator:
+        task = asyncio.create_task(polled(simulator.url, accounts, concurrency=1))
+        await simulator.reached(22)
+        simulator.latency_s = 0.8  # meanwhile all retries come to wait for the slot
+        await simulator.reached(23)
+        simulator.latency_s = 0.0
+        reports = await task
+
+        assert all(report.ok for report in reports.values())
+        starts = starts_s(simulator)
+        assert not [at for at in starts if starts[22] < at < starts[22] + 0.8 + 1.0 - 0.05]
 
 
 # Ends

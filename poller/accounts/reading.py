@@ -11,6 +11,7 @@ from anyio import to_thread
 
 from poller.accounts.files import Content, read
 from poller.core.credentials import Login, parse
+from poller.core.faults import unexpected
 from poller.core.model import Credential, Failure, FailureKind
 from poller.core.value import value
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 WAITS_S = (0.02, 0.05, 0.1)
 """Before each further reading: Codex truncates the file and has written it 50 ms later."""
+SHORT_WAITS_S = (0.1, 0.3, 0.6, 1.0, 2.0)
+"""The same where this machine had no descriptor left: they come back as requests end."""
 
 _LOST = Failure(
     FailureKind.NO_CREDENTIALS,
@@ -60,18 +63,22 @@ class Reading:
     readable_by_others: bool = False
 
     @property
-    def is_half_written(self) -> bool:
-        """Whether it may be good when read again."""
+    def waits_s(self) -> tuple[float, ...]:
+        """How long to wait before each further reading; none where it would not help."""
         logins = self.logins
-        return (
-            isinstance(logins, Failure)
-            and logins.kind is FailureKind.FILE_INVALID
-            and logins.retryable
-        )
+        if not isinstance(logins, Failure):
+            return ()
+        if logins.kind is FailureKind.LOCAL_RESOURCE:
+            return SHORT_WAITS_S
+        return WAITS_S if self._is_half_written(logins) else ()
+
+    @staticmethod
+    def _is_half_written(failure: Failure) -> bool:
+        return failure.kind is FailureKind.FILE_INVALID and failure.retryable
 
     def settled(self) -> Reading:
-        """Return the same, for good: asking again later would not help."""
-        if isinstance(self.logins, Failure) and self.is_half_written:
+        """Return the same, for good: a file that was half written is so to stay."""
+        if isinstance(self.logins, Failure) and self._is_half_written(self.logins):
             return replace(self, logins=replace(self.logins, retryable=False))
         return self
 
@@ -82,21 +89,24 @@ def read_pick(pick: Pick, *, now: float) -> Reading:
 
 
 def _reading(path: str | None, content: bytes | None, *, now: float) -> Reading:
-    if path is None:
-        return Reading(parse(content or b"", now=now)).settled()
-    found = read(path)
-    if not isinstance(found, Content):
-        return Reading(found)
-    return Reading(parse(found.content, now=now), found.readable_by_others)
+    try:
+        if path is None:
+            return Reading(parse(content or b"", now=now)).settled()
+        found = read(path)
+        if not isinstance(found, Content):
+            return Reading(found)
+        return Reading(parse(found.content, now=now), found.readable_by_others)
+    except Exception as error:  # noqa: BLE001 - it shall cost this file, not those beside it
+        return Reading(unexpected(error))
 
 
 async def read_until_settled(path: str, *, clock: Callable[[], float]) -> Reading:
-    """Read a file, again while it may be half written: 170 ms at most."""
+    """Read a file, again while that may help: for 170 ms where it may be half written."""
     reading = await in_thread(lambda: _reading(path, None, now=clock()))
-    for wait_s in WAITS_S:
-        if not reading.is_half_written:
-            break
-        await anyio.sleep(wait_s)
+    times = 0
+    while times < len(reading.waits_s):
+        await anyio.sleep(reading.waits_s[times])
+        times += 1
         reading = await in_thread(lambda: _reading(path, None, now=clock()))
     return reading.settled()
 

@@ -20,7 +20,6 @@ from poller.accounts.duplicates import SameLogins
 from poller.accounts.labels import Taken, is_odd
 from poller.accounts.positions import Positions
 from poller.accounts.reading import (
-    WAITS_S,
     Account,
     Reading,
     in_thread,
@@ -60,7 +59,7 @@ _CHANGED = Failure(
     retryable=True,
 )
 # Of a plain *.json in a folder, nobody knows that it is an auth file; these hide whether it is.
-_HIDING = frozenset({FailureKind.FILE_UNREADABLE, FailureKind.LOCAL_RESOURCE})
+_HIDING = frozenset({FailureKind.FILE_UNREADABLE, FailureKind.LOCAL_RESOURCE, FailureKind.INTERNAL})
 
 
 class Chance(Protocol):
@@ -73,7 +72,7 @@ class Chance(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Unsettled:
-    """A file that may have been half written when it was read last."""
+    """A file that may have been half written, or could not be read, the last time."""
 
     index: int
     pick: Pick
@@ -237,12 +236,12 @@ class Source:
         self._consume(len(batch))
         for (index, pick), reading in zip(batch, readings, strict=True):
             room = self._positions.room(index)
-            if not reading.is_half_written:
+            if not reading.waits_s:
                 self._settle(index, pick, reading, room)
                 continue
             if room is None:  # its neighbours are not held up: one place is kept for it
                 room = self._positions.reserve(1 if pick.counts else 0)
-            due_at = time.monotonic() + WAITS_S[0]
+            due_at = time.monotonic() + reading.waits_s[0]
             self._unsettled.append(_Unsettled(index, pick, room, reading, 0, due_at))
 
     async def _read_again(self, due: list[_Unsettled]) -> None:
@@ -250,8 +249,8 @@ class Source:
         for each, reading in zip(due, readings, strict=True):
             self._unsettled.remove(each)
             times = each.times + 1
-            if reading.is_half_written and times < len(WAITS_S):
-                due_at = time.monotonic() + WAITS_S[times]
+            if times < len(reading.waits_s):
+                due_at = time.monotonic() + reading.waits_s[times]
                 again = replace(each, reading=reading, times=times, due_at=due_at)
                 self._unsettled.append(again)
             else:
@@ -358,7 +357,7 @@ class Source:
 
 
 def _size(pick: Pick, reading: Reading) -> int:
-    return int(pick.counts) if reading.is_half_written else len(_found(pick, reading))
+    return int(pick.counts) if reading.waits_s else len(_found(pick, reading))
 
 
 def _account(position: int, found: _Found, *, source: str, path: str | None) -> Account:

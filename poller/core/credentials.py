@@ -93,6 +93,8 @@ def parse(content: bytes, *, now: float) -> tuple[Login, ...] | Failure:
     if not entries:
         return _not_ours(document)
     off = document.get("disabled") is True
+    if len(entries) == 1 and entries[0].name is None:
+        return (_login(None, entries[0], off=off, now=now),)
     return tuple(
         _login(name, entry, off=off, now=now)
         for name, entry in zip(_names(entries), entries, strict=True)
@@ -213,8 +215,8 @@ def _entries(document: Mapping[str, object]) -> list[_Entry]:
 
 def _is_ours(kind: object, provider: object) -> bool:
     """Say whether neither a ``type`` nor a ``provider`` names somebody else."""
-    for value in (kind, provider):
-        if value is not None and not (isinstance(value, str) and value.lower() in _OURS):
+    for told in (kind, provider):
+        if told is not None and not (isinstance(told, str) and told.lower() in _OURS):
             return False
     return True
 
@@ -251,8 +253,8 @@ def _flat(document: Mapping[str, object]) -> Iterator[_Entry]:
 
 
 def _openclaw(document: Mapping[str, object]) -> Iterator[_Entry]:
-    for key, value in (mapping(document.get("profiles")) or {}).items():
-        profile = mapping(value)
+    for key, member in (mapping(document.get("profiles")) or {}).items():
+        profile = mapping(member)
         if profile is None:
             continue
         provider = profile.get("provider")
@@ -264,8 +266,8 @@ def _codex_switcher(document: Mapping[str, object]) -> Iterator[_Entry]:
     accounts = document.get("accounts")
     if not isinstance(accounts, list):
         return
-    for place, value in enumerate(cast("list[object]", accounts), start=1):
-        account = mapping(value)
+    for place, member in enumerate(cast("list[object]", accounts), start=1):
+        account = mapping(member)
         if account is None or "auth_data" not in account:
             continue
         if _is_ours(None, account.get("provider")):
@@ -276,8 +278,8 @@ def _codex_switcher(document: Mapping[str, object]) -> Iterator[_Entry]:
 
 def _by_provider(document: Mapping[str, object]) -> Iterator[_Entry]:
     """Find a member named for OpenAI, as opencode and pi keep one for each provider."""
-    for key, value in document.items():
-        login = mapping(value)
+    for key, member in document.items():
+        login = mapping(member)
         if login is None or not _is_openai_name(key):
             continue
         if "access" in login or login.get("type") in ("oauth", "api", "api_key"):

@@ -33,8 +33,9 @@ class Entry:
     plan: str | None = None
     expires_at: float | None = None
     """Unix seconds of the access token's ``exp``."""
-    refreshable: bool | None = None
-    """Whether a refresh token is there."""
+    has_refresh_token: bool | None = None
+    refresh: str | None = None
+    """How it can be refreshed, ``in_place``, or what stands against it: ``no_refresh_token``, …"""
     mode: int | None = None
     """The file's permission bits; None where there is no file or no such thing."""
     same_login_as: str | None = None
@@ -64,7 +65,8 @@ def serialize(entry: Entry, *, now: float, show_identity: bool = False) -> bytes
         "plan": entry.plan,
         "expires_at": utc(expires_at),
         "expires_in_s": None if expires_at is None else round(expires_at - now),
-        "refresh_token": entry.refreshable,
+        "refresh_token": entry.has_refresh_token,
+        "refresh": entry.refresh,
         "mode": None if entry.mode is None else f"{entry.mode:04o}",
         "readable_by_others": entry.others_read,
         "same_login_as": entry.same_login_as,

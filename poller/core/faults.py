@@ -140,6 +140,13 @@ def _network(kind: FailureKind, message: str, hint: str, retry: Retry = Retry.TR
     )
 
 
+def unexpected(error: BaseException) -> Failure:
+    """Return what an exception means that nobody translated; its text, too, may hold anything."""
+    if isinstance(error, MemoryError):
+        return fault_failure(Fault(Trouble.OUT_OF_RESOURCES, "memory"))
+    return internal(type(error).__name__)
+
+
 def internal(what: str) -> Failure:
     """Return the failure that a bug of ours makes; ``what`` names it without its text."""
     return Failure(

@@ -74,11 +74,6 @@ def is_due(credential: Credential, *, now: float) -> bool:
     return credential.expires_at is not None and credential.expires_at - SOON_S < now
 
 
-def has_expired(credential: Credential, *, now: float) -> bool:
-    """Say whether the access token is past its time."""
-    return credential.expires_at is not None and credential.expires_at <= now
-
-
 def is_same_account(one: Credential, other: Credential) -> bool:
     """Say whether two credentials are of one account: its user, where told, and workspace."""
     users = {one.user_id, other.user_id} - {None}
@@ -150,11 +145,14 @@ def _refused(response: Response, *, now: float) -> Refusal:
     status, code = response.status, machine_code(response.body)
     failure = answers.refusal(response, observed_at=now)
     is_edge = failure.kind is FailureKind.EDGE_BLOCKED
-    if (status == 401 and not is_edge) or code in _FOR_GOOD:
+    if not is_edge and (status == 401 or code in _FOR_GOOD):
         return Refusal(login_required(code, status=status), spent=True)
-    if status == 408 or status >= 500 or 200 <= status < 300:
+    if not is_edge and (status == 408 or status >= 500 or status < 300):
         return unknown(f"its answer was {status}", code)
-    return Refusal(_of_refreshing(failure), spent=False)
+    where = (
+        "was blocked at its edge" if is_edge else f"was refused by the token endpoint ({status})"
+    )
+    return Refusal(_of_refreshing(replace(failure, message=f"the request {where}")), spent=False)
 
 
 def _after_fault(fault: Fault, *, sent: bool) -> Refusal:
@@ -180,9 +178,7 @@ def login_required(code: str | None, *, status: int | None = None) -> Failure:
     """Return the failure of a login that no refresh brings back."""
     why = _FOR_GOOD.get(code or "", "its refresh token is not accepted")
     told = "" if status is None else f" ({status})"
-    return Failure(
-        FailureKind.LOGIN_REQUIRED, f"the login has ended: {why}{told}", _LOG_IN, code
-    )
+    return Failure(FailureKind.LOGIN_REQUIRED, f"the login has ended: {why}{told}", _LOG_IN, code)
 
 
 def unknown(why: str, code: str | None = None) -> Refusal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import orjson
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from poller.core.model import Secret
     from poller.core.refresh import Tokens
+
+    _Container: TypeAlias = list[object] | dict[str, object]
 
 _Span = tuple[int, int]
 _BOM = "\ufeff"
@@ -43,9 +45,7 @@ class _Text:
     """Of each object, by its ``id``: where each member's value stands in the text."""
 
 
-def rewritten(
-    content: bytes, spent: Secret, tokens: Tokens, *, now: float
-) -> bytes | None:
+def rewritten(content: bytes, spent: Secret, tokens: Tokens, *, now: float) -> bytes | None:
     """Return an auth file's content with new tokens wherever ``spent`` is the refresh token.
 
     Only what came is replaced, only where it stood before, and beside it the times of the
@@ -142,7 +142,7 @@ def _parsed(text: str) -> _Text | None:
     """
     spans: dict[int, dict[str, _Span]] = {}
     top: list[object] = []
-    stack: list[tuple[list[object] | dict[str, object], str | None]] = [(top, None)]
+    stack: list[tuple[_Container, str | None]] = [(top, None)]
     for found in _LEXEME.finditer(text, len(_BOM) if text.startswith(_BOM) else 0):
         mark = found["mark"]
         if mark in ("}", "]"):
@@ -157,7 +157,7 @@ def _parsed(text: str) -> _Text | None:
 
 def _take(
     found: re.Match[str],
-    stack: list[tuple[list[object] | dict[str, object], str | None]],
+    stack: list[tuple[_Container, str | None]],
     spans: dict[int, dict[str, _Span]],
 ) -> None:
     """Put a lexeme where it belongs: a key, a value, or the start of an object or list."""
@@ -165,15 +165,22 @@ def _take(
     if isinstance(holder, dict) and key is None:
         stack[-1] = (holder, cast("str", orjson.loads(found["text"])))
         return
-    opened: object = {"{": {}, "[": []}.get(found["mark"] or "")
-    item = opened if opened is not None else orjson.loads(found["text"] or found["other"])
+    opened = _opened(found["mark"])
+    item: object = opened
+    if opened is None:
+        item = orjson.loads(found["text"] or found["other"])
     if isinstance(holder, dict):
         holder[cast("str", key)] = item
         spans[id(holder)][cast("str", key)] = found.span(found.lastgroup or 0)
     else:
         holder.append(item)
     if opened is not None:
-        container = cast("list[object] | dict[str, object]", opened)
-        stack.append((container, None))
-        if isinstance(container, dict):  # its id may have been that of one a repeated key ousted
-            spans[id(container)] = {}
+        stack.append((opened, None))
+    if isinstance(opened, dict):  # its id may have been that of one a repeated key ousted
+        spans[id(opened)] = {}
+
+
+def _opened(mark: str | None) -> _Container | None:
+    if mark == "{":
+        return {}
+    return [] if mark == "[" else None

@@ -109,6 +109,8 @@ class Writer:
                 return False
             except OSError as error:
                 raise _ours(error) from None
+            except MemoryError:
+                raise _lost("out of memory") from None
             if not taken:
                 return False
             self._rest, self._begun = self._rest[taken:], True
@@ -127,6 +129,10 @@ def _ours(error: OSError) -> ReaderGone | ResultsLost:
     reason = (error.strerror or str(error)).lower()
     if error.errno == errno.EBADF:
         reason = "it is closed"
+    return _lost(reason)
+
+
+def _lost(reason: str) -> ResultsLost:
     return ResultsLost(
         f"the results cannot be written to standard output: {reason}; "
         "what is missing there is lost, so send them elsewhere and run again"

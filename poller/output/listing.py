@@ -89,10 +89,15 @@ class _Teller:
             told = None if entry.mode is None else f"{entry.mode:04o}"
             return told, LITTLE if entry.others_read else PLAIN
         if column == "refresh":
-            return {None: None, False: "no", True: "yes"}[entry.refreshable], PLAIN
+            return self._refresh(entry), PLAIN
         if column == "email":
             return entry.identity.email, PLAIN
         return (entry.plan if column == "plan" else entry.shape), PLAIN
+
+    def _refresh(self, entry: Entry) -> str | None:
+        if entry.refresh in (None, "in_place", "no_refresh_token"):
+            return {None: None, False: "no", True: "yes"}[entry.has_refresh_token]
+        return entry.refresh
 
     def _expiry(self, entry: Entry, *, moment: bool) -> tuple[str | None, str]:
         if entry.expires_at is None:
@@ -141,9 +146,10 @@ class _Layout:
 
     def lines(self) -> Iterator[Line]:
         """Yield the heading, then a line for each entry."""
-        yield self._within(
-            [(f"what the files say, nobody was asked; times in {self._teller.zone}", DIM)]
-        )
+        heading = f"what the files say, nobody was asked; times in {self._teller.zone}"
+        if self._room(cells(heading)) < 0:
+            heading = f"times in {self._teller.zone}"
+        yield self._within([(heading, DIM)])
         titles = [padded("account", self._account)]
         titles += [padded(name, self._cells_of(name, self._shape)) for name in self._columns]
         yield self._within([(_GAP.join([*titles, "status"]), BOLD)])
@@ -180,9 +186,9 @@ class _Layout:
                 if text is not None:
                     key = _EXPIRES_AT if moment else column
                     widest[key] = max(widest.get(key, cells(column)), cells(self._plain(text)))
-        widest["status"] = max((cells(_status(entry)) for entry in self._entries), default=0)
-        names = (cells(entry.account) for entry in self._entries)
-        return {**widest, "account": max(cells("account"), *names, 0)}
+        widest["status"] = max(map(cells, ("status", *map(_status, self._entries))))
+        widest["account"] = max(map(cells, ("account", *(e.account for e in self._entries))))
+        return widest
 
     def _fitting(self) -> _Shape:
         """Return the first shape that is narrow enough, or else the last."""

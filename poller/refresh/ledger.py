@@ -132,7 +132,7 @@ def _note(content: bytes) -> Note:
         members = cast("Mapping[str, object]", json.loads(content))
         at = members["at"]
         return Note(
-            State(members["state"]),
+            State(text(members, "state") or ""),
             at if isinstance(at, int) else 0,
             text(members, "file") or "",
             text(members, "successor") or "",

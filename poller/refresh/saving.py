@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import orjson
+
 from poller.accounts.files import Content, read
 from poller.core.model import Failure, FailureKind
 from poller.core.rewriting import rewritten
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _ROOM_FOR_TOKENS = 3 * 8192
 _FLAGS: int = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_TRIES = 8
+"""At replacing a file that somebody else writes all the time."""
 _SETTLES_IN_S = (0.0, 0.02, 0.05, 0.1)
 """Waits before each reading of a file that somebody may be writing just now."""
 
@@ -58,9 +62,8 @@ def reserve(path: str, content: bytes) -> Reserved:
     Raises:
         OSError: there is no room, or the folder cannot be written. Nothing is left behind.
     """
+    set_aside(path)
     spare = spare_path(path)
-    with suppress(FileNotFoundError):
-        os.unlink(spare)
     reserved = Reserved(path, content, spare, os.open(spare, _FLAGS, 0o600))
     try:
         _dress(reserved.descriptor, os.stat(path))
@@ -85,32 +88,47 @@ def _write(descriptor: int, content: bytes) -> None:
         done += os.pwrite(descriptor, content[done:], done)
 
 
-def commit(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float) -> Failure | None:
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """New tokens that are on disk."""
+
+    place: str
+    """The file that holds them."""
+    failure: Failure | None = None
+    """Why that is not the file they belong into; None where it is."""
+
+
+def commit(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float) -> Saved:
     """Put the tokens into the file, on disk before this returns; ``now`` is Unix seconds.
 
     Somebody who takes no lock may have written the file meanwhile: it is read again at
     the last moment, and where it no longer holds the token that was spent, it is left as it
     is. Then, and where it cannot be replaced, the new tokens go into a file beside it,
-    which the failure names: ``refresh_unsaved``.
+    which the failure, ``refresh_unsaved``, names.
     """
     content = reserved.content
     try:
-        for _ in range(8):
+        for _ in range(_TRIES):
             new = rewritten(content, spent, tokens, now=now)
             if new is None:
                 break
             _fill(reserved.descriptor, new)
-            found = _settled(reserved.path)
+            found = _settled(reserved.path, content)
             if found == content:
                 os.replace(reserved.spare, reserved.path)
                 _sync_folder(reserved.path)
                 os.close(reserved.descriptor)
-                return None
+                return Saved(reserved.path)
             content = found
         why = "the file was changed meanwhile"
     except OSError as error:
-        why = (error.strerror or "input/output error").lower()
+        why = words(error)
     return _rescued(reserved, spent, tokens, now=now, why=why)
+
+
+def words(error: OSError) -> str:
+    """Return the system's word for an error."""
+    return (error.strerror or "input/output error").lower()
 
 
 def _fill(descriptor: int, content: bytes) -> None:
@@ -119,22 +137,27 @@ def _fill(descriptor: int, content: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _settled(path: str) -> bytes:
-    """Return what the file holds now; nothing where it is none, or stays half written."""
+def _settled(path: str, expected: bytes) -> bytes:
+    """Return what the file holds now; no JSON where it is no file, or stays half written."""
     content = b""
     for wait_s in _SETTLES_IN_S:
-        if wait_s:
-            time.sleep(wait_s)
+        time.sleep(wait_s)
         found = read(path)
         content = found.content if isinstance(found, Content) else b""
-        if content.rstrip().endswith(b"}"):
+        if content == expected or _is_json(content):
             break
     return content
 
 
-def _rescued(
-    reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float, why: str
-) -> Failure:
+def _is_json(content: bytes) -> bool:
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _rescued(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float, why: str) -> Saved:
     """Keep the new tokens beside the file, for its owner alone."""
     place = reserved.spare
     with suppress(OSError):
@@ -148,26 +171,40 @@ def _rescued(
         place = rescue
         _sync_folder(place)
     os.close(reserved.descriptor)
-    return Rescued(place, why).failure
+    return Saved(place, _unsaved(place, why))
 
 
-@dataclass(frozen=True, slots=True)
-class Rescued:
-    """New tokens that could not be put into their file."""
+def _unsaved(place: str, why: str) -> Failure:
+    """Say where the tokens are, never what."""
+    return Failure(
+        FailureKind.REFRESH_UNSAVED,
+        f"the new tokens could not be put into the file ({why}); they are in {printable(place)}",
+        "put things right and run again with --refresh, which takes them from there, or put "
+        "that file in the old one's place",
+    )
 
-    place: str
-    why: str
 
-    @property
-    def failure(self) -> Failure:
-        """Say where they are, never what."""
-        return Failure(
-            FailureKind.REFRESH_UNSAVED,
-            f"the new tokens could not be put into the file ({self.why}); "
-            f"they are in {printable(self.place)}",
-            "put things right and run again with --refresh, which takes them from there, or "
-            "put that file in the old one's place",
-        )
+def set_aside(path: str) -> None:
+    """Clear the place of the new file; what a killed run left there whole is kept.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    spare = spare_path(path)
+    left = read(spare)
+    if isinstance(left, Content) and _is_json(left.content):
+        os.chmod(spare, 0o600)
+        os.replace(spare, _free_name(f"{path}.rescue"))
+        return
+    with suppress(FileNotFoundError):
+        os.unlink(spare)
+
+
+def leftovers(path: str) -> list[str]:
+    """Return the files of tokens that could not be put into the one at ``path``."""
+    folder, name = os.path.split(path)
+    names = sorted(each for each in os.listdir(folder) if each.startswith(f"{name}.rescue"))
+    return [os.path.join(folder, each) for each in names]
 
 
 def _free_name(wanted: str) -> str:

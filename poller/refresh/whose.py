@@ -6,8 +6,6 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from poller.core.model import Failure, FailureKind
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -64,32 +62,3 @@ def refreshable(
         return "no_refresh_token"
     real = os.path.realpath(path)
     return obstacle(real, codex_own=codex_files(environ)) or "in_place"
-
-
-_WHY = {
-    "codex_home": (
-        "this is the Codex CLI's own file, which a running codex may hold in memory",
-        "use codex once with this login, or say --refresh-codex-home while no codex is running",
-    ),
-    "hard_link": (
-        "the file has a second name (a hard link), which would keep the old tokens",
-        "make it a file of its own, or a symbolic link",
-    ),
-    "not_a_file": ("there is no regular file any more", "run again"),
-    "not_writable": (
-        "its folder is not yours to write in, or the file is somebody else's",
-        "run it as the file's owner, or copy the file into a folder of yours",
-    ),
-    "unsupported": ("refreshing needs file locks that this system does not have", "use codex"),
-}
-
-
-def refused(what: str) -> Failure:
-    """Return the failure of a file with that :func:`obstacle`."""
-    why, hint = _WHY[what]
-    return refusal(f"not refreshed: {why}", hint)
-
-
-def refusal(message: str, hint: str) -> Failure:
-    """Return the failure of a login that is not ours to refresh."""
-    return Failure(FailureKind.REFRESH_REFUSED, message, hint)

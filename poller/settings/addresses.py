@@ -196,3 +196,31 @@ def _is_below(host: str, domain: str) -> bool:
     domain = domain.removeprefix("*").strip(".")
     host = host.strip(".")
     return bool(domain) and (host == domain or host.endswith(f".{domain}"))
+
+
+TOKEN_URL_VARIABLE = "CODEX_REFRESH_TOKEN_URL_OVERRIDE"  # noqa: S105 - a name
+
+
+def token_address(environ: Mapping[str, str]) -> str | None:
+    """Return where the environment sends refresh tokens; None where it says nothing.
+
+    Raises:
+        UsageError: for anywhere but https on openai.com's hosts, and loopback literals.
+    """
+    url = environ.get(TOKEN_URL_VARIABLE, "").strip()
+    if not url:
+        return None
+    try:
+        accepted = target_address(url)
+    except UsageError:
+        accepted = None
+    if accepted is not None:
+        address = Address(accepted)
+        if address.is_loopback or (_is_below(address.host, "openai.com") and not address.port):
+            return accepted
+    from poller.settings.values import shown
+
+    raise UsageError(
+        f"environment variable {TOKEN_URL_VARIABLE}: refresh tokens go to https addresses of "
+        f"openai.com, or to 127.x.x.x and [::1], and nowhere else; got {shown(url)}"
+    )

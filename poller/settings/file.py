@@ -198,8 +198,8 @@ def _accepted(option: Option, value: object, source: Source) -> object:
     if option.key == "chatgpt_url" and is_known_target(str(accepted)):
         return accepted
     raise UsageError(
-        f"not taken from a {HERE} that lies in the current folder, as it decides where your "
-        f"tokens go; set it with {option.place} or in {printable(own_path())}, "
+        f"not taken from a {HERE} that lies in the current folder, as {option.guarded}; "
+        f"set it with {option.place} or in {printable(own_path())}, "
         f"or say --config {HERE} where the file is yours",
     )
 

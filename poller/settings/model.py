@@ -20,6 +20,10 @@ class Settings:
     """Folders of auth files; None means ``account``, or the Codex CLI's own file without one."""
     files_from: str | None = None
     """A file with one path a line, ``-`` for standard input."""
+    refresh: bool = False
+    """Whether to renew expired logins in place."""
+    refresh_codex_home: bool = False
+    """Whether that may be done to the Codex CLI's own file, too."""
     demo: int | None = None
     """How many made-up accounts to poll on the embedded upstream; None for real ones."""
 

@@ -32,7 +32,7 @@ class Option:
         default: object = None,
         field: str = "",
         flags: tuple[str, ...] | None = None,
-        guarded: bool = False,
+        guarded: str = "",
     ) -> None:
         self.key = key
         self.kind = kind
@@ -43,13 +43,16 @@ class Option:
         self.flags = (f"--{key.replace('_', '-')}",) if flags is None else flags
         """The long one last; none for a bare argument, and for what only a file can set."""
         self.guarded = guarded
-        """Whether it decides where credentials go: not for a file of unknown origin."""
+        """Why a file of unknown origin may not set it; empty where it may."""
 
     @property
     def place(self) -> str:
         """What a message calls it where it came from the command line."""
         return self.flags[-1] if self.flags else self.kind.metavar
 
+
+_WHERE_TOKENS_GO = "it decides where your tokens go"
+_SPENDS_TOKENS = "it spends refresh tokens and rewrites auth files"
 
 OPTIONS = {
     "accounts": (
@@ -75,6 +78,21 @@ OPTIONS = {
             "poll the auth files whose paths stand in FILE, one a line; - is standard input",
         ),
         Option(
+            "refresh",
+            kinds.SWITCH,
+            "renew logins whose token has expired, in their files; a refresh token works once: one"
+            " login, one file",
+            default=False,
+            guarded=_SPENDS_TOKENS,
+        ),
+        Option(
+            "refresh_codex_home",
+            kinds.SWITCH,
+            "with --refresh: the Codex CLI's own file, too; only while no codex is running",
+            default=False,
+            guarded=_SPENDS_TOKENS,
+        ),
+        Option(
             "demo",
             kinds.MADE_UP,
             "poll N made-up accounts (12) on an embedded upstream: no network, no login needed",
@@ -86,7 +104,7 @@ OPTIONS = {
             kinds.TARGET,
             "where to ask; https, or http on a loopback address",
             default=DEFAULT_URL,
-            guarded=True,
+            guarded=_WHERE_TOKENS_GO,
         ),
         Option("concurrency", kinds.whole(1, 10_000), "requests in flight at most", default=8),
         Option("rate", kinds.RATE, "requests started per second at most (default: no limit)"),
@@ -122,13 +140,13 @@ OPTIONS = {
             "proxy",
             kinds.PROXY,
             "http or https proxy (default: the environment's HTTPS_PROXY, ALL_PROXY, NO_PROXY)",
-            guarded=True,
+            guarded=_WHERE_TOKENS_GO,
         ),
         Option(
             "ca_file",
             kinds.FILE,
             "certificates (PEM) to trust besides the system's",
-            guarded=True,
+            guarded=_WHERE_TOKENS_GO,
         ),
         Option(
             "user_agent",

@@ -35,6 +35,8 @@ def settle(flags: Mapping[str, object], *, config: str | None = None) -> Setting
     settings = Settings(**values)
     place = _Places(flags, source)
     _check_raw(settings, place)
+    if flags.get("refresh_codex_home") and not settings.refresh:
+        raise UsageError("--refresh-codex-home: does nothing without --refresh: say both")
     _check_proxy(settings, place)
     return settings
 

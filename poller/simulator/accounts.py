@@ -136,7 +136,8 @@ def auth_file(  # noqa: PLR0913 - one keyword per thing that differs between fil
     tokens: dict[str, object] = {
         "id_token": jwt(_id_claims(claims, email)),
         "access_token": jwt(claims) if access_token is None else access_token,
-        "refresh_token": refresh_token or f"rt_{_noise('rt', user_id, account_id, length=84)}",
+        "refresh_token": refresh_token
+        or refresh_token_of(user_id, account_id, plan=plan, email=email),
         "account_id": account_id,
     }
     if not account_id_in_file:
@@ -165,6 +166,23 @@ def _id_claims(claims: Mapping[str, object], email: str) -> dict[str, object]:
         "iss": _ISSUER,
         "sub": claims["sub"],
     }
+
+
+def refresh_token_of(  # noqa: PLR0913 - one keyword per thing that it tells
+    user_id: str,
+    account_id: str | None,
+    *,
+    plan: str | None = "plus",
+    email: str | None = None,
+    generation: int = 0,
+    fault: str = "",
+) -> str:
+    """Return a refresh token that tells the made-up token endpoint whose it is.
+
+    ``fault`` is what that shall answer; see ``poller.simulator.tokens``.
+    """
+    whose = orjson.dumps([user_id, account_id, plan, email, generation])
+    return f"rt_{_unpadded(whose)}{'~' if fault else ''}{fault}"
 
 
 def _digest(*parts: str) -> bytes:

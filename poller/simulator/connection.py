@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 from poller.simulator.plays import End, Play
@@ -125,8 +126,8 @@ class Connection(asyncio.Protocol):
             return None
         if len(self._buffer) < end + 4 + length:
             return None
-        self._buffer = self._buffer[end + 4 + length :]
-        return request
+        body, self._buffer = self._buffer[end + 4 :][:length], self._buffer[end + 4 + length :]
+        return replace(request, body=body) if body else request
 
     def _refuse(self, status: int) -> None:
         self._transport.write(self._site.refusal(status))

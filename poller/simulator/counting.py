@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from poller.simulator.wire import Caller, Request, header_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Stats:
     accounts: dict[str, AccountStats]
     connections: tuple[tuple[str, ...], ...]
     """The account ids that each connection asked for, in order."""
+    refreshes: dict[str, tuple[str, ...]]
+    """What became of each refresh token every time it was sent; not among ``requests``."""
 
 
 @dataclass(slots=True)
@@ -106,7 +112,9 @@ class Counts:
         account.in_flight -= 1
         self.in_flight -= 1
 
-    def stats(self, *, headers: bool = True) -> Stats:
+    def stats(
+        self, *, headers: bool = True, refreshes: Mapping[str, list[str]] | None = None
+    ) -> Stats:
         """Return the figures so far; without ``headers`` those of the accounts are empty."""
         return Stats(
             self.requests,
@@ -120,6 +128,7 @@ class Counts:
             self.last_request_at_s,
             {name: count.stats(headers=headers) for name, count in self.accounts.items()},
             tuple(tuple(asked) for asked in self.connections),
+            {token: tuple(became) for token, became in (refreshes or {}).items()},
         )
 
     def successor(self) -> Counts:

@@ -24,6 +24,7 @@ from poller.simulator.connection import Connection
 from poller.simulator.counting import AccountCount, Counts, Stats
 from poller.simulator.payloads import SHAPES, Payload, payload_of
 from poller.simulator.plays import Ask, Play, http_date
+from poller.simulator.tokens import TOKEN_PATH, Logins
 from poller.simulator.wire import Caller, Request, Stamp, answer, caller_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class Simulator:
         now: float | None = None,
         clock_offset_s: float = 0.0,
         detail: bool = True,
+        logins: Logins | None = None,
     ) -> None:
+        self.logins = logins or Logins()
+        """The token endpoint's, and what it counts."""
         self.url = ""
         """Of the usage endpoint; set once the server listens."""
         self.latency_s = latency_s
@@ -77,6 +81,11 @@ class Simulator:
         return self.url.removesuffix(PATH)
 
     @property
+    def token_url(self) -> str:
+        """Of the token endpoint."""
+        return self.origin + TOKEN_PATH.decode()
+
+    @property
     def fault(self) -> str | None:
         """The fault that every request meets, or None; may be set at any time."""
         return self._fault_text
@@ -88,7 +97,7 @@ class Simulator:
 
     def stats(self, *, headers: bool = True) -> Stats:
         """Return the counts so far."""
-        return self.counts.stats(headers=headers)
+        return self.counts.stats(headers=headers, refreshes=self.logins.outcomes)
 
     def reset_stats(self) -> None:
         """Count from nothing again; what is open or under way stays counted."""
@@ -123,6 +132,8 @@ class Simulator:
         """Return what to answer, and the account it is counted under, if any."""
         if request.asks_for_counts:
             return None, self._tell(request)
+        if request.path == TOKEN_PATH:
+            return None, self.logins.renew(request, self._stamp())
         self._count_in()
         if not request.path.endswith(_USAGE_PATHS):
             self.counts.other_paths += 1
@@ -167,6 +178,10 @@ class Simulator:
     ) -> bytes | Play:
         if not request.headers.get(b"authorization"):
             return self.refusal(401)
+        code = self.logins.objection(request, caller)
+        if code is not None:
+            body = orjson.dumps({"error": {"code": code, "message": f"made up: {code}"}})
+            return answer(self._stamp(), 401, body)
         try:
             fault = self._fault or _own_fault(caller)
             if fault is not None and fault.strikes(attempt=attempt, reused=reused):
@@ -238,6 +253,7 @@ async def serve(  # noqa: PLR0913 - everything a test may want to be different
     now: float | None = None,
     clock_offset_s: float = 0.0,
     detail: bool = True,
+    logins: Logins | None = None,
 ) -> AsyncGenerator[Simulator]:
     """Serve the usage endpoint on this event loop until the context is left.
 
@@ -254,6 +270,7 @@ async def serve(  # noqa: PLR0913 - everything a test may want to be different
         now: Unix seconds that payloads count from; None for the clock.
         clock_offset_s: How far the Date headers are off.
         detail: Whether times, headers and connections are kept for the counts.
+        logins: What the token endpoint knows; None for a lenient one of its own.
 
     Raises:
         ValueError: ``fault``, or a shape in ``figures``, is unknown.
@@ -271,6 +288,7 @@ async def serve(  # noqa: PLR0913 - everything a test may want to be different
         now=now,
         clock_offset_s=clock_offset_s,
         detail=detail,
+        logins=logins,
     )
     server = await _listen(simulator, host, port, ssl_context)
     simulator.url = _url(host, server.sockets[0].getsockname()[1], tls=ssl_context is not None)

@@ -41,6 +41,7 @@ class Request:
     """By lower-case name; of repeated ones the last."""
     head: bytes
     """As it came, without the blank line."""
+    body: bytes = b""
 
     @property
     def asks_for_counts(self) -> bool:
@@ -112,6 +113,8 @@ class Caller:
     account_id: str | None = None
     plan: str | None = None
     email: str | None = None
+    expires_at: float | None = None
+    """Unix seconds of the token's ``exp``."""
 
 
 def caller_of(request: Request) -> Caller:
@@ -120,11 +123,13 @@ def caller_of(request: Request) -> Caller:
     auth = _object(claims.get("https://api.openai.com/auth"))
     profile = _object(claims.get("https://api.openai.com/profile"))
     sent = request.headers.get(b"chatgpt-account-id")
+    expires_at = claims.get("exp")
     return Caller(
         user_id=_text(auth.get("chatgpt_user_id")) or _text(auth.get("user_id")),
         account_id=sent.decode("latin-1") if sent else _text(auth.get("chatgpt_account_id")),
         plan=_text(auth.get("chatgpt_plan_type")),
         email=_text(profile.get("email")) or _text(claims.get("email")),
+        expires_at=expires_at if isinstance(expires_at, int) else None,
     )
 
 

@@ -46,6 +46,8 @@ _ACCOUNT_ID: Final = istr("ChatGPT-Account-Id")
 _FEDRAMP: Final = istr("X-OpenAI-Fedramp")
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOST = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_NO_THREAD = "can't start new thread"
+"""What threading says, which has no class of its own for it; names are looked up in threads."""
 _RESOLVER_DOWN = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL})
 
 _reused: ContextVar[bool] = ContextVar("reused", default=False)
@@ -77,6 +79,16 @@ class _Connector(aiohttp.TCPConnector):
             # Not the connector's force_close, which adds a `Connection: close` header.
             protocol.force_close()
         return connection
+
+    def close_idle(self) -> None:
+        """Give back the descriptors of the connections that are kept and not in use.
+
+        The library has no public way; tests/faults/test_network.py runs out of files.
+        """
+        for kept in self._conns.values():
+            for protocol, _ in kept:
+                protocol.close()
+        self._conns.clear()
 
 
 class Client:
@@ -130,10 +142,17 @@ class Client:
                 return replace(body, reused=_reused.get())
             return self._answer(response, body)
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
-            return _fault(error, self._address(), response)
+            fault = _fault(error, self._address(), response)
+            if fault.trouble is Trouble.OUT_OF_RESOURCES:
+                self._make_room()
+            return fault
         finally:
             if response is not None:
                 response.close()
+
+    def _make_room(self) -> None:
+        if isinstance(self._kept.connector, _Connector):
+            self._kept.connector.close_idle()
 
     def _address(self) -> str:
         return f"{self._url.host}:{self._url.port}"
@@ -161,14 +180,14 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
     """
     context = ssl_context(settings, settings.chatgpt_url)
     async with (
-        _session(settings, context, keep=True) as kept,
-        _session(settings, context, keep=False) as fresh,
+        _session(settings, ssl_context=context, keep=True) as kept,
+        _session(settings, ssl_context=context, keep=False) as fresh,
     ):
         yield Client(settings, kept=kept, fresh=fresh, proxy=proxy)
 
 
 def _session(
-    settings: Settings, ssl_context: ssl.SSLContext | bool, *, keep: bool
+    settings: Settings, *, ssl_context: ssl.SSLContext | bool, keep: bool
 ) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         connector=_Connector(keep=keep, ssl_context=ssl_context),
@@ -321,6 +340,8 @@ def translate(error: BaseException, address: str) -> tuple[Trouble, str, int | N
             return _resources(error, Trouble.CONNECTION_LOST), "before an answer", None
         case MemoryError():
             return Trouble.OUT_OF_RESOURCES, "memory", None
+        case RuntimeError() if str(error) == _NO_THREAD:
+            return Trouble.OUT_OF_RESOURCES, "threads", None
         case OSError():
             return _resources(error, Trouble.CONNECTION_LOST), _words(error), None
         case _:

@@ -39,7 +39,7 @@ class Accounts:
         path = Path(f"{self.requests_file}.{server.name}-{'s' if server.is_tls else ''}.curl")
         if not path.exists():
             lines = Path(self.requests_file).read_text(encoding="ascii").splitlines()
-            text = "next\n".join(_curl_request(*line.split(), server) for line in lines)
+            text = "next\n".join(_curl_request(line, server) for line in lines)
             path.write_text(text, encoding="ascii")
         return str(path)
 
@@ -97,7 +97,8 @@ def trust(server: Server) -> Mapping[str, str]:
     return {} if server.ca_file is None else {"SSL_CERT_FILE": server.ca_file}
 
 
-def _curl_request(token: str, account_id: str, server: Server) -> str:
+def _curl_request(line: str, server: Server) -> str:
+    token, account_id = line.split()
     lines = [
         f'url = "{server.url}"',
         'output = "/dev/null"',

@@ -59,7 +59,7 @@ def main() -> int:
 
 def _servers(stack: ExitStack, folder: Path, scheme: str, name: str) -> list[Server]:
     own = servers.certificates(folder)
-    wanted = {"http": [None], "https": [own], "both": [None, own]}[scheme]
+    wanted = [tls for tls in (None, own) if scheme in ("both", "http" if tls is None else "https")]
     if name == "simulator":
         return [stack.enter_context(servers.simulator(tls=tls)) for tls in wanted]
     started = [stack.enter_context(servers.nginx(folder, tls=tls)) for tls in wanted]
@@ -98,7 +98,9 @@ def _tell(server: Server, counted: Mapping[str, tuple[float, float]]) -> bool:
     ours = counted[PROGRAM][0] if PROGRAM in counted else None
     for name, (each, start) in counted.items():
         verdict = "" if ours is None else _verdict(name, ours, each)
-        line = f"{server.name} {server.scheme:5}  {name:28} {each:12,.0f}  start {start / 1e6:6,.0f} M"
+        line = (
+            f"{server.name} {server.scheme:5}  {name:28} {each:12,.0f}  start {start / 1e6:6,.0f} M"
+        )
         say(f"{line}  {verdict}".rstrip())
     return ours is None or ours <= _MOST
 

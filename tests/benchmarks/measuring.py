@@ -90,9 +90,7 @@ def instructions(command: Sequence[str], env: Mapping[str, str] | None = None) -
     return int(counted[1].replace(",", ""))
 
 
-def _run(
-    command: Sequence[str], env: Mapping[str, str] | None
-) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], env: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         env=environment(env),

@@ -8,29 +8,40 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The most that a figure may be, and what it would be at best."""
+    """What a figure may be: at most so much (or at least), and what it would be at best."""
 
-    most: float
+    bound: float
     moonshot: float | None = None
-    unit: str = ""
+    is_least: bool = False
 
     def judged(self, figure: float) -> str:
         """Return the target and the moonshot, each with a mark."""
-        told = f"at most {self.most:,g}{self.unit} {_mark(figure, self.most)}"
+        word = "at least" if self.is_least else "at most"
+        told = f"{word} {self.bound:,g} {self._mark(figure, self.bound)}"
         if self.moonshot is None:
             return told
-        return f"{told}  moonshot {self.moonshot:,g}{self.unit} {_mark(figure, self.moonshot)}"
+        return f"{told}  moonshot {self.moonshot:,g} {self._mark(figure, self.moonshot)}"
+
+    def _mark(self, figure: float, bound: float) -> str:
+        reached = figure >= bound if self.is_least else figure <= bound
+        return "✓" if reached else "✗"
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
-    """The least that a figure may be."""
+class Verdict:
+    """One figure that the program must reach."""
 
-    least: float
+    what: str
+    figure: float
+    target: Target
+    unit: str = ""
 
-    def judged(self, figure: float) -> str:
-        """Return the target with its mark."""
-        return f"at least {self.least:g} {'✓' if figure >= self.least else '✗'}"
+    @property
+    def line(self) -> str:
+        """The verdict as it is printed."""
+        shown = f"{self.figure:,.0f}" if abs(self.figure) >= 100 else f"{self.figure:.2f}"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.what:72} {shown + unit:>11}  {self.target.judged(self.figure)}"
 
 
 def say(line: str = "") -> None:
@@ -43,8 +54,4 @@ def heading(text: str) -> None:
     """Print the heading of a table."""
     say()
     say(text)
-    say("-" * min(100, len(text)))
-
-
-def _mark(figure: float, most: float) -> str:
-    return "✓" if figure <= most else "✗"
+    say("-" * len(text))

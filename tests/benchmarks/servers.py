@@ -12,7 +12,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import trustme
@@ -76,9 +75,7 @@ def certificates(folder: Path) -> Certificates:
 
 
 @contextmanager
-def simulator(
-    *, tls: Certificates | None = None, latency: str | None = None
-) -> Iterator[Server]:
+def simulator(*, tls: Certificates | None = None, latency: str | None = None) -> Iterator[Server]:
     """Run the project's simulator on a core of its own."""
     command = [sys.executable, "-m", "poller.simulator", "--port", "0", "--lean"]
     if tls is not None:
@@ -88,7 +85,7 @@ def simulator(
     with _running(command) as process:
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()
-        yield Server("simulator", url, tls and tls.ca_file)
+        yield Server("simulator", url, None if tls is None else tls.ca_file)
 
 
 @contextmanager
@@ -106,15 +103,7 @@ def nginx(folder: Path, *, tls: Certificates | None = None) -> Iterator[Server |
     with _running([program, "-p", str(folder), "-c", str(configuration), "-e", "stderr"]):
         _await_listening(port)
         origin = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
-        yield Server("nginx", origin + PATH, tls and tls.ca_file)
-
-
-def origin_of(url: str) -> tuple[str, int]:
-    """Return host and port."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    assert parts.port is not None
-    return parts.hostname, parts.port
+        yield Server("nginx", origin + PATH, None if tls is None else tls.ca_file)
 
 
 @contextmanager
@@ -174,7 +163,7 @@ http {{
     location / {{
       default_type application/json;
       add_header CF-RAY 1f2e3d4c5b6a7988-AMS;
-      add_header Set-Cookie "__cf_bm=$request_id.$request_id-1-$request_id; path=/; expires={expires}; HttpOnly; SameSite=None";
+      add_header Set-Cookie "__cf_bm={noise}$request_id; path=/; expires={expires}; SameSite=None";
       add_header Set-Cookie "_cfuvid=$request_id; path=/; HttpOnly; SameSite=None";
       add_header CF-Cache-Status DYNAMIC;
       add_header Strict-Transport-Security "max-age=31536000; includeSubDomains; preload";
@@ -208,6 +197,7 @@ def _configuration(folder: Path, port: int, tls: Certificates | None) -> str:
     return _CONFIGURATION.format(
         folder=folder,
         port=port,
+        noise="0" * 140,
         expires=time.strftime("%a, %d-%b-%y %H:%M:%S GMT", time.gmtime(time.time() + 1800)),
         user="user root;" if os.geteuid() == 0 else "",
         tls=keys,

@@ -8,6 +8,7 @@ from poller.core.model import Failure, FailureKind, Retry
 from poller.core.policy import (
     OPENS_AFTER,
     Breaker,
+    Pace,
     Pause,
     RetryBudget,
     worth_retrying,
@@ -56,6 +57,14 @@ def test_the_budget_is_twenty_and_a_quarter_of_the_accounts_started() -> None:
     budget = RetryBudget(started=100)
 
     assert sum(budget.take() for _ in range(1000)) == 45
+
+
+def test_a_pace_spreads_starts_evenly_and_saves_nothing_up() -> None:
+    pace = Pace(rate=4)
+
+    assert [pace.wait_s(now=100.0) for _ in range(3)] == [0.0, 0.25, 0.5]
+    assert pace.wait_s(now=100.5) == 0.25
+    assert [pace.wait_s(now=200.0) for _ in range(2)] == [0.0, 0.25]
 
 
 def test_three_retry_afters_within_ten_seconds_pause_until_the_last_of_their_times() -> None:

@@ -105,6 +105,7 @@ def test_a_record_has_every_key_in_its_place() -> None:
         "error": None,
         "http_status": 200,
         "attempts": 1,
+        "refreshed": False,
         "elapsed_s": 0.213,
     }
     assert json.dumps(record_of(REPORT)) == json.dumps(expected)

@@ -198,7 +198,6 @@ async def run_group(group: Group, mode: str, folder: Path) -> Run:
             *_FLAGS[mode],
             *group.flags,
             python=developer,
-            module="tests.faults.without_privileges",
         )
         ended = await program.ended(command, cwd=folder)
         stats, other = simulator.stats(), elsewhere.stats()

@@ -11,17 +11,18 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 DEVELOPER = ("-X", "dev")
 """Of the interpreter: asyncio's own checks, and every warning it can give."""
-_GIVEN_UP_AFTER_S = 120.0
+_GIVEN_UP_AFTER_S = 600.0
+_LAUNCH = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,27 @@ async def ended(command: Sequence[str], *, cwd: Path, **environment: str) -> End
 
 
 def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> Ended:
-    # Into files: wait4, which alone tells memory and time of one child, reads no pipes.
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+    with tempfile.NamedTemporaryFile() as report:
+        launched = [sys.executable, "-IS", str(_LAUNCH), report.name, *command]
         started_at, start = time.time(), time.monotonic()
-        process = subprocess.Popen(
-            command,
+        with subprocess.Popen(
+            launched,
             stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             cwd=cwd,
             env=running.environment(cwd, environment),
-        )
-        watchdog = threading.Timer(_GIVEN_UP_AFTER_S, os.kill, (process.pid, 9))
-        watchdog.start()
-        _, status, used = os.wait4(process.pid, 0)
-        watchdog.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
+            start_new_session=True,
+        ) as process:
+            watchdog = threading.Timer(_GIVEN_UP_AFTER_S, os.killpg, (process.pid, 9))
+            watchdog.start()
+            stdout, stderr = process.communicate()
+            watchdog.cancel()
         wall_s = time.monotonic() - start
-        stdout.seek(0)
-        stderr.seek(0)
+        cpu_s, peak_bytes = report.read().split()
+        code = process.returncode
         return Ended(
-            process.returncode,
-            stdout.read(),
-            stderr.read(),
-            started_at,
-            wall_s,
-            used.ru_utime + used.ru_stime,
-            used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            code, stdout, stderr, started_at, wall_s, float(cpu_s), int(peak_bytes)
         )
 
 

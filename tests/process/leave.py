@@ -99,8 +99,8 @@ async def stop(simulator: Simulator, folder: Path, plan: Plan) -> Stopped:
     broken = home / "account" / f"r{plan.index}broken.auth.json"
     broken.write_text("no JSON")
     paths = "".join(f"account/{one.name}.auth.json\n" for one in accounts) + f"{broken}\n"
-    arguments = [f"--chatgpt-url={simulator.url}", "--concurrency=6", "--timeout=0.4", "--retries=1"]
-    arguments += _arguments(plan.way)
+    arguments = [f"--chatgpt-url={simulator.url}", "--concurrency=6", "--timeout=0.4"]
+    arguments += ["--retries=1", *_arguments(plan.way)]
     listed = plan.way == "list"
     stdin = asyncio.subprocess.PIPE if listed else asyncio.subprocess.DEVNULL
     async with started(*arguments, cwd=home, stdin=stdin) as running:

@@ -13,6 +13,7 @@ import termios
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from poller.simulator.server import serve
@@ -121,14 +122,13 @@ def _set_flags(descriptor: int, flags: int) -> None:
 
 async def test_the_flags_of_standard_output_stay_as_they_were(tmp_path: Path) -> None:
     # Other programs share the pipe: `{ poller; next; } | reader`.
-    write(tmp_path / "account", *numbered(3))
+    write(tmp_path / "account", account("alice"))
     async with serve() as simulator, small_pipe() as (read, write_end):
         before = fcntl.fcntl(write_end, fcntl.F_GETFL)
         url = f"--chatgpt-url={simulator.url}"
         async with started(url, cwd=tmp_path, stdout=write_end) as running:
-            taking = asyncio.create_task(asyncio.to_thread(os.read, read, 65_536))
             assert await running.wait() == 0
-            await taking
+        assert os.read(read, 1) == b"{"
         assert fcntl.fcntl(write_end, fcntl.F_GETFL) == before
 
 
@@ -168,22 +168,26 @@ class Terminal:
     def __init__(self, end: int) -> None:
         self._end = end
         self.shown = ""
+        os.set_blocking(end, False)
 
     async def until(self, pattern: str) -> None:
         """Return once what has been shown matches."""
-        async with asyncio.timeout(20):
-            while not re.search(pattern, self.shown):
-                self.shown += (await asyncio.to_thread(self._read)).decode()
+        while not re.search(pattern, self.shown):
+            piece = await self._piece()
+            assert piece, self.shown
+            self.shown += piece.decode()
 
     async def rest(self) -> None:
         """Return once the program has let go of the terminal."""
-        while piece := await asyncio.to_thread(self._read):
+        while piece := await self._piece():
             self.shown += piece.decode()
 
     def press(self, key: bytes) -> None:
         os.write(self._end, key)
 
-    def _read(self) -> bytes:
+    async def _piece(self) -> bytes:
+        async with asyncio.timeout(20):
+            await anyio.wait_readable(self._end)
         try:
             return os.read(self._end, 65_536)
         except OSError as error:
@@ -216,13 +220,14 @@ async def in_terminal(
 
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
 async def test_ctrl_c_leaves_a_table_and_a_terminal_that_works(term: str, tmp_path: Path) -> None:
-    write(tmp_path / "account", account("alice"), account("stuck", "~hang"))
+    slow = account("slow", "~slow-500ms")  # the progress bar is for those who wait
+    write(tmp_path / "account", account("alice"), slow, account("stuck", "~hang"))
     async with serve() as simulator:
-        words = ["alice", "stuck", f"--chatgpt-url={simulator.url}", "--concurrency=1"]
+        words = ["alice", "slow", "stuck", f"--chatgpt-url={simulator.url}", "--concurrency=1"]
         async with in_terminal(*words, folder=tmp_path, TERM=term) as (running, terminal):
-            await simulator.reached(2)
+            await simulator.reached(3)
             if term != "dumb":
-                await terminal.until(r"1 done")
+                await terminal.until(r"2 done")
             terminal.press(b"\x03")
             await terminal.rest()
             assert await running.wait() == 130

@@ -10,13 +10,14 @@ import asyncio
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.readme.reading import ROOT
 from tests.running import account, write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from poller.simulator.accounts import MadeUpAccount
 
 _NOBODY = "http://127.0.0.1:9"
@@ -63,6 +64,7 @@ class Sandbox:
             "BASH_ENV": str(self.home / "prelude"),
             "LC_ALL": "C.UTF-8",
             "ALL_PROXY": _NOBODY,
+            "XDG_RUNTIME_DIR": str(self.home),
         }
 
     async def run(self, *words: str, cwd: Path | None = None) -> Ran:

@@ -54,6 +54,8 @@ def _fail(error: str) -> None:
             raise MemoryError
         case "bug":
             raise ZeroDivisionError("a bug")
+        case "thread":
+            raise RuntimeError("can't start new thread")
         case "hang":
             threading.Event().wait()
         case "cancel":
@@ -72,7 +74,7 @@ def _fail(error: str) -> None:
 
 def _put_in_place(told: list[str]) -> None:
     path = told[0].removeprefix("only:").split(".")
-    owner = import_module(path[0])
+    owner: Any = import_module(path[0])
     for name in path[1:-1]:
         owner = getattr(owner, name)
     calls = _Calls(getattr(owner, path[-1]), told)

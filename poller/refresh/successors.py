@@ -1,0 +1,74 @@
+"""Find the tokens that came for a refresh token which was spent before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from poller.accounts.files import Content, read
+from poller.core.credentials import parse
+from poller.core.refresh import is_same_account, login_key
+from poller.core.value import value
+from poller.refresh.ledger import Note, State
+from poller.refresh.saving import leftovers, set_aside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poller.core.model import Credential, Secret
+    from poller.refresh.ledger import Ledger
+
+_LONGEST_CHAIN = 1000
+
+
+@value()
+class Heir:
+    """The login as some file holds it now."""
+
+    credential: Credential
+    refresh_token: Secret
+    file: str
+
+
+def find_heir(  # noqa: PLR0913 - a spent token, and all that tells who inherits
+    ledger: Ledger, note: Note, *, spent: Secret, like: Credential, path: str, now: float
+) -> Heir | None:
+    """Return the login that lives on where ``spent`` was spent; None where none is in sight.
+
+    ``note`` is of ``spent``; ``like`` is the account, ``path`` the file that still holds
+    ``spent``: a killed run may have left its new tokens beside that. ``now`` is Unix seconds.
+    """
+    set_aside(path)
+    last = _last(ledger, note, login_key(spent))
+    files = (last.file,) if note.state is State.RENEWED else ()
+    candidates = [
+        heir
+        for file in (*files, *leftovers(path))
+        for heir in _logins(file, now=now)
+        if is_same_account(heir.credential, like)
+    ]
+    named = (each for each in candidates if login_key(each.refresh_token) == last.successor)
+    others = (each for each in candidates if each.refresh_token != spent)
+    return next(named, None) or next(others, None)
+
+
+def _last(ledger: Ledger, note: Note, key: str) -> Note:
+    """Follow the notes to the last one: other copies may have renewed the login since."""
+    seen = {key}
+    while note.state is State.RENEWED and note.successor not in seen:
+        seen.add(note.successor)
+        later = ledger.glance(note.successor)
+        if later.state is not State.RENEWED or len(seen) > _LONGEST_CHAIN:
+            break
+        note = later
+    return note
+
+
+def _logins(file: str, *, now: float) -> Iterator[Heir]:
+    found = read(file)
+    logins = parse(found.content, now=now) if isinstance(found, Content) else found
+    if not isinstance(logins, tuple):
+        return
+    for login in logins:
+        held = login.held
+        if held is not None and held.refresh_token is not None:
+            yield Heir(held, held.refresh_token, file)

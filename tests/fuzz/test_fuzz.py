@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import copy
+import json
+import random
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from poller.core.record import schema, serialize
+from tests.auth_files import NOW
+from tests.fuzz import fuzzing
+from tests.fuzz.checking import compiled
+from tests.fuzz.mutating import answers, files, mutated
+
+ANSWERS = FILES = 5_000
+"""In CI; ``make fuzz`` takes a million of each."""
+
+
+def test_no_answer_breaks_the_way_to_its_record() -> None:
+    seed = str(random.SystemRandom().randrange(1 << 32))
+    figures = fuzzing.fuzz_answers(ANSWERS, seed)
+    assert not figures.surprises, (seed, figures.surprises[:2])
+    assert figures.kinds.total() == ANSWERS
+    assert {"ok", "invalid_response", "unauthorized", "edge_blocked"} <= {*figures.kinds}
+
+
+def test_no_auth_file_breaks_the_way_to_its_credential() -> None:
+    seed = str(random.SystemRandom().randrange(1 << 32))
+    figures = fuzzing.fuzz_files(FILES, seed)
+    assert not figures.surprises, (seed, figures.surprises[:2])
+    assert figures.kinds.total() >= FILES
+    assert {"ok", "file_invalid", "no_credentials", "invalid_token"} <= {*figures.kinds}
+
+
+@pytest.mark.parametrize("corpus", [answers(), files()], ids=["answers", "files"])
+def test_the_same_seed_makes_the_same_inputs(corpus: Any) -> None:
+    first, second = random.Random(7), random.Random(7)
+    made = [mutated(corpus, first) for _ in range(200)]
+    assert made == [mutated(corpus, second) for _ in range(200)]
+    assert len({*made}) > 190
+
+
+# The fuzzer itself: what it lets pass must be right
+
+
+def a_record() -> dict[str, Any]:
+    outcome = fuzzing.answering.read(
+        fuzzing.Response(200, (), answers().documents[-1]), observed_at=NOW
+    )
+    record: dict[str, Any] = json.loads(serialize(fuzzing._report(outcome, None)))
+    return record
+
+
+def test_the_fast_check_of_a_record_says_what_jsonschema_says() -> None:
+    fits, validator = compiled(schema()), Draft202012Validator(schema())
+    chance = random.Random(3)
+    odd = [None, True, -1, 0, 101, 1.5, "", "x", "1.5", "2026-11-22T15:04:05Z", [], {}, [{}]]
+    said = {True: 0, False: 0}
+    for _ in range(2_000):
+        record = copy.deepcopy(a_record())
+        place: Any = record
+        key = chance.choice(sorted(place))
+        while isinstance(place[key], dict) and place[key] and chance.random() < 0.7:
+            place = place[key]
+            key = chance.choice(sorted(place))
+        if chance.random() < 0.2:
+            del place[key]
+        else:
+            place[key if chance.random() < 0.9 else "another"] = chance.choice(odd)
+        expected = validator.is_valid(record)
+        assert fits(record) == expected, record
+        said[expected] += 1
+    assert min(said.values()) > 100
+
+
+def test_a_keyword_that_the_fast_check_does_not_know_is_refused() -> None:
+    with pytest.raises(ValueError, match="multipleOf"):
+        compiled({"type": "object", "properties": {"a": {"multipleOf": 2}}})
+
+
+def test_a_value_outside_the_schema_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object, **__: object) -> bytes:
+        return b'{"schema_version": 2}\n'
+
+    monkeypatch.setattr(fuzzing, "serialize", wrong)
+    figures = fuzzing.fuzz_answers(20, "1")
+    assert len(figures.surprises) == 20
+    assert "outside the schema" in figures.surprises[0]
+
+
+def test_a_token_in_a_record_is_found() -> None:
+    assert fuzzing._shows_token(f"x{fuzzing._MINE.reveal()[20:32]}x")
+    assert fuzzing._shows_token(fuzzing._MINE.reveal()[3:15])
+    assert not fuzzing._shows_token(f"x{fuzzing._MINE.reveal()[20:31]}*")
+
+
+def test_an_exception_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(fuzzing, "parse", breaks)
+    assert len(fuzzing.fuzz_files(5, "1").surprises) == 5
