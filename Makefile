@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 # pip installs into the environment from outside (--python), so that neither ensurepip
 # nor a pip inside is needed: Debian ships its Python without the former.
@@ -22,16 +22,31 @@ setup: $(READY) ## create .venv with everything that is locked
 demo: $(READY) ## poll 12 made-up accounts on an embedded upstream
 	@$(BIN)/python -m poller --demo --format table
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -q -n 2
+# What takes minutes: the real program, started again and again, among every fault.
+LONG := tests/faults tests/torture tests/process tests/refresh tests/fuzz
 
-check: $(READY) ## format, lint, types, import contracts, tests with coverage
+test: $(READY) ## run the tests (within a minute)
+	$(BIN)/python -m pytest -q -n 2 $(addprefix --ignore=,$(LONG))
+
+faults: $(READY) ## run the long tests: faults, leaving, torture, refreshing
+	$(BIN)/python -m pytest -q -n 2 $(LONG)
+
+check: $(READY) ## format, lint, types, import contracts, all tests with coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term --cov-fail-under=95
+
+fuzz: $(READY) ## a million made-up answers and a million auth files (minutes)
+	$(BIN)/python -m tests.fuzz --answers 1000000 --files 1000000
+
+bench: $(READY) ## the whole program against what people would otherwise use (minutes)
+	$(BIN)/python -m tests.benchmarks
+
+bench-instructions: $(READY) ## the same in instructions per account (needs valgrind)
+	$(BIN)/python -m tests.benchmarks.instructions
 
 format: $(READY) ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix-only .
@@ -47,4 +62,4 @@ lock: ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 \
 	  --custom-compile-command 'make lock' --group dev -o requirements.lock pyproject.toml
 
-.PHONY: help setup demo test check format lock picture readme
+.PHONY: help setup demo test faults check fuzz bench bench-instructions format lock picture readme
