@@ -26,7 +26,7 @@ from poller.core.policy import FIRST_STARTS, Breaker, Pace, Pause, RetryBudget
 from poller.upstream.retry import persist
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from poller.accounts import Account, Source
     from poller.attempts import Fetches, Outcome, Renews
@@ -188,7 +188,7 @@ class _Run:
     def _hire(self, workers: int) -> None:
         self._workers += workers
         for _ in range(workers):
-            self._tasks.start_soon(self._work)
+            self._tasks.start_soon(_kept, self._work)
 
     def stop(self, failure: Failure) -> None:
         """Cut what is in flight; every account left gets ``failure``."""
@@ -258,11 +258,11 @@ class _Run:
             return
         self._budget.started += 1
         outcome = await self._attempt(poll)
-        if isinstance(outcome, Failure) or self._breaker.is_counting:
+        if (isinstance(outcome, Failure) or self._breaker.is_counting) and poll.attempts:
             self._watch(outcome)
         if isinstance(outcome, Failure) and self._attempts.may_retry(poll, outcome):
             await self._waiting.acquire()
-            self._tasks.start_soon(self._persist, poll, outcome)
+            self._tasks.start_soon(_kept, self._persist, poll, outcome)
             return
         await self._finish(poll, outcome)
 
@@ -413,6 +413,21 @@ class _Run:
             if not isinstance(account.outcome, Failure):
                 return True
         return False
+
+
+async def _kept(work: Callable[..., Awaitable[None]], *of: object) -> None:
+    """Do a task's work; one that is cancelled from nowhere at its very end does not end the others.
+
+    A cancellation that finds nothing more to wait for makes the task itself end cancelled,
+    and its group with it.
+    """
+    await work(*of)
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        try:
+            await checkpoint()
+        except asyncio.CancelledError as error:
+            _let_through(error)
 
 
 def _let_through(error: BaseException) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from poller.cli import parse
 from poller.settings import UsageError
-from poller.settings.addresses import proxy_for
+from poller.settings.addresses import proxy_for, token_address
 
 if TYPE_CHECKING:
     from pathlib import Path

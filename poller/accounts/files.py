@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from dataclasses import field
 
 from poller.core.model import Failure, FailureKind, Retry
 from poller.core.value import value
@@ -26,7 +27,7 @@ _SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 class Content:
     """A file as it was read."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     readable_by_others: bool
     """By its group or by everybody."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import field
 from itertools import accumulate
 from typing import TYPE_CHECKING, overload
 
@@ -25,7 +26,7 @@ class Pick:
     """Its path as it was given or found."""
     path: str | None
     """To open it by; None for one in memory."""
-    content: bytes | None = None
+    content: bytes | None = field(default=None, repr=False)
     """Of one in memory."""
     counts: bool = True
     """Whether it gets a record even where it is no auth file of a known shape."""

@@ -6,6 +6,7 @@ another, and knows no clock, file or socket. ``None`` means unknown, never 0.
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import Enum, StrEnum
 from typing import NoReturn
 
@@ -292,10 +293,10 @@ class Response:
     """One HTTP answer, whole, as it came."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
-    """In the order they came; names in lower case."""
-    body: bytes
-    """Decompressed; at most the client's cap."""
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    """In the order they came; names in lower case. Not shown: they may echo the token."""
+    body: bytes = field(repr=False)
+    """Decompressed; at most the client's cap. Likewise."""
     reused: bool = False
     """Whether it came over a connection that had carried another request before."""
 

@@ -20,6 +20,10 @@ _OBSTACLES: Mapping[str, tuple[str, str]] = {
         "this is the Codex CLI's own file, which a running codex may hold in memory",
         "use codex once with this login, or say --refresh-codex-home while no codex is running",
     ),
+    "codex_copy": (
+        "the Codex CLI's own file holds the same login, and codex would be logged out",
+        "give it a login of its own, or let --refresh-codex-home renew both, codex not running",
+    ),
     "hard_link": (
         "the file has a second name (a hard link), which would keep the old tokens",
         "make it a file of its own, or a symbolic link",
@@ -82,15 +86,17 @@ def no_room(why: str) -> Failure:
     )
 
 
-def lost(note: Note) -> Failure:
-    """Return the failure of a refresh token that was sent before, its successor not in sight."""
+def lost(note: Note, path: str) -> Failure:
+    """Return the failure of a refresh token that was sent before, its successor not in sight.
+
+    ``path`` is of the file that holds it yet.
+    """
     if note.state is State.SENT:
         on = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(note.at))
         message = f"its refresh token was sent on {on}, and what came of it is not known"
         return replace(unknown("").failure, message=message)
-    spent_for = printable(note.file)
-    return replace(
-        login_required("refresh_token_reused"),
-        message=f"its refresh token was spent for {spent_for}, which holds this login no more",
-        code=None,
-    )
+    message = "its refresh token was spent, and an older copy written over what came for it"
+    if note.file != path:
+        spent_for = printable(note.file)
+        message = f"its refresh token was spent for {spent_for}, which holds this login no more"
+    return replace(login_required("refresh_token_reused"), message=message, code=None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import time
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import anyio
-from anyio import to_thread
 
 from poller.accounts.files import Content, read
 from poller.core.credentials import parse
@@ -33,20 +32,23 @@ from poller.core.value import value
 from poller.refresh import refusals, whose
 from poller.refresh.ledger import Ledger, Note, Page, State, own_folder
 from poller.refresh.locks import WAIT_S, lock
-from poller.refresh.saving import Reserved, commit, leftovers, reserve, words
-from poller.refresh.successors import Heir, find_heir
+from poller.refresh.saving import Reserved, commit, draft, leftovers, reserve, words
+from poller.refresh.successors import Heir, find_heir, holders
+from poller.refresh.threads import off_loop
+from poller.refresh.whose import CodexOwn
 from poller.settings.addresses import proxy_for, token_address
-from poller.upstream.tokens import NotSentError, TokenEndpoint
+from poller.upstream.tokens import Answer, NotSentError, TokenEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from poller.accounts import Account
-    from poller.core.model import Secret
+    from poller.core.model import Response, Secret
     from poller.settings import Settings
 
 T = TypeVar("T")
 
+_NO_CODEX = CodexOwn()
 ANSWER_WITHIN_S = 20.0
 """For the one request: longer than any poll's, as giving up early may cost a login."""
 _LONGEST_CHAIN = 100
@@ -80,7 +82,7 @@ class _Held:
     """A login in its file, as read under the lock."""
 
     path: str
-    content: bytes
+    content: bytes = field(repr=False)
     credential: Credential
     refresh_token: Secret
     """What new tokens take the place of."""
@@ -98,14 +100,14 @@ class Renewals:
         endpoint: TokenEndpoint,
         ledger: Ledger,
         *,
-        codex_own: tuple[str, ...] = (),
+        codex: CodexOwn = _NO_CODEX,
         door: Door | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``codex_own`` are files that are refused; ``clock`` tells Unix seconds."""
+        """``clock`` tells Unix seconds."""
         self._endpoint = endpoint
         self._ledger = ledger
-        self._codex_own = codex_own
+        self._codex = codex
         self._door = door
         self._clock = clock
         self._turns: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
@@ -122,14 +124,14 @@ class Renewals:
         ``login_required``, those of reading the file, and of a request that was not sent.
         """
         path = os.path.realpath(account.path or "")  # noqa: ASYNC240 - a few µs
-        what = whose.obstacle(path, codex_own=self._codex_own)
+        what = whose.obstacle(path, codex_own=self._codex.files if self._codex.spared else ())
         if what is not None:
             return Renewal(refusals.obstructed(what))
         with anyio.move_on_after(within_s) as waiting:
             async with AsyncExitStack() as locks:
                 try:
                     await self._take_file(path, locks)
-                    found = await _off_loop(partial(self._read, path, account, stale))
+                    found = await off_loop(partial(self._read, path, account, stale))
                     if isinstance(found, Renewal):
                         return found
                     return await self._renew(found, locks, waiting)
@@ -186,13 +188,13 @@ class Renewals:
                 return Renewal(login_required(note.code))
             if note.state is State.FREE:
                 return await self._spend(held, refresh_token, page, waiting)
-            heir = await _off_loop(partial(self._heir, held, note, refresh_token))
+            heir = await off_loop(partial(self._heir, held, note, refresh_token))
             if heir is not None and self._is_good(heir.credential, held.stale):
                 return await self._adopt(held, heir, page, waiting)
             if note.successor == login_key(refresh_token):  # the upstream lets it live on
                 return await self._spend(held, refresh_token, page, waiting)
             if heir is None:
-                return Renewal(refusals.lost(note))
+                return Renewal(refusals.lost(note, held.path))
             refresh_token = heir.refresh_token
         return Renewal(refusals.no_token())
 
@@ -218,8 +220,8 @@ class Renewals:
         with self._shielded(waiting) as may:
             if not may:
                 return Renewal(refusals.leaving())
-            reserved = await _off_loop(partial(_reserve, held, page))
-            return await _off_loop(
+            reserved = await off_loop(partial(_reserve, held, page))
+            return await off_loop(
                 partial(self._install, held, reserved, page, tokens=tokens, heir=heir)
             )
 
@@ -241,39 +243,79 @@ class Renewals:
         self, held: _Held, refresh_token: Secret, page: Page, waiting: anyio.CancelScope
     ) -> Renewal:
         """Reserve, send once, save: from the first byte sent to the last byte saved as one."""
+        twins = await off_loop(partial(self._twins, held, refresh_token))
+        if twins and self._codex.spared:
+            return Renewal(refusals.obstructed("codex_copy"))
         with self._shielded(waiting) as may:
             if not may:
                 return Renewal(refusals.leaving())
-            reserved = await _off_loop(partial(_reserve, held, page))
-            try:
-                got = await self._ask(held, refresh_token, page)
-            except BaseException:
-                reserved.discard()
-                raise
+            reserved = await off_loop(partial(_reserve, held, page))
+            got = await self._ask(held, reserved, page, refresh_token)
             if isinstance(got, Refusal):
                 reserved.discard()
                 return Renewal(got.failure, sent=got.spent)
             save = partial(self._save, held, reserved, page, spent=refresh_token, tokens=got)
-            return await _off_loop(save)
+            renewal = await off_loop(save)
+            if twins and renewal.refreshed:
+                await off_loop(partial(self._save_twins, twins, refresh_token, got))
+            return renewal
 
-    async def _ask(self, held: _Held, refresh_token: Secret, page: Page) -> Tokens | Refusal:
-        def before_sending() -> None:
+    def _twins(self, held: _Held, refresh_token: Secret) -> tuple[str, ...]:
+        """Return codex's own files that hold the same login: a refresh would log codex out."""
+        others = tuple(file for file in self._codex.files if file != held.path)
+        return holders(others, refresh_token, now=self._clock())
+
+    def _save_twins(self, twins: tuple[str, ...], spent: Secret, tokens: Tokens) -> None:
+        """Give the new tokens to the codex that has the same login; its file takes no lock."""
+        for twin in twins:
+            found = read(twin)
+            with suppress(OSError):
+                if isinstance(found, Content):
+                    commit(reserve(twin, found.content), spent, tokens, now=self._clock())
+
+    async def _ask(
+        self, held: _Held, reserved: Reserved, page: Page, refresh_token: Secret
+    ) -> Tokens | Refusal:
+        came: list[Tokens] = []
+
+        async def before_sending() -> None:
+            note = Note(State.SENT, int(self._clock()), held.path)
             try:
-                page.write(Note(State.SENT, int(self._clock()), held.path))
+                await off_loop(partial(page.write, note))
             except OSError as error:
                 raise NotSentError(words(error)) from None
 
-        body = request_body(refresh_token)
+        def received(response: Response) -> None:
+            """Write new tokens down before anything else: killed here, the next run finds them."""
+            now = self._clock()
+            got = read_tokens(response, sent=True, now=now)
+            if isinstance(got, Tokens):
+                came.append(replace(got, refresh_token=got.refresh_token or refresh_token))
+                draft(reserved, held.refresh_token, came[0], now=now)
+
         try:
             answer = await self._endpoint.send(
-                body, timeout_s=ANSWER_WITHIN_S, before_sending=before_sending
+                request_body(refresh_token),
+                timeout_s=ANSWER_WITHIN_S,
+                before_sending=before_sending,
+                received=received,
             )
         except NotSentError as error:
             return Refusal(refusals.no_room(str(error)), spent=False)
+        except BaseException:
+            if not came:
+                reserved.discard()
+            raise
+        return came[0] if came else await self._refused(held, page, answer)
+
+    async def _refused(self, held: _Held, page: Page, answer: Answer) -> Refusal:
+        """Return why nothing came, and note it."""
         got = read_tokens(answer.outcome, sent=answer.sent, now=self._clock())
-        if isinstance(got, Refusal) and answer.sent:
+        if isinstance(got, Tokens):  # those that came were taken as they were received
+            raise AssertionError  # noqa: TRY004 - a bug, not a type
+        if answer.sent:
             with suppress(OSError):  # it says already that the token may have been spent
-                page.write(self._note_of(got, held))
+                await off_loop(partial(page.write, self._note_of(got, held)))
         return got
 
     def _note_of(self, refusal: Refusal, held: _Held) -> Note:
@@ -288,7 +330,6 @@ class Renewals:
     ) -> Renewal:
         now = self._clock()
         # A copy may have slept through renewals: its own refresh token is not the one spent.
-        tokens = replace(tokens, refresh_token=tokens.refresh_token or spent)
         saved = commit(reserved, held.refresh_token, tokens, now=now)
         successor = login_key(tokens.refresh_token or spent)
         with suppress(OSError):
@@ -330,8 +371,8 @@ def renewals_for(
     is_https = url[:6].lower() == "https:"
     proxy = (settings.proxy or proxy_for(url, environ=environ)) if is_https else None
     endpoint = TokenEndpoint(settings, url=url, proxy=proxy)
-    codex_own = () if settings.refresh_codex_home else whose.codex_files(environ)
-    return Renewals(endpoint, Ledger(own_folder()), codex_own=codex_own, door=door)
+    codex = CodexOwn(whose.codex_files(environ), spared=not settings.refresh_codex_home)
+    return Renewals(endpoint, Ledger(own_folder()), codex=codex, door=door)
 
 
 class _LockedError(Exception):
@@ -357,17 +398,3 @@ def _renewed(held: _Held, tokens: Tokens, *, sent: bool, now: float) -> Renewal:
         return Renewal(logins, refreshed=True, sent=sent)
     outcome = next((each.outcome for each in logins if each.name == held.name), refusals.changed())
     return Renewal(outcome, refreshed=True, sent=sent)
-
-
-async def _off_loop(work: Callable[[], T]) -> T:
-    """Do ``work`` in a thread, to its end; on the loop where no thread is to be had.
-
-    The limiter is its own: threads that hang in reading other files must not keep new
-    tokens from the disk.
-    """
-    try:
-        return await to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1))
-    except RuntimeError as error:
-        if "new thread" not in str(error):
-            raise
-        return work()

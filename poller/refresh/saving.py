@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
@@ -44,7 +44,7 @@ class Reserved:
 
     path: str
     """The auth file's, real."""
-    content: bytes
+    content: bytes = field(repr=False)
     """What it held when the room was made."""
     spare: str
     descriptor: int
@@ -96,6 +96,13 @@ class Saved:
     """The file that holds them."""
     failure: Failure | None = None
     """Why that is not the file they belong into; None where it is."""
+
+
+def draft(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float) -> None:
+    """Write the new file down at once, unsynced: it survives this process, if not the machine."""
+    new = rewritten(reserved.content, spent, tokens, now=now)
+    with suppress(OSError):  # commit() comes next, and has words for it
+        _write(reserved.descriptor, new or b"")
 
 
 def commit(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float) -> Saved:

@@ -39,11 +39,11 @@ def find_heir(  # noqa: PLR0913 - a spent token, and all that tells who inherits
     """
     set_aside(path)
     last = _last(ledger, note, login_key(spent))
-    files = (last.file,) if note.state is State.RENEWED else ()
+    files = (last.file,) if last.file else ()
     candidates = [
         heir
         for file in (*files, *leftovers(path))
-        for heir in _logins(file, now=now)
+        for heir in logins_in(file, now=now)
         if is_same_account(heir.credential, like)
     ]
     named = (each for each in candidates if login_key(each.refresh_token) == last.successor)
@@ -63,7 +63,17 @@ def _last(ledger: Ledger, note: Note, key: str) -> Note:
     return note
 
 
-def _logins(file: str, *, now: float) -> Iterator[Heir]:
+def holders(files: tuple[str, ...], refresh_token: Secret, *, now: float) -> tuple[str, ...]:
+    """Return those of ``files`` that hold a refresh token; ``now`` is Unix seconds."""
+    return tuple(
+        file
+        for file in files
+        if any(each.refresh_token == refresh_token for each in logins_in(file, now=now))
+    )
+
+
+def logins_in(file: str, *, now: float) -> Iterator[Heir]:
+    """Yield the logins of a file that could be refreshed; none where it is no auth file."""
     found = read(file)
     logins = parse(found.content, now=now) if isinstance(found, Content) else found
     if not isinstance(logins, tuple):

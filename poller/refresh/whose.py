@@ -6,10 +6,22 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from poller.core.value import value
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poller.core.model import Credential
+
+
+@value()
+class CodexOwn:
+    """The Codex CLI's own files, and what may be done to them."""
+
+    files: tuple[str, ...] = ()
+    """Real paths."""
+    spared: bool = True
+    """Whether they, and logins that they hold, are left alone."""
 
 
 def codex_files(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -36,9 +48,11 @@ def obstacle(path: str, *, codex_own: tuple[str, ...]) -> str | None:
             return "hard_link"
         foreign = os.geteuid() not in (0, status.st_uid)
         folder = os.path.dirname(path) or os.curdir
-        return None if os.access(folder, os.W_OK | os.X_OK) and not foreign else "not_writable"
+        effective = os.access in os.supports_effective_ids
+        writable = os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
     except (OSError, ValueError):
         return "not_a_file"
+    return None if writable and not foreign else "not_writable"
 
 
 def _is_same(path: str, other: str) -> bool:

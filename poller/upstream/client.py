@@ -126,6 +126,7 @@ class Client:
         cancellation.
         """
         _reused.set(False)
+        started_at = time.monotonic()
         timeout = self._timeout if timeout_s == self._timeout.total else _timeout(timeout_s)
         session = self._kept if self.keeps_connections and not fresh else self._fresh
         response: aiohttp.ClientResponse | None = None
@@ -137,7 +138,12 @@ class Client:
                 proxy=self._proxy,
                 timeout=timeout,
             )
-            body = _whole_body(response) or await _body(response)
+            body = _whole_body(response)
+            if not body:
+                # The library's timer may be that of the request before, where what waited on
+                # a kept connection is taken for the answer: such a one never rings.
+                async with asyncio.timeout_at(started_at + timeout_s):
+                    body = await _body(response)
             if isinstance(body, Fault):
                 return replace(body, reused=_reused.get())
             return self._answer(response, body)

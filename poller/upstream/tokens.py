@@ -20,7 +20,7 @@ from poller.upstream.client import ssl_context, translate
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
@@ -44,7 +44,7 @@ class _Connector(aiohttp.TCPConnector):
     """Connects once, and tells before anything is sent."""
 
     def __init__(
-        self, *, ssl_context: ssl.SSLContext | bool, before_sending: Callable[[], None]
+        self, *, ssl_context: ssl.SSLContext | bool, before_sending: Callable[[], Awaitable[None]]
     ) -> None:
         super().__init__(limit=0, ssl=ssl_context)  # pyright: ignore[reportUnknownMemberType]
         self.connected = False
@@ -58,7 +58,7 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
         try:
-            self._before_sending()
+            await self._before_sending()
         except BaseException:
             connection.close()
             raise
@@ -80,17 +80,24 @@ class TokenEndpoint:
         self._user_agent = settings.user_agent
 
     async def send(
-        self, body: bytes, *, timeout_s: float, before_sending: Callable[[], None]
+        self,
+        body: bytes,
+        *,
+        timeout_s: float,
+        before_sending: Callable[[], Awaitable[None]],
+        received: Callable[[Response], None],
     ) -> Answer:
         """POST ``body``, never a second time; return the answer, or why there is none.
 
         ``before_sending`` is called once the connection stands: where it raises, nothing is
-        sent and the exception leaves here. No redirects, no cookies.
+        sent and the exception leaves here. ``received`` is called with a whole answer, before
+        anything else is done. No redirects, no cookies.
         """
         connector = _Connector(ssl_context=self._ssl_context, before_sending=before_sending)
         try:
             async with self._session(connector) as session:
-                return Answer(await self._posted(session, body, timeout_s), sent=True)
+                outcome = await self._posted(session, body, timeout_s, received)
+                return Answer(outcome, sent=True)
         except NotSentError:
             raise
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
@@ -114,7 +121,11 @@ class TokenEndpoint:
         return session
 
     async def _posted(
-        self, session: aiohttp.ClientSession, body: bytes, timeout_s: float
+        self,
+        session: aiohttp.ClientSession,
+        body: bytes,
+        timeout_s: float,
+        received: Callable[[Response], None],
     ) -> Response | Fault:
         async with session.post(
             self._url,
@@ -130,7 +141,9 @@ class TokenEndpoint:
                 return Fault(Trouble.TOO_LARGE, status=response.status, answered=True)
             headers = response.headers
             kept = tuple((name, headers[name]) for name in _KEPT_HEADERS if name in headers)
-            return Response(response.status, kept, content)
+            answer = Response(response.status, kept, content)
+            received(answer)
+            return answer
 
 
 class NotSentError(Exception):

@@ -38,10 +38,11 @@ class Plan:
     """Accounts of the latency runs."""
     memory: tuple[int, ...]
     nginx: bool
+    waiting_rounds: int = 3
 
 
 _FULL = Plan((1_000, 10_000), {64: 3, 8: 1, 256: 1}, 9, 1_000, (1_000, 10_000, 100_000), nginx=True)
-_QUICK = Plan((200, 1_000), {64: 3}, 5, 1_000, (1_000, 5_000), nginx=False)
+_QUICK = Plan((200, 1_000), {64: 3}, 5, 1_000, (1_000, 5_000), nginx=False, waiting_rounds=1)
 
 
 def main() -> int:
@@ -127,7 +128,9 @@ class _Bench:
         well = contenders.accounts(self._folder, count)
         failing = contenders.accounts(self._folder, count, faulty=0.05, fault=_FAULT)
         with servers.simulator(latency="200ms") as slow:
-            return running.measure_waiting(slow, well, failing, start_s=start_s, rounds=3)
+            return running.measure_waiting(
+                slow, well, failing, start_s=start_s, rounds=self._plan.waiting_rounds
+            )
 
 
 if __name__ == "__main__":

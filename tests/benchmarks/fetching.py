@@ -37,7 +37,9 @@ def compare(
     runs: Runs = {}
     for turn in range(rounds):
         for pool in pools:
-            for name, command in _commands(server, pool, concurrency, turn=turn).items():
+            # The script takes long, and knows no concurrency.
+            slow = concurrency == JUDGED_AT and (turn == 0 or pool is pools[0])
+            for name, command in _commands(server, pool, concurrency, slow=slow).items():
                 spent = cost(command, contenders.trust(server))
                 runs.setdefault((name, pool.count), []).append(spent)
     counts = [pool.count for pool in pools]
@@ -46,7 +48,7 @@ def compare(
 
 
 def _commands(
-    server: Server, pool: Accounts, concurrency: int, *, turn: int
+    server: Server, pool: Accounts, concurrency: int, *, slow: bool
 ) -> Mapping[str, list[str]]:
     commands = {
         PROGRAM: contenders.program(pool, server, concurrency),
@@ -56,8 +58,7 @@ def _commands(
     curl = contenders.curl(pool, server, concurrency)
     if curl is not None:
         commands[CURL] = curl
-    # It knows no concurrency, and takes long.
-    if concurrency == JUDGED_AT and (turn == 0 or pool.count <= 1_000):
+    if slow:
         commands[SEQUENTIAL] = contenders.sequential(pool, server)
     return commands
 

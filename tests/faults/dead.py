@@ -73,7 +73,9 @@ async def cost(
         attempts = sum(record["attempts"] for record in ended.records)
         requests = attempts if count is None else count()
         assert requests == attempts, (requests, attempts)
-    kinds = collections.Counter(str((record["error"] or {}).get("kind")) for record in ended.records)
+    kinds = collections.Counter(
+        str((record["error"] or {}).get("kind")) for record in ended.records
+    )
     return Cost(requests, ended.wall_s, ended.code, kinds, len(ended.records))
 
 
@@ -90,9 +92,7 @@ def main() -> None:
         for death in asked.deaths:
             for concurrency in asked.concurrency:
                 flags = ("--concurrency", str(concurrency), "--patience", asked.patience)
-                polling = cost(
-                    death, asked.accounts, Path(folder), *flags, latency_s=asked.latency
-                )
+                polling = cost(death, asked.accounts, Path(folder), *flags, latency_s=asked.latency)
                 spent = asyncio.run(polling)
                 kinds = ", ".join(f"{count} {kind}" for kind, count in spent.kinds.items())
                 sys.stdout.write(

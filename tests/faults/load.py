@@ -113,9 +113,7 @@ def _figures(ended: program.Ended, healthy: dict[str, bool]) -> Figures:
         peak_bytes=ended.peak_bytes,
         wall_s=ended.wall_s,
         cpu_s=ended.cpu_s,
-        kinds=collections.Counter(
-            record["error"]["kind"] for record in records if record["error"]
-        ),
+        kinds=collections.Counter(record["error"]["kind"] for record in records if record["error"]),
     )
 
 

@@ -12,9 +12,9 @@ import json
 import math
 import os
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poller.core.model import FailureKind
@@ -23,13 +23,17 @@ from tests import running
 from tests.faults import program
 from tests.faults.rows import ROWS, Row
 from tests.faults.spoiled import good
+from tests.faults.watching import CAN_WATCH, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from poller.simulator.accounts import MadeUpAccount
     from poller.simulator.counting import Stats
     from poller.simulator.server import Simulator
+
+    State = tuple[tuple[str | int, ...], ...]
 
 MODES = ("wide", "narrow", "developer")
 _FLAGS = {
@@ -103,6 +107,11 @@ class Run:
     elsewhere: Stats
     concurrency: int
     expected: Callable[[MadeUpAccount], tuple[dict[str, Any], ...]]
+    before: State
+    after: State
+    """Of the folder and everything in it."""
+    seen: list[tuple[str, str]]
+    """What was done in the folder meanwhile; see ``watching``."""
 
     @cached_property
     def by_source(self) -> dict[str, dict[str, Any]]:
@@ -181,8 +190,12 @@ def _faulty(index: int, row: Row, elsewhere: str) -> Entry:
     return Entry(made_up, f"{index:03d}-{row.file_name or slug + '.auth.json'}", row)
 
 
-async def run_group(group: Group, mode: str, folder: Path) -> Run:
-    """Lay the files, start the servers, run the program to its end."""
+async def run_group(group: Group, mode: str, folder: Path, laid: asyncio.Barrier) -> Run:
+    """Lay the files, start the servers, run the program to its end.
+
+    Nothing starts before all that run beside it have ``laid`` theirs: a process started
+    meanwhile would inherit a file that is being written, and its closing would be seen.
+    """
     accounts = folder / "account"
     accounts.mkdir(mode=0o700)
     latency_s = group.latency_s if mode == "wide" else 0.0
@@ -199,16 +212,40 @@ async def run_group(group: Group, mode: str, folder: Path) -> Run:
             *group.flags,
             python=developer,
         )
-        ended = await program.ended(command, cwd=folder)
+        await laid.wait()
+        before = state(accounts)
+        with watched(accounts) if CAN_WATCH else nullcontext([]) as seen:
+            ended = await program.ended(command, cwd=folder)
+        after = state(accounts)
         stats, other = simulator.stats(), elsewhere.stats()
         expected = _expected(simulator, ended)
-    concurrency = int(_FLAGS[mode][1])
-    return Run(group, entries, accounts, ended, stats, other, concurrency, expected)
+    return Run(
+        group,
+        entries,
+        accounts,
+        ended,
+        stats,
+        other,
+        int(_FLAGS[mode][1]),
+        expected,
+        before,
+        after,
+        seen,
+    )
 
 
-def _named(
-    group: Group, mode: str, accounts: Path, entries: tuple[Entry, ...]
-) -> tuple[str, ...]:
+def state(folder: Path) -> State:
+    """Return what stands on disk of a folder and its entries, but when they were last read."""
+    paths = [folder, *(folder / name for name in sorted(os.listdir(folder)))]
+    return tuple((str(path), *_standing(path.lstat())) for path in paths)
+
+
+def _standing(found: os.stat_result) -> tuple[int, ...]:
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    return (found.st_ino, found.st_mode, found.st_uid, found.st_size, found.st_nlink, *times)
+
+
+def _named(group: Group, mode: str, accounts: Path, entries: tuple[Entry, ...]) -> tuple[str, ...]:
     """Name the folder, or, where a file of it is missing and to see both ways, each file."""
     if any(row.spoil is not None and row.spoil.__name__ in _OF_RUNS for row in group.rows):
         return tuple(str(accounts / entry.file_name) for entry in entries)
@@ -255,5 +292,7 @@ class Runs:
         group = self._groups[number]
         folders = [self._folder(f"{number}-{mode}-") for mode in MODES]
         pairs = zip(MODES, folders, strict=True)
-        made = await asyncio.gather(*(run_group(group, mode, folder) for mode, folder in pairs))
+        laid = asyncio.Barrier(len(MODES))
+        running_all = (run_group(group, mode, folder, laid) for mode, folder in pairs)
+        made = await asyncio.gather(*running_all)
         self._made |= {(number, mode): run for mode, run in zip(MODES, made, strict=True)}

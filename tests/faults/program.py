@@ -79,9 +79,7 @@ def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> Ende
         wall_s = time.monotonic() - start
         cpu_s, peak_bytes = report.read().split()
         code = process.returncode
-        return Ended(
-            code, stdout, stderr, started_at, wall_s, float(cpu_s), int(peak_bytes)
-        )
+        return Ended(code, stdout, stderr, started_at, wall_s, float(cpu_s), int(peak_bytes))
 
 
 def pieces(secrets: Iterable[str], *, length: int = 12) -> frozenset[str]:

@@ -124,12 +124,8 @@ SHORT = ("--account-deadline", "6")
 WAITS = (
     Row("429 after 2", "429-after-2x1", None, 2, 200, gap_s=(2.0, 2.5), apart="waits 1"),
     Row("503 after 2", "503-after-2x1", None, 2, 200, gap_s=(2.0, 2.5), apart="waits 1"),
-    Row(
-        "429 after a date", "429-after-date-2x1", None, 2, 200, gap_s=(2.0, 3.0), apart="waits 2"
-    ),
-    Row(
-        "503 after a date", "503-after-date-2x1", None, 2, 200, gap_s=(2.0, 3.0), apart="waits 2"
-    ),
+    Row("429 after a date", "429-after-date-2x1", None, 2, 200, gap_s=(2.0, 3.0), apart="waits 2"),
+    Row("503 after a date", "503-after-date-2x1", None, 2, 200, gap_s=(2.0, 3.0), apart="waits 2"),
     Row("429 after 6", "429-after-6", "rate_limited", 1, 429, _THROTTLED, "6 s", flags=SHORT),
     Row("503 after 20", "503-after-20", "server_error", 1, 503, says="20 s", flags=SHORT),
 )

@@ -150,7 +150,9 @@ ROWS = (
 )
 
 
-async def polled(way: Way, folder: Path, accounts: int, *flags: str, lack: str = "") -> program.Ended:
+async def polled(
+    way: Way, folder: Path, accounts: int, *flags: str, lack: str = ""
+) -> program.Ended:
     made_up = running.numbered(accounts)
     running.write(folder / "account", *made_up)
     asked = ("--chatgpt-url", way.url, *way.flags, *flags, "-v")

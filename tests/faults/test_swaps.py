@@ -66,7 +66,7 @@ async def _polled_stubbornly(url: str, began_at: float) -> tuple[list[dict[str, 
 
 def test_no_answer_goes_astray_where_every_kept_connection_holds_a_stray_one() -> None:
     async def run() -> tuple[list[dict[str, Any]], int, int]:
-        async with serve(surplus=True, detail=False) as simulator:
+        async with asyncio.timeout(60), serve(surplus=True, detail=False) as simulator:
             records, reused = await _polled_stubbornly(simulator.url, began_at)
             return records, reused, simulator.counts.requests
 

@@ -57,7 +57,8 @@ def _of_keyword(keyword: str, told: Any, known: dict[str, Any]) -> Check:
             types = [_TYPES[name] for name in ([told] if isinstance(told, str) else told)]
             return lambda value: any(fits(value) for fits in types)
         case "const":
-            return lambda value: bool(value == told)
+            is_bool = isinstance(told, bool)
+            return lambda value: bool(value == told) and isinstance(value, bool) == is_bool
         case "enum":
             return lambda value: value in told
         case "anyOf":

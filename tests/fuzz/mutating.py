@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
 DATA = Path(__file__).parents[1] / "data"
-_MARK = "@raw{}@"
+_MARK, _RAW = "@raw{}@", re.compile(rb'"@raw([0-9]+)@"(:?)')
 """Stands for a piece of JSON that no serializer writes: 1e400, a lone surrogate."""
 _BYTES_SHARE = 0.2
 """Of the inputs that are broken as bytes, after their values were changed."""
@@ -126,7 +127,9 @@ def _place(holder: list[Any], chance: Random) -> tuple[Any, Any]:
     key: Any = 0
     while isinstance(owner[key], dict | list) and owner[key] and chance.random() < 0.85:
         owner = owner[key]
-        key = chance.choice(list(owner)) if isinstance(owner, dict) else chance.randrange(len(owner))
+        key = (
+            chance.choice(list(owner)) if isinstance(owner, dict) else chance.randrange(len(owner))
+        )
     return owner, key
 
 
@@ -217,14 +220,12 @@ _CHANGES: tuple[Callable[[Any, Any, Corpus, Random], None], ...] = (
 
 def _with_raw(text: bytes, corpus: Corpus) -> bytes:
     """Put the pieces of JSON where they are meant; as a key, quoted if they are not."""
-    first, *rest = text.split(b'"@raw')
-    pieces = [first]
-    for piece in rest:
-        number, _, after = piece.partition(b'@"')
-        raw = corpus.raw[int(number)]
-        is_key = after.startswith(b":") and not raw.startswith(b'"')
-        pieces += (b'"odd"' if is_key else raw, after)
-    return b"".join(pieces)
+
+    def raw(found: re.Match[bytes]) -> bytes:
+        piece = corpus.raw[int(found[1])]
+        return b'"odd":' if found[2] and not piece.startswith(b'"') else piece + found[2]
+
+    return _RAW.sub(raw, text)
 
 
 # Bytes

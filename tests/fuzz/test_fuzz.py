@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from poller.core.answers import read
+from poller.core.model import Response
 from poller.core.record import schema, serialize
 from tests.auth_files import NOW
 from tests.fuzz import fuzzing
@@ -46,9 +48,7 @@ def test_the_same_seed_makes_the_same_inputs(corpus: Any) -> None:
 
 
 def a_record() -> dict[str, Any]:
-    outcome = fuzzing.answering.read(
-        fuzzing.Response(200, (), answers().documents[-1]), observed_at=NOW
-    )
+    outcome = read(Response(200, (), answers().documents[-1]), observed_at=NOW)
     record: dict[str, Any] = json.loads(serialize(fuzzing._report(outcome, None)))
     return record
 
@@ -56,7 +56,21 @@ def a_record() -> dict[str, Any]:
 def test_the_fast_check_of_a_record_says_what_jsonschema_says() -> None:
     fits, validator = compiled(schema()), Draft202012Validator(schema())
     chance = random.Random(3)
-    odd = [None, True, -1, 0, 101, 1.5, "", "x", "1.5", "2026-11-22T15:04:05Z", [], {}, [{}]]
+    odd: list[Any] = [
+        None,
+        True,
+        -1,
+        0,
+        101,
+        1.5,
+        "",
+        "x",
+        "1.5",
+        "2026-11-22T15:04:05Z",
+        [],
+        {},
+        [{}],
+    ]
     said = {True: 0, False: 0}
     for _ in range(2_000):
         record = copy.deepcopy(a_record())

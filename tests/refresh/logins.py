@@ -103,10 +103,16 @@ async def refresh(cwd: Path, simulator: Simulator, *args: str, **how: Any) -> En
 
 @asynccontextmanager
 async def renewals(
-    home: Path, simulator: Simulator, *, token_url: str | None = None, **how: Any
+    home: Path,
+    simulator: Simulator,
+    *,
+    token_url: str | None = None,
+    endpoint: TokenEndpoint | None = None,
+    **how: Any,
 ) -> AsyncIterator[Renewals]:
     """Make what renews, in this process."""
-    endpoint = TokenEndpoint(Settings(), url=token_url or simulator.token_url, proxy=None)
+    url = token_url or simulator.token_url
+    endpoint = endpoint or TokenEndpoint(Settings(), url=url, proxy=None)
     yield Renewals(endpoint, Ledger(str(home / "state/poller/logins")), **how)
 
 

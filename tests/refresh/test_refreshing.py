@@ -11,6 +11,7 @@ import pytest
 from poller.accounts import Account
 from poller.accounts.naming import logins_of
 from poller.core.model import Failure, FailureKind
+from poller.refresh.whose import CodexOwn
 from poller.simulator.server import serve
 from poller.simulator.tokens import Logins
 from tests.refresh.logins import (
@@ -258,6 +259,42 @@ async def test_a_copy_whose_login_went_away_says_to_log_in(tmp_path: Path) -> No
     assert "awake.auth.json" in report.failure.message
 
 
+async def test_a_copy_takes_what_a_run_killed_before_its_last_note_has_saved(
+    tmp_path: Path,
+) -> None:
+    path = store(tmp_path / "account", "alice")
+    copy = store(tmp_path / "copies", "copy", path.read_bytes())
+    async with serve(logins=Logins(strict=True)) as simulator:
+        await polled(tmp_path, simulator)
+        (page,) = (tmp_path / "state/poller/logins").iterdir()
+        page.write_text(json.dumps({"state": "sent", "at": 1, "file": str(path)}))
+        report = (await polled(tmp_path, simulator, str(copy)))["copy"]
+        assert simulator.logins.requests == 1
+    assert outcome(report) == (None, True)
+    assert tokens(copy) == tokens(path)
+
+
+async def test_a_file_that_lost_its_refresh_token_meanwhile_is_refused(tmp_path: Path) -> None:
+    path = store(tmp_path / "account", "alice")
+    (before,) = logins_of(str(path))
+    assert before.held is not None
+    account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
+    document = json.loads(path.read_bytes())
+    kinds: list[str] = []
+    async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
+        for text in (json.dumps(document | {"tokens": held_without(document)}), "{", "[]"):
+            path.write_text(text)
+            renewal = await renewing.renew(account, before.held, within_s=5)
+            assert isinstance(renewal.outcome, Failure)
+            kinds.append(renewal.outcome.kind)
+        assert simulator.logins.requests == 0
+    assert kinds == ["refresh_refused", "file_invalid", "file_invalid"]
+
+
+def held_without(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: each for key, each in document["tokens"].items() if key != "refresh_token"}
+
+
 async def test_an_old_backup_put_back_spends_nothing(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     backup = path.read_bytes()
@@ -267,6 +304,7 @@ async def test_an_old_backup_put_back_spends_nothing(tmp_path: Path) -> None:
         report = (await polled(tmp_path, simulator))["alice"]
         assert simulator.logins.requests == 1
     assert outcome(report) == ("login_required", False)
+    assert "older copy" in str(report.failure)
     assert path.read_bytes() == backup
 
 
@@ -364,10 +402,32 @@ async def test_codexs_own_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "account").mkdir()
     (tmp_path / "account/linked.auth.json").symlink_to(own)
     async with serve() as simulator:
-        report = await polled(tmp_path, simulator, renewing={"codex_own": (str(own),)})
+        report = await polled(tmp_path, simulator, renewing={"codex": CodexOwn((str(own),))})
         assert simulator.logins.requests == 0
     assert outcome(report["linked"]) == ("refresh_refused", False)
     assert "--refresh-codex-home" in str(report["linked"].failure)
+
+
+@pytest.mark.parametrize("spared", [True, False])
+async def test_a_copy_of_codexs_own_file_is_the_same_login(tmp_path: Path, spared: bool) -> None:
+    own = store(tmp_path / "codex", "x", login("alice")).rename(tmp_path / "codex/auth.json")
+    copy = store(tmp_path / "account", "alice", own.read_bytes())
+    how = {"codex": CodexOwn((str(own), str(tmp_path / "none")), spared=spared)}
+    async with serve() as simulator:
+        report = (await polled(tmp_path, simulator, renewing=how))["alice"]
+        assert simulator.logins.requests == int(not spared)
+        assert is_alive(simulator, own, "alice")
+        assert is_alive(simulator, copy, "alice")
+    assert outcome(report) == (("refresh_refused", False) if spared else (None, True))
+    assert spared == ("--refresh-codex-home" in str(report.failure))
+
+
+async def test_a_login_of_its_own_is_none_of_codexs_business(tmp_path: Path) -> None:
+    own = store(tmp_path / "codex", "x", login("bob")).rename(tmp_path / "codex/auth.json")
+    store(tmp_path / "account", "alice")
+    async with serve() as simulator:
+        reports = await polled(tmp_path, simulator, renewing={"codex": CodexOwn((str(own),))})
+    assert outcome(reports["alice"]) == (None, True)
 
 
 async def test_a_file_with_a_second_name_is_refused(tmp_path: Path) -> None:

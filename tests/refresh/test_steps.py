@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
+from poller.accounts import Account
+from poller.accounts.naming import logins_of
+from poller.core.model import Failure, FailureKind
+from poller.refresh.ledger import Note, Page
+from poller.refresh.locks import WAIT_S
+from poller.refresh.threads import off_loop
+from poller.refresh.whose import obstacle
 from poller.simulator.server import serve
 from poller.simulator.tokens import Logins
-from poller.refresh.locks import WAIT_S
-from poller.refresh.whose import obstacle
+from tests.refresh.kill import UNMEASURED
 from tests.refresh.logins import (
     is_alive,
     login,
@@ -34,10 +43,10 @@ from tests.running import ended, run, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
+NOBODY = 65_534
 LOCKER = """
 import fcntl, os, sys
 held = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
@@ -165,40 +174,47 @@ async def test_a_read_only_disk_means_nothing_is_sent(tmp_path: Path, tiny_disk:
 
 
 @pytest.fixture
-def nobody() -> Iterator[None]:
-    """Be a user without rights, where this is root."""
+def nobodys() -> Iterator[Path]:
+    """Return a folder of a user without rights, and be that user, where this is root."""
     own = os.geteuid()
-    if own == 0:
-        os.seteuid(65_534)
-    yield
-    os.seteuid(own)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if own == 0:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        yield folder
+        os.seteuid(own)
+        folder.chmod(0o700)
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0o555, "not_writable"), (0o777, None)])
-def test_a_folder_that_is_not_ours_to_write_in_is_told_before(
-    tmp_path: Path, request: pytest.FixtureRequest, mode: int, told: str | None
-) -> None:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    path = store(tmp_path / "account", "alice")
-    if os.geteuid() == 0:
-        os.chown(path, 65_534, 65_534)
-    path.parent.chmod(mode)
-    request.getfixturevalue("nobody")
-    assert obstacle(str(path), codex_own=()) == told
-
-
-def test_a_file_that_is_somebody_elses_is_told_before(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("giving files away takes root")
-    path = store(tmp_path / "account", "alice")
-    path.parent.chmod(0o777)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    request.getfixturevalue("nobody")
+def test_a_folder_that_is_not_ours_to_write_in_is_told_before(nobodys: Path) -> None:
+    path = store(nobodys, "alice")
+    assert obstacle(str(path), codex_own=()) is None
+    nobodys.chmod(0o500)
     assert obstacle(str(path), codex_own=()) == "not_writable"
+
+
+def test_a_file_that_is_somebody_elses_is_told_before(nobodys: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("giving files away takes root")
+    path = store(nobodys, "alice")
+    os.seteuid(0)
+    os.chown(path, 1234, 1234)
+    os.seteuid(NOBODY)
+    assert obstacle(str(path), codex_own=()) == "not_writable"
+
+
+async def test_what_is_not_ours_is_refused_and_nothing_is_sent(tmp_path: Path) -> None:
+    path = store(tmp_path / "account", "alice")
+    (tmp_path / "folder").mkdir()
+    (before,) = logins_of(str(path))
+    assert before.held is not None
+    gone = Account(0, "x", "", before.outcome, str(tmp_path / "folder"), None, held=before.held)
+    async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
+        renewal = await renewing.renew(gone, before.held, within_s=5)
+        assert simulator.logins.requests == 0
+    assert isinstance(renewal.outcome, Failure)
+    assert renewal.outcome.kind is FailureKind.REFRESH_REFUSED
 
 
 async def test_root_leaves_a_users_files_the_users(tmp_path: Path) -> None:
@@ -225,7 +241,7 @@ async def test_a_signal_waits_for_the_answer_to_be_on_disk(
     async with serve() as simulator:
         words = ("--refresh", "--chatgpt-url", simulator.url)
         env = surroundings(tmp_path, simulator)
-        async with started(*words, cwd=tmp_path, env=env) as running:
+        async with started(*words, cwd=tmp_path, env=env, command=UNMEASURED) as running:
             await simulator.logins.reached(1)
             for _ in range(times):
                 running.send_signal(number)
@@ -269,19 +285,69 @@ async def test_a_reader_that_goes_away_waits_for_the_answer_to_be_on_disk(tmp_pa
         assert is_alive(simulator, path, "alice")
 
 
+class Shut:
+    """A door that lets nobody begin."""
+
+    def hold(self) -> bool:
+        return False
+
+    def release(self) -> None:
+        raise AssertionError
+
+
 async def test_no_refresh_begins_once_the_program_is_leaving(tmp_path: Path) -> None:
-    class Shut:
-        def hold(self) -> bool:
-            return False
-
-        def release(self) -> None:
-            raise AssertionError
-
     store(tmp_path / "account", "alice")
     async with serve() as simulator:
         report = await polled(tmp_path, simulator, renewing={"door": Shut()})
         assert simulator.logins.requests == 0
     assert outcome(report["alice"]) == ("cancelled", False)
+
+
+async def test_no_copy_is_updated_once_the_program_is_leaving(tmp_path: Path) -> None:
+    path = store(tmp_path / "account", "alice")
+    copy = store(tmp_path / "copies", "copy", path.read_bytes())
+    async with serve() as simulator:
+        await polled(tmp_path, simulator)
+        how = {"renewing": {"door": Shut()}}
+        report = (await polled(tmp_path, simulator, str(copy), **how))["copy"]
+    assert outcome(report) == ("cancelled", False)
+    assert tokens(copy)["refresh_token"] == refresh_token("alice")
+
+
+async def test_a_copy_that_changes_meanwhile_gets_its_tokens_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store(tmp_path / "account", "alice")
+    copy = store(tmp_path / "copies", "copy", path.read_bytes())
+    async with serve() as simulator:
+        await polled(tmp_path, simulator)
+
+        class Meddling:
+            def hold(self) -> bool:
+                copy.write_bytes(login("bob"))
+                return True
+
+            def release(self) -> None:
+                pass
+
+        how = {"renewing": {"door": Meddling()}}
+        report = (await polled(tmp_path, simulator, str(copy), **how))["copy"]
+    assert outcome(report) == ("refresh_unsaved", False)
+    assert tokens(copy)["refresh_token"] == refresh_token("bob")
+
+
+async def test_where_no_thread_is_to_be_had_the_work_is_done_anyway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_args: object, **_how: object) -> None:
+        raise RuntimeError(why)
+
+    monkeypatch.setattr("poller.refresh.threads.to_thread.run_sync", fail)
+    why = "can't start new thread"
+    assert await off_loop(lambda: 7) == 7
+    why = "something else"
+    with pytest.raises(RuntimeError, match=why):
+        await off_loop(lambda: 7)
 
 
 # The answer came, and the file is not what it was
@@ -491,3 +557,19 @@ async def test_the_request_is_the_one_that_codex_makes(tmp_path: Path) -> None:
         "grant_type": "refresh_token",
         "refresh_token": refresh_token("alice"),
     }
+
+
+async def test_where_the_note_cannot_be_written_nothing_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_page: Page, _note: Note) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = store(tmp_path / "account", "alice")
+    monkeypatch.setattr(Page, "write", fail)
+    async with serve() as simulator:
+        report = (await polled(tmp_path, simulator))["alice"]
+        assert simulator.logins.requests == 0
+    assert outcome(report) == ("refresh_unsaved", False)
+    assert "nothing was sent" in str(report.failure)
+    assert sorted(os.listdir(path.parent)) == [".alice.auth.json.lock", "alice.auth.json"]

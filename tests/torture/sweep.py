@@ -35,32 +35,32 @@ ENDS_WITHIN_S = 15.0
 
 _SYSTEM = ("EIO", "ENOSPC", "EMFILE", "memory", "cancel")
 _OURS = ("memory", "bug", "cancel")
-TARGETS = {
-    "os.open": _SYSTEM,
-    "os.read": _SYSTEM,
-    "os.write": _SYSTEM,
-    "os.fstat": _SYSTEM,
-    "os.close": _SYSTEM,
-    "os.listdir": _SYSTEM,
-    "select.epoll": _SYSTEM,
-    "socket.socketpair": _SYSTEM,
-    "socket.socket.__init__": _SYSTEM,
-    "socket.socket.connect": _SYSTEM,
-    "socket.socket.send": _SYSTEM,
-    "socket.socket.recv": _SYSTEM,
-    "socket.socket.setsockopt": _SYSTEM,
-    "socket.getaddrinfo": _SYSTEM,
-    "ssl.SSLContext.wrap_bio": ("EIO", "memory", "cancel"),
-    "ssl.SSLContext.load_verify_locations": _SYSTEM,
-    "orjson.loads": _OURS,
-    "orjson.dumps": _OURS,
-    "threading.Thread.start": ("thread", "memory"),
-    "only:time.time": ("memory",),
-    "only:time.monotonic": ("memory",),
-    "asyncio.base_events.BaseEventLoop.call_later": ("memory", "cancel"),
-    "asyncio.base_events.BaseEventLoop.create_future": ("memory", "cancel"),
+TARGETS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "os.open": (17, _SYSTEM),
+    "os.read": (17, _SYSTEM),
+    "os.write": (14, _SYSTEM),
+    "os.fstat": (21, _SYSTEM),
+    "os.close": (17, _SYSTEM),
+    "os.listdir": (1, _SYSTEM),
+    "select.epoll": (2, _SYSTEM),
+    "socket.socketpair": (1, _SYSTEM),
+    "socket.socket.__init__": (10, _SYSTEM),
+    "socket.socket.connect": (8, _SYSTEM),
+    "socket.socket.send": (40, _SYSTEM),
+    "socket.socket.recv": (6, _SYSTEM),
+    "socket.socket.setsockopt": (16, _SYSTEM),
+    "socket.getaddrinfo": (2, _SYSTEM),
+    "ssl.SSLContext.wrap_bio": (8, ("EIO", "memory", "cancel")),
+    "ssl.SSLContext.load_verify_locations": (1, _SYSTEM),
+    "orjson.loads": (47, _OURS),
+    "orjson.dumps": (14, _OURS),
+    "threading.Thread.start": (2, ("thread", "memory")),
+    "only:time.time": (36, ("memory",)),
+    "only:time.monotonic": (70, ("memory",)),
+    "asyncio.base_events.BaseEventLoop.call_later": (17, ("memory", "cancel")),
+    "asyncio.base_events.BaseEventLoop.create_future": (59, ("memory", "cancel")),
 }
-"""Each function that is made to fail, and how."""
+"""Each function that is made to fail: about how often a clean run calls it, and how it fails."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,27 @@ def _code(kinds: dict[str, str | None]) -> int:
 
 def blows(target: str, calls: int, *, share: float, chance: random.Random) -> Iterator[Blow]:
     """Yield each call failing in each way, or that share of them, the first always."""
-    for error in TARGETS[target]:
+    _, errors = TARGETS[target]
+    for error in errors:
         for nth in range(1, calls + 1):
             if nth == 1 or chance.random() < share:
                 yield Blow(target, nth, error)
+
+
+def drawn(count: int, chance: random.Random) -> list[Blow]:
+    """Return so many of all that may be: one of each target, the others at random."""
+    every = {
+        target: [Blow(target, nth, error) for error in errors for nth in range(1, calls + 1)]
+        for target, (calls, errors) in TARGETS.items()
+    }
+    one_each = [chance.choice(of_target) for of_target in every.values()]
+    others = [blow for of_target in every.values() for blow in of_target if blow not in one_each]
+    return one_each + chance.sample(others, max(0, count - len(one_each)))
+
+
+async def strike(ring: Arena, blow: Blow, clean: Survived) -> str:
+    """Make a run with one call that fails; return what it did, or how it broke its promise."""
+    try:
+        return check(blow, await ring.run(blow), clean)
+    except (AssertionError, TimeoutError) as error:
+        return f"broken: {blow}: {type(error).__name__}: {error}"

@@ -48,6 +48,10 @@ def _is_own(names: dict[str, Any]) -> bool:
     return str(names.get("__name__")).partition(".")[0] == "poller"
 
 
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def _fail(error: str) -> None:
     match error:
         case "memory":
@@ -61,10 +65,9 @@ def _fail(error: str) -> None:
         case "cancel":
             import asyncio
 
-            try:
-                task = asyncio.current_task()
-            except RuntimeError:  # in a thread, or before the loop: nobody to cancel
-                return
+            if asyncio._get_running_loop() is None or not _is_main_thread():
+                return  # before the loop, or beside it: nobody to cancel
+            task = asyncio.current_task()
             if task is not None:
                 task.cancel()
         case _:
