@@ -322,6 +322,8 @@ class _Run:
         finally:
             if not lost:
                 self._slots.release()
+        if poll.attempts > poll.tries:
+            self._charge(poll)
         if isinstance(outcome, Failure):
             self._heed(poll, outcome)
         return outcome
@@ -331,6 +333,13 @@ class _Run:
             return await self._attempts.prove(poll, outcome)
         finally:
             self._slots.release()
+            self._charge(poll)
+
+    def _charge(self, poll: Poll) -> None:
+        """Take what proving whose answer it is has cost out of what is left for retries."""
+        beyond = poll.attempts - poll.tries
+        self._budget.note(beyond - poll.charged)
+        poll.charged = beyond
 
     async def _finish(self, poll: Poll, outcome: Outcome) -> None:
         report = self._attempts.conclude(poll, outcome)

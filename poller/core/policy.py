@@ -58,6 +58,10 @@ class RetryBudget:
         self.spent += 1
         return True
 
+    def note(self, requests: int) -> None:
+        """Count requests that are never refused, such as those that prove whose answer it is."""
+        self.spent += requests
+
 
 @dataclass(slots=True)
 class Pace:

@@ -73,6 +73,8 @@ class Logins:
     """Of the access tokens given out."""
     outcomes: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """What became of each refresh token every time it was sent: ``renewed``, ``reused``, …"""
+    spent_at_s: dict[str, float] = field(default_factory=dict[str, float])
+    """When each refresh token that was spent was; monotonic seconds."""
     _logins: dict[tuple[str, str | None], _Login] = field(
         default_factory=dict[tuple[str, "str | None"], _Login]
     )
@@ -183,6 +185,7 @@ class Logins:
             self.outcomes[token][-1] = "renewed"
         else:
             self._count(token, "kept" if keeps else "renewed")
+        self.spent_at_s[token] = time.monotonic()
         who = whose.claims(time.time() + self.life_s, serial=login.asked)
         login.access_token = jwt(who)
         granted: dict[str, object] = {"access_token": login.access_token, "id_token": jwt(who)}

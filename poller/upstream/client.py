@@ -138,7 +138,7 @@ class Client:
                 proxy=self._proxy,
                 timeout=timeout,
             )
-            body = _whole_body(response)
+            body: bytes | Fault = _whole_body(response) or b""
             if not body:
                 # The library's timer may be that of the request before, where what waited on
                 # a kept connection is taken for the answer: such a one never rings.

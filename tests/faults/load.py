@@ -77,11 +77,19 @@ def simulator(folder: Path, *args: str) -> Iterator[str]:
             server.terminate()
 
 
-def measured(accounts: int, *, fault_share: float, concurrency: int, latency: str) -> Figures:
+def measured(
+    accounts: int,
+    *,
+    fault_share: float,
+    concurrency: int,
+    latency: str = "0",
+    fault_mix: str | None = None,
+) -> Figures:
     """Poll a population with the real program; return what that took."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "account"
-        args = ("--accounts", str(accounts), "--fault-share", str(fault_share))
+        args = ["--accounts", str(accounts), "--fault-share", str(fault_share)]
+        args += [] if fault_mix is None else ["--fault-mix", fault_mix]
         with simulator(folder, *args, "--latency", latency, "--lean") as url:
             command = program.poller(
                 *("--account-dir", str(folder), "--chatgpt-url", url),
@@ -124,6 +132,7 @@ def main() -> int:
     add("--accounts", type=int, default=10_000)
     add("--concurrency", type=int, default=256)
     add("--fault-share", type=float, default=0.2)
+    add("--fault-mix", help="comma-separated; the simulator's own mix without it")
     add("--latency", default="100ms", help="of every answer (%(default)s)")
     add("--rounds", type=int, default=1)
     asked = parser.parse_args()
@@ -136,6 +145,7 @@ def main() -> int:
                 fault_share=share,
                 concurrency=asked.concurrency,
                 latency=asked.latency,
+                fault_mix=asked.fault_mix,
             )
             seen.append(figures.median_s)
             broken += figures.broken()

@@ -8,11 +8,10 @@ connections; ``developer`` is narrow at ``-v`` in Python's development mode.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import os
 import re
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from tests.faults.spoiled import good
 from tests.faults.watching import CAN_WATCH, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from poller.simulator.accounts import MadeUpAccount
@@ -86,6 +85,14 @@ def grouped(rows: Iterable[Row] = ROWS) -> tuple[Group, ...]:
     return tuple(Group(tuple(of), flags, code) for (flags, code, _), of in groups.items())
 
 
+GROUPS = grouped()
+
+
+def group_of(row: Row) -> int:
+    """Return the number of the group that a row is in."""
+    return next(number for number, group in enumerate(GROUPS) if row in group.rows)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One account of a run: a row's, or a healthy neighbour (without a row)."""
@@ -142,7 +149,9 @@ class Run:
     @cached_property
     def secret(self) -> frozenset[str]:
         """Every piece of every token in the folder."""
-        return program.pieces(_tokens(self.entries))
+        return program.pieces(
+            token for entry in self.entries for token in program.tokens(entry.made_up.auth_file)
+        )
 
 
 def shown(file_name: str) -> str:
@@ -157,12 +166,6 @@ def shown(file_name: str) -> str:
 def _spelled(code: int) -> str:
     code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
-
-
-def _tokens(entries: Iterable[Entry]) -> Iterator[str]:
-    for entry in entries:
-        tokens = json.loads(entry.made_up.auth_file)["tokens"]
-        yield from (tokens[name] for name in ("access_token", "refresh_token", "id_token"))
 
 
 def entries_of(group: Group, elsewhere: str = "") -> tuple[Entry, ...]:
@@ -214,7 +217,10 @@ async def run_group(group: Group, mode: str, folder: Path, laid: asyncio.Barrier
         )
         await laid.wait()
         before = state(accounts)
-        with watched(accounts) if CAN_WATCH else nullcontext([]) as seen:
+        watching: AbstractContextManager[list[tuple[str, str]]] = nullcontext([])
+        if CAN_WATCH:
+            watching = watched(accounts)
+        with watching as seen:
             ended = await program.ended(command, cwd=folder)
         after = state(accounts)
         stats, other = simulator.stats(), elsewhere.stats()
@@ -273,13 +279,11 @@ class Runs:
 
     def __init__(self, folder: Callable[[str], Path]) -> None:
         self._folder = folder
-        self._groups = grouped()
         self._made: dict[tuple[int, str], Run] = {}
 
     def of(self, row: Row, mode: str) -> tuple[Run, Entry]:
         """Return the run that a row was in, and the row's account."""
-        number = next(n for n, group in enumerate(self._groups) if row in group.rows)
-        run = self.of_group(number, mode)
+        run = self.of_group(group_of(row), mode)
         return run, next(entry for entry in run.entries if entry.row is row)
 
     def of_group(self, number: int, mode: str) -> Run:
@@ -289,7 +293,7 @@ class Runs:
         return self._made[number, mode]
 
     async def _make(self, number: int) -> None:
-        group = self._groups[number]
+        group = GROUPS[number]
         folders = [self._folder(f"{number}-{mode}-") for mode in MODES]
         pairs = zip(MODES, folders, strict=True)
         laid = asyncio.Barrier(len(MODES))

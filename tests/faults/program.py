@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> Ende
         cpu_s, peak_bytes = report.read().split()
         code = process.returncode
         return Ended(code, stdout, stderr, started_at, wall_s, float(cpu_s), int(peak_bytes))
+
+
+def tokens(auth_file: bytes) -> tuple[str, ...]:
+    """Return all that is secret in an auth file as the Codex CLI writes it."""
+    held = json.loads(auth_file)["tokens"]
+    return held["access_token"], held["refresh_token"], held["id_token"]
 
 
 def pieces(secrets: Iterable[str], *, length: int = 12) -> frozenset[str]:

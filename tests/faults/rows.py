@@ -42,8 +42,8 @@ class Row:
     """Rows that would disturb each other are given different ones."""
 
 
-def _refused(status: int, kind: str, attempts: int = 1, **more: str) -> Row:
-    return Row(f"{status}", f"{status}", kind, attempts, status, **more)
+def _refused(status: int, kind: str, attempts: int = 1, code: str | None = None) -> Row:
+    return Row(f"{status}", f"{status}", kind, attempts, status, code)
 
 
 _THROTTLED = "rate_limit_exceeded"

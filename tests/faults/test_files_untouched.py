@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.matrix import grouped
+from tests.faults.marks import each_group, each_mode
 from tests.faults.watching import CAN_WATCH, watched
 
 if TYPE_CHECKING:
@@ -15,19 +15,17 @@ if TYPE_CHECKING:
 
     from tests.faults.matrix import Runs
 
-_GROUPS = range(len(grouped()))
 
-
-@pytest.mark.parametrize("mode", ["wide", "narrow", "developer"])
-@pytest.mark.parametrize("number", _GROUPS)
+@each_mode
+@each_group
 def test_every_file_is_as_it_was_before_the_run(runs: Runs, number: int, mode: str) -> None:
     run = runs.of_group(number, mode)
     assert run.before == run.after
 
 
 @pytest.mark.skipif(not CAN_WATCH, reason="needs inotify")
-@pytest.mark.parametrize("mode", ["wide", "narrow", "developer"])
-@pytest.mark.parametrize("number", _GROUPS)
+@each_mode
+@each_group
 def test_nothing_is_done_in_the_folder_but_reading(runs: Runs, number: int, mode: str) -> None:
     run = runs.of_group(number, mode)
     opened = {name for done, name in run.seen if done == "opened"}

@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.faults import program
-from tests.faults.matrix import DEADLINE_S, MODES, Entry, Run, grouped
+from tests.faults.marks import each_group, each_mode
+from tests.faults.matrix import DEADLINE_S, GROUPS, Entry, Run, group_of
 from tests.faults.rows import ROWS, Row
 
 if TYPE_CHECKING:
     from tests.faults.matrix import Runs
 
 _MOST_BYTES = 120 << 20
-_GROUPS = range(len(grouped()))
 
 
-def _name(row: Row) -> str:
-    flags = "".join(row.flags)
-    return f"{row.name} {flags}".strip()
+def _of(row: Row) -> Any:
+    name = f"{row.name} {''.join(row.flags)}".strip()
+    return pytest.param(row, id=name, marks=pytest.mark.xdist_group(f"faults {group_of(row)}"))
 
 
-each_row = pytest.mark.parametrize("row", ROWS, ids=_name)
-each_group = pytest.mark.parametrize("number", _GROUPS)
-each_mode = pytest.mark.parametrize("mode", MODES)
+each_row = pytest.mark.parametrize("row", map(_of, ROWS))
 
 
 @each_mode
@@ -41,7 +39,7 @@ def test_each_fault_is_seen_as_the_matrix_says(runs: Runs, row: Row, mode: str) 
         assert record["windows"] in run.expected(entry.made_up)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.gap_s is not None], ids=_name)
+@pytest.mark.parametrize("row", [_of(row) for row in ROWS if row.gap_s is not None])
 @each_mode
 def test_a_wait_is_as_long_as_the_upstream_asked(runs: Runs, row: Row, mode: str) -> None:
     run, entry = runs.of(row, mode)
@@ -125,7 +123,7 @@ def _check_count(run: Run, entry: Entry, record: dict[str, Any]) -> None:
 
 
 def test_no_run_of_the_matrix_can_trip_the_budget_the_breaker_or_the_pause() -> None:
-    for group in grouped():
+    for group in GROUPS:
         assert group.retries <= 20 + (len(group.rows) + group.neighbours) / 4
         waits = [row for row in group.rows if row.gap_s is not None]
         assert len(waits) <= 2

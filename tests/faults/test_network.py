@@ -160,7 +160,7 @@ async def polled(
     if lack:
         command = program.poller(lack, *asked, module="tests.faults.rigged")
     ended = await program.ended(command, cwd=folder)
-    secret = program.pieces(one.auth_file.decode() for one in made_up)
+    secret = program.pieces(token for one in made_up for token in program.tokens(one.auth_file))
     assert not program.leaks(ended.said, secret)
     assert "Traceback" not in ended.said
     assert "made-up-pass" not in ended.said

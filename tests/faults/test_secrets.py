@@ -7,7 +7,6 @@ searched, one of each in Python's development mode at ``-v``.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from enum import Enum
 from itertools import count
@@ -47,9 +46,7 @@ def _credential(made_up: MadeUpAccount) -> Credential:
 
 
 def _secret_of(made_up: MadeUpAccount) -> frozenset[str]:
-    tokens = json.loads(made_up.auth_file)["tokens"]
-    names = ("access_token", "id_token", "refresh_token")
-    return program.pieces(tokens[name] for name in names)
+    return program.pieces(program.tokens(made_up.auth_file))
 
 
 def said(thing: object, depth: int = _DEPTH) -> Iterator[str]:

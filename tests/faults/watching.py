@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import struct
@@ -29,21 +30,45 @@ _DONE = {
 _OPENED = 0x020
 
 
+class Seen(list[tuple[str, str]]):
+    """What was done to which file, in order; whole once the watching has ended."""
+
+    def __init__(self, queue: int) -> None:
+        super().__init__()
+        self._queue = queue
+
+    def read(self) -> None:
+        """Take in what the kernel has noted so far."""
+        self += _events(self._queue)
+
+    async def until(self, done: str, name: str) -> None:
+        """Return as soon as that was done to that file."""
+        loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._queue, arrived.set)
+        try:
+            while (done, name) not in self:
+                await arrived.wait()
+                arrived.clear()
+                self.read()
+        finally:
+            loop.remove_reader(self._queue)
+
+
 @contextmanager
-def watched(folder: Path) -> Iterator[list[tuple[str, str]]]:
-    """Yield a list that holds, once the context is left, what was done to which file.
+def watched(folder: Path) -> Iterator[Seen]:
+    """Watch a folder; yield what is seen, which is whole once the context is left.
 
     Opening is noted too, as ``opened``: the proof that something was watched.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     queue = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-    seen: list[tuple[str, str]] = []
+    seen = Seen(queue)
     try:
         mask = sum(_DONE) | _OPENED
         if libc.inotify_add_watch(queue, os.fsencode(folder), mask) < 0:
             raise OSError(ctypes.get_errno(), "inotify_add_watch")
         yield seen
-        seen += _events(queue)
+        seen.read()
     finally:
         os.close(queue)
 

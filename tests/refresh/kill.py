@@ -27,7 +27,6 @@ import anyio
 
 from poller.settings import Settings
 from poller.simulator.server import serve
-from poller.simulator.tokens import Logins
 from poller.upstream.tokens import Answer, TokenEndpoint
 from tests.refresh.logins import (
     polled,
@@ -44,9 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from poller.core.model import Response
-    from poller.simulator.plays import Play
     from poller.simulator.server import Simulator
-    from poller.simulator.wire import Request, Stamp
 
 ACCOUNTS = 4
 UNMEASURED = ("env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START", *POLLER)
@@ -61,11 +58,20 @@ _FAULT = "late-10ms"
 class Killed:
     """One login after its kill, and after the run that followed."""
 
-    at_s: float
     found: str
     """``old``, ``new`` or ``spent``: the file is the old one, and its token was spent."""
     then: str
     """``well``, ``unknown`` (not lost, but poller will not send it again) or ``lost``."""
+    spent_before_s: float | None
+    """How long before the kill its token was spent; below 0 after it, None never."""
+
+    @property
+    def ended(self) -> str:
+        """What became of it, and, where it was lost, where the kill fell."""
+        if self.then != "lost" or self.spent_before_s is None:
+            return self.then
+        answered = self.spent_before_s > 0
+        return f"lost, the request on its way {'back' if answered else 'there'}"
 
 
 async def kill(folder: Path, simulator: Simulator, *, number: int, at_s: float) -> list[Killed]:
@@ -79,6 +85,7 @@ async def kill(folder: Path, simulator: Simulator, *, number: int, at_s: float) 
     async with started(*words, cwd=home, env=env, command=UNMEASURED) as running:
         await _begun(home / "account", running)
         await anyio.sleep(at_s)
+        killed_at_s = time.monotonic()
         if running.returncode is None:
             running.send_signal(signal.SIGKILL)
         await running.wait()
@@ -86,8 +93,14 @@ async def kill(folder: Path, simulator: Simulator, *, number: int, at_s: float) 
     found = [state(simulator, path, name) for path, name in zip(paths, names, strict=True)]
     again = await refresh(home, simulator)
     assert sent_twice(simulator) == {}
+    spent = simulator.logins.spent_at_s
+    ago = {
+        name: killed_at_s - spent[token]
+        for name in names
+        if (token := refresh_token(name, fault=_FAULT)) in spent
+    }
     return [
-        Killed(at_s, was, after(simulator, path, name, again.kinds[name]))
+        Killed(was, after(simulator, path, name, again.kinds[name]), ago.get(name))
         for path, name, was in zip(paths, names, found, strict=True)
     ]
 
@@ -144,17 +157,6 @@ async def kill_all(count: int, *, seed: int, folder: Path) -> list[Killed]:
     return killed
 
 
-class _Timed(Logins):
-    """Notes when each token was spent."""
-
-    def renew(self, request: Request, stamp: Stamp) -> bytes | Play:
-        spent_at_s.append(time.monotonic())
-        return super().renew(request, stamp)
-
-
-spent_at_s: list[float] = []
-
-
 class _Watch:
     """Notes when new tokens were written down, and when they had the file's own name."""
 
@@ -186,20 +188,21 @@ class _Watched(TokenEndpoint):
 
 async def windows_ms(folder: Path, *, count: int = 200) -> dict[str, dict[str, float]]:
     """Measure from the spending of a token to its successor's draft, and to the file's new name."""
-    async with serve(logins=_Timed()) as simulator:
+    async with serve() as simulator:
         endpoint = _Watched(Settings(), url=simulator.token_url, proxy=None)
         watch = endpoint.watch = _Watch()
         for index in range(count):
             path = store(folder / "window", f"w{index}")
             how = {"door": watch, "endpoint": endpoint}
             await polled(folder, simulator, str(path), renewing=how)
+    spent_at_s = sorted(simulator.logins.spent_at_s.values())
     return {
-        "to its draft": _figures(watch.drafted_at_s),
-        "to the file's new name": _figures(watch.renamed_at_s),
+        "to its draft": _figures(spent_at_s, watch.drafted_at_s),
+        "to the file's new name": _figures(spent_at_s, watch.renamed_at_s),
     }
 
 
-def _figures(at_s: list[float]) -> dict[str, float]:
+def _figures(spent_at_s: list[float], at_s: list[float]) -> dict[str, float]:
     took = sorted(1000 * (to - at) for at, to in zip(spent_at_s, at_s, strict=True))
     return {
         "median": round(statistics.median(took), 2),
@@ -223,7 +226,12 @@ def main() -> None:
         "seed": args.seed,
         "seconds": round(time.monotonic() - begun_at, 1),
         "found after the kill": dict(Counter(one.found for one in killed)),
-        "after the next run": dict(Counter(one.then for one in killed)),
+        "after the next run": dict(Counter(one.ended for one in killed)),
+        "lost, longest from the spending to the kill, ms": round(
+            1000
+            * max((one.spent_before_s or 0 for one in killed if one.then == "lost"), default=0),
+            2,
+        ),
         "from the spending, ms": window,
     }
     sys.stdout.write(f"{json.dumps(figures, indent=2)}\n")

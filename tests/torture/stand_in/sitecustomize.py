@@ -30,7 +30,7 @@ class _Calls:
         self._log = os.open(told[3], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._write = os.write
         self._count = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may call it in the middle
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._own_only and not _is_own(sys._getframe(1).f_globals):
