@@ -42,8 +42,8 @@ check: $(READY) ## format, lint, types, import contracts, all tests with coverag
 fuzz: $(READY) ## a million made-up answers and a million auth files (minutes)
 	$(BIN)/python -m tests.fuzz --answers 1000000 --files 1000000
 
-bench: $(READY) ## the whole program against what people would otherwise use (minutes)
-	$(BIN)/python -m tests.benchmarks
+bench: $(READY) ## measure against what people would otherwise use (QUICK=1: less of it)
+	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
 bench-instructions: $(READY) ## the same in instructions per account (needs valgrind)
 	$(BIN)/python -m tests.benchmarks.instructions

@@ -66,8 +66,6 @@ class Poll:
     """Requests begun, as the server counts them."""
     tries: int = 0
     """The same as the retry policy counts them: without those that prove whose answer it is."""
-    charged: int = 0
-    """Requests beyond the tries that the run's budget knows of."""
     started_at: float | None = None
     """Monotonic seconds of the first attempt."""
     http_status: int | None = None

@@ -166,6 +166,7 @@ class _Run:
         self._workers = 0
         self._lost_slots = 0
         self._troubles = 0
+        self._answers = 0
         self._budget = RetryBudget()
         self._pause = Pause()
         self._breaker = Breaker(settings.patience_s)
@@ -322,8 +323,7 @@ class _Run:
         finally:
             if not lost:
                 self._slots.release()
-        if poll.attempts > poll.tries:
-            self._charge(poll)
+        self._answers += 1
         if isinstance(outcome, Failure):
             self._heed(poll, outcome)
         return outcome
@@ -333,13 +333,6 @@ class _Run:
             return await self._attempts.prove(poll, outcome)
         finally:
             self._slots.release()
-            self._charge(poll)
-
-    def _charge(self, poll: Poll) -> None:
-        """Take what proving whose answer it is has cost out of what is left for retries."""
-        beyond = poll.attempts - poll.tries
-        self._budget.note(beyond - poll.charged)
-        poll.charged = beyond
 
     async def _finish(self, poll: Poll, outcome: Outcome) -> None:
         report = self._attempts.conclude(poll, outcome)
@@ -366,7 +359,7 @@ class _Run:
             attempt = f"attempt {poll.attempts}"
             self._note(f"{poll.account.label}: {attempt}: {outcome.kind}: {outcome.message}")
         if outcome.retry_after_s is not None:
-            self._pause.note(outcome.retry_after_s, now=time.monotonic())
+            self._pause.note(outcome.retry_after_s, now=time.monotonic(), answers=self._answers)
             self._gate_shut = True
 
     def _costs_its_slot(self, outcome: Failure) -> bool:

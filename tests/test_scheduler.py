@@ -73,7 +73,7 @@ async def test_many_are_in_flight_only_once_the_upstream_has_answered() -> None:
 
 
 async def test_no_more_are_in_flight_while_accounts_are_retried() -> None:
-    accounts = [*numbered(10, "~503x1"), *numbered(10, "~resetx1", start=10)]
+    accounts = [*numbered(15, "~503x1"), *numbered(15, "~resetx1", start=15)]
     async with serve(latency_s=0.01) as simulator:
         reports = await polled(simulator.url, accounts, concurrency=4)
 

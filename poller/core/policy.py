@@ -25,6 +25,7 @@ FIRST_STARTS = 64
 OPENS_AFTER = 30
 """First attempts in a row that blame the host, with no success between."""
 OPENS_AFTER_BAD_CERTIFICATES = 3
+PAUSE_WINDOW_S = 10.0
 PROBE_WAITS_S = (5.0, 10.0, 20.0)
 PROBE_WAIT_LIMIT_S = 30.0
 
@@ -58,10 +59,6 @@ class RetryBudget:
         self.spent += 1
         return True
 
-    def note(self, requests: int) -> None:
-        """Count requests that are never refused, such as those that prove whose answer it is."""
-        self.spent += requests
-
 
 @dataclass(slots=True)
 class Pace:
@@ -82,19 +79,25 @@ class Pace:
 class Pause:
     """Stops all starts when the upstream asks several accounts at once to wait.
 
-    Three Retry-After within ten seconds pause until the last of their times.
+    Three Retry-After within ten seconds pause until the last of their times, where they
+    are a third of what was answered meanwhile: one account in twenty that is told to wait
+    is that account's wait, and would otherwise stop the others all the time.
     """
 
-    _asked: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=3))
+    _asked: deque[tuple[float, float, int]] = field(default_factory=lambda: deque(maxlen=256))
+    """When, until when, and how many answers there had been."""
     _until: float = 0.0
 
-    def note(self, retry_after_s: float, *, now: float) -> None:
-        """Take note of an answer that asked for a wait."""
+    def note(self, retry_after_s: float, *, now: float, answers: int = 0) -> None:
+        """Take note of an answer that asked for a wait; ``answers`` counts all so far."""
         if retry_after_s > RETRY_AFTER_LIMIT_S:
             return
-        self._asked.append((now, now + retry_after_s))
-        if len(self._asked) == self._asked.maxlen and now - self._asked[0][0] <= 10:
-            self._until = max(self._until, *(until for _, until in self._asked))
+        self._asked.append((now, now + retry_after_s, answers))
+        while now - self._asked[0][0] > PAUSE_WINDOW_S:
+            self._asked.popleft()
+        count, meanwhile = len(self._asked), answers - self._asked[0][2] + 1
+        if count >= 3 and count * 3 >= meanwhile:
+            self._until = max(self._until, *(until for _, until, _ in self._asked))
 
     def left_s(self, *, now: float) -> float:
         """Return how long starts have to wait yet; 0 where they need not."""

@@ -147,6 +147,12 @@ class Client:
             if isinstance(body, Fault):
                 return replace(body, reused=_reused.get())
             return self._answer(response, body)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            # Not we: something the library waits for, such as the look-up that all who need
+            # the same name share.
+            return _fault(error, self._address(), response)
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
             fault = _fault(error, self._address(), response)
             if fault.trouble is Trouble.OUT_OF_RESOURCES:
@@ -306,7 +312,12 @@ def _decompressed(body: bytes, encoding: str, *, status: int) -> bytes | Fault:
     return plain
 
 
-def _fault(error: Exception, address: str, response: aiohttp.ClientResponse | None) -> Fault:
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _fault(error: BaseException, address: str, response: aiohttp.ClientResponse | None) -> Fault:
     trouble, detail, status = translate(error, address)
     if response is not None:
         status = response.status
@@ -336,6 +347,8 @@ def translate(error: BaseException, address: str) -> tuple[Trouble, str, int | N
             lost = error.os_error.errno in _LOST
             trouble = Trouble.CONNECTION_LOST if lost else Trouble.UNREACHABLE
             return _resources(error, trouble), f"{address}: {_words(error.os_error)}", None
+        case asyncio.CancelledError():
+            return Trouble.CONNECTION_LOST, "before an answer", None
         case asyncio.TimeoutError():
             return Trouble.TIMEOUT, "", None
         case aiohttp.ClientPayloadError():

@@ -8,7 +8,6 @@ has to be small. Standard output of the command goes to nowhere.
 import contextlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -28,7 +27,6 @@ def main() -> None:
         "wall_s": time.monotonic() - before,
         "cpu_s": used.ru_utime + used.ru_stime,
         "peak_bytes": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-        "floor_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     sys.stdout.write(json.dumps(spent))
 

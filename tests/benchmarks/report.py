@@ -41,7 +41,7 @@ class Verdict:
         """The verdict as it is printed."""
         shown = f"{self.figure:,.0f}" if abs(self.figure) >= 100 else f"{self.figure:.2f}"
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.what:72} {shown + unit:>11}  {self.target.judged(self.figure)}"
+        return f"{self.what:78} {shown + unit:>11}  {self.target.judged(self.figure)}"
 
 
 def say(line: str = "") -> None:

@@ -91,6 +91,17 @@ def test_spread_out_or_endless_retry_afters_do_not_pause(asked: list[tuple[float
     assert pause.left_s(now=asked[-1][0]) == 0
 
 
+@pytest.mark.parametrize(("answers_between", "pauses"), [(3, True), (4, False), (30, False)])
+def test_a_few_retry_afters_among_many_answers_do_not_pause(
+    answers_between: int, pauses: bool
+) -> None:
+    pause = Pause()
+    for count in range(3):
+        pause.note(5.0, now=100.0, answers=count * (1 + answers_between))
+
+    assert (pause.left_s(now=100.0) > 0) is pauses
+
+
 def opened(breaker: Breaker, failure: Failure, times: int, *, more: bool = True) -> bool:
     for _ in range(times):
         breaker.note(failure, now=50.0, more=more)

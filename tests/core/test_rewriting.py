@@ -96,7 +96,7 @@ def test_an_expiry_that_nobody_tells_stays() -> None:
 
 
 def test_of_several_accounts_only_those_with_the_spent_token_change() -> None:
-    old = {
+    old: dict[str, Any] = {
         "version": 1,
         "profiles": {
             "openai-codex:one": oauth(),

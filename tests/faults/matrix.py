@@ -40,6 +40,7 @@ _FLAGS = {
     "narrow": ("--concurrency", "8"),
     "developer": ("--concurrency", "8", "-v"),
 }
+_ENDLESS = ("hang", "drip", "slow", "big", "gzip-bomb", "endless", "header")
 _NEIGHBOURS = 6
 _BETWEEN = 4
 """Rows between two healthy accounts: the breaker counts failures in a row."""
@@ -140,6 +141,14 @@ class Run:
         account_id = entry.made_up.account_id
         reused = any(account_id in asked[1:] for asked in self.stats.connections)
         return int(reused or self.loses_unseen)
+
+    def most_in_flight(self, entry: Entry) -> int:
+        """Return how many requests for the account the server may see at once.
+
+        Two where the program turns away from an answer that does not end: the server may
+        hear of the next request before it hears that the last connection is gone.
+        """
+        return 2 if entry.row is not None and entry.row.fault.startswith(_ENDLESS) else 1
 
     @property
     def loses_unseen(self) -> bool:

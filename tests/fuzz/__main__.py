@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from random import SystemRandom
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -32,9 +32,9 @@ def _fuzz(share: Share) -> tuple[str, Figures]:
     return what, (fuzz_answers if what == "answers" else fuzz_files)(count, seed)
 
 
-def _told(figures: Figures, count: int) -> dict[str, object]:
+def _told(figures: Figures) -> dict[str, object]:
     return {
-        "inputs": count,
+        "inputs": figures.inputs,
         "outcomes": dict(figures.kinds.most_common()),
         "exceptions, and values outside the schema": len(figures.surprises),
         "slowest input, ms": round(1000 * figures.slowest_s, 1),
@@ -52,10 +52,14 @@ def main() -> None:
     shares = [share for what in counts for share in _shares(what, counts[what], args.seed)]
     begun_at = time.monotonic()
     cores = os.cpu_count() or 1
-    with multiprocessing.Pool(cores) as pool:
-        for what, figures in pool.imap_unordered(_fuzz, shares):
+    # An executor, not a pool: that one would wait for ever for a worker that crashed.
+    with ProcessPoolExecutor(cores) as pool:
+        for what, figures in pool.map(_fuzz, shares):
             sums[what].add(figures)
-    told = {what: _told(sums[what], count) for what, count in counts.items()}
+            done = sum(each.inputs for each in sums.values())
+            sys.stderr.write(f"\r{done} of {sum(counts.values())}")
+    sys.stderr.write("\n")
+    told = {what: _told(figures) for what, figures in sums.items()}
     more = {"seed": args.seed, "seconds": round(time.monotonic() - begun_at), "cores": cores}
     sys.stdout.write(f"{json.dumps(told | more, indent=2)}\n")
     surprises = [surprise for figures in sums.values() for surprise in figures.surprises]

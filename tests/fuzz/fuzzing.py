@@ -54,11 +54,13 @@ class Surprise(AssertionError):  # noqa: N818 - what a fuzzer looks for
 class Figures:
     """What a share of the inputs came to."""
 
+    inputs: int = 0
     kinds: Counter[str] = field(default_factory=Counter[str])
     surprises: list[str] = field(default_factory=list[str])
     slowest_s: float = 0.0
 
     def add(self, other: Figures) -> None:
+        self.inputs += other.inputs
         self.kinds += other.kinds
         self.surprises += other.surprises
         self.slowest_s = max(self.slowest_s, other.slowest_s)
@@ -76,7 +78,7 @@ def _validator() -> Draft202012Validator:
 
 def fuzz_answers(count: int, seed: str) -> Figures:
     """Put so many answers through normalizer, record and table."""
-    figures, chance, reports = Figures(), Random(seed), list[Report]()
+    figures, chance, reports = Figures(count), Random(seed), list[Report]()
     for number in range(count):
         body = mutated(answers(), chance)
         if chance.random() < 0.02:
@@ -180,7 +182,7 @@ def _kind(outcome: Usage | Credential | Failure) -> str:
 
 def fuzz_files(count: int, seed: str) -> Figures:
     """Put so many auth files through the credentials' parser, and their failures into records."""
-    figures, chance = Figures(), Random(seed)
+    figures, chance = Figures(count), Random(seed)
     for number in range(count):
         content = mutated(files(), chance)
         begun_at = time.process_time()

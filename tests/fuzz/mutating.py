@@ -27,6 +27,7 @@ _MARK, _RAW = "@raw{}@", re.compile(rb'"@raw([0-9]+)@"(:?)')
 """Stands for a piece of JSON that no serializer writes: 1e400, a lone surrogate."""
 _BYTES_SHARE = 0.2
 """Of the inputs that are broken as bytes, after their values were changed."""
+_LONGEST = 300_000
 _SYNTAX = [bytes([byte]) for byte in b'{}[]",:\\ \n\0\xff\x1b0-e.'] + [b"null", b"\xef\xbb\xbf"]
 
 
@@ -191,8 +192,8 @@ def _scale(owner: Any, key: Any, _corpus: Corpus, chance: Random) -> None:
     value = owner[key]
     if isinstance(value, int | float) and abs(value) < 1e15:
         owner[key] = value * chance.choice((-1, 0, 0.5, 10, 1000, 1e-9))
-    elif isinstance(value, str):
-        owner[key] = value * chance.choice((0, 2, 300))
+    elif isinstance(value, str):  # not again and again: three times make gigabytes of a token
+        owner[key] = (value * chance.choice((0, 2, 300)))[:_LONGEST]
 
 
 def _claims(owner: Any, key: Any, corpus: Corpus, chance: Random) -> None:

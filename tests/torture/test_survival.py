@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from poller.accounts import Account
     from poller.core.model import Report
+    from tests.conftest import Certificates
 
 pytestmark = pytest.mark.anyio
 
@@ -193,6 +194,29 @@ async def test_whoever_cancels_the_whole_run_is_obeyed() -> None:
         with pytest.raises(asyncio.CancelledError):
             await running
     assert time.monotonic() - begun_at < 5
+
+
+async def test_a_look_up_that_is_cancelled_for_all_is_made_again(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    real, asked = loop.getaddrinfo, 0
+
+    async def fails_once(*of: Any, **how: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            task = asyncio.current_task()  # the one that looks the name up, for everybody
+            assert task is not None
+            task.cancel()
+        return await real(*of, **how)
+
+    source = Source(in_memory((one.name, one.auth_file) for one in numbered(6)))
+    async with serve(host="localhost", ssl_context=certificates.server) as simulator:
+        monkeypatch.setattr(loop, "getaddrinfo", fails_once)
+        reports = await _polled(source, simulator.url, ca_file=certificates.ca_file)
+    assert [report.ok for report in reports] == [True] * 6
+    assert asked > 1
 
 
 # Words for it
