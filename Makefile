@@ -26,10 +26,10 @@ demo: $(READY) ## poll 12 made-up accounts on an embedded upstream
 LONG := tests/faults tests/torture tests/process tests/refresh tests/fuzz
 
 test: $(READY) ## run the tests (within a minute)
-	$(BIN)/python -m pytest -q -n 2 $(addprefix --ignore=,$(LONG))
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(addprefix --ignore=,$(LONG))
 
 faults: $(READY) ## run the long tests: faults, leaving, torture, refreshing
-	$(BIN)/python -m pytest -q -n 2 $(LONG)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(LONG)
 
 check: $(READY) ## format, lint, types, import contracts, all tests with coverage
 	$(BIN)/ruff format --check .
@@ -37,7 +37,7 @@ check: $(READY) ## format, lint, types, import contracts, all tests with coverag
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 
 fuzz: $(READY) ## a million made-up answers and a million auth files (minutes)
 	$(BIN)/python -m tests.fuzz --answers 1000000 --files 1000000
