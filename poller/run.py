@@ -96,6 +96,8 @@ class _Run:
         self._settings = _within_limits(settings)
         self._interrupts = interrupts
         self._tally = exit_code.Tally(settings.fail_under)
+        self._unspoken: Report | None = None
+        """What became of a report whose record could not be made."""
         self._writer = Writer(_STDOUT)
         self._table: Table | None = None
         self._begun = False
@@ -164,8 +166,8 @@ class _Run:
         """Write the reports as they come; return the exit code where writing failed."""
         try:
             async for report in reports:
-                self._tally.note(report)
                 await sink.take(report)
+                self._count(report)
             await sink.close()
         except ReaderGone:
             return exit_code.READER_GONE
@@ -177,6 +179,11 @@ class _Run:
             _say("poller: nothing to poll: every account is disabled or none is named")
             return exit_code.USAGE
         return None
+
+    def _count(self, report: Report) -> None:
+        """Count what was written of a report."""
+        self._tally.note(self._unspoken or report)
+        self._unspoken = None
 
     def _final(self, code: int | None) -> int:
         if self._interrupts.number is not None:
@@ -206,7 +213,7 @@ class _Run:
             return record(report)
         except Exception as error:  # noqa: BLE001 - it shall cost this account alone
             broken = replace(report, usage=None, response=None, failure=unexpected(error))
-            self._tally.note(broken)
+            self._unspoken = broken
             return record(broken)
 
     def _table_sink(self) -> Sink:

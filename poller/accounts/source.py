@@ -233,6 +233,7 @@ class Source:
 
     async def _read_batch(self, batch: list[tuple[int, Pick]]) -> None:
         readings = await self._read([pick for _, pick in batch])
+        now = time.monotonic()
         self._consume(len(batch))
         for (index, pick), reading in zip(batch, readings, strict=True):
             room = self._positions.room(index)
@@ -241,16 +242,17 @@ class Source:
                 continue
             if room is None:  # its neighbours are not held up: one place is kept for it
                 room = self._positions.reserve(1 if pick.counts else 0)
-            due_at = time.monotonic() + reading.waits_s[0]
+            due_at = now + reading.waits_s[0]
             self._unsettled.append(_Unsettled(index, pick, room, reading, 0, due_at))
 
     async def _read_again(self, due: list[_Unsettled]) -> None:
         readings = await self._read([each.pick for each in due])
+        now = time.monotonic()  # nothing is taken off the list before all that can fail is done
         for each, reading in zip(due, readings, strict=True):
             self._unsettled.remove(each)
             times = each.times + 1
             if times < len(reading.waits_s):
-                due_at = time.monotonic() + reading.waits_s[times]
+                due_at = now + reading.waits_s[times]
                 again = replace(each, reading=reading, times=times, due_at=due_at)
                 self._unsettled.append(again)
             else:

@@ -198,8 +198,10 @@ def check(blow: Blow, survived: Survived, clean: Survived) -> str:
         assert not any(survived.seen.values()), (blow, survived)
         return "nothing polled, and said so"
     changed = _changed(survived.kinds, clean.kinds)
-    assert len({name.partition(":")[0] for name in changed}) <= 1, (blow, survived, changed)
     assert survived.code == _code(survived.kinds), (blow, survived)
+    if blow.target.startswith("asyncio.") and {*changed.values()} == {"local_resource"}:
+        return "no memory for the loop itself: every account its record"
+    assert len({name.partition(":")[0] for name in changed}) <= 1, (blow, survived, changed)
     for name, attempts in survived.attempts.items():
         assert 0 <= attempts - survived.seen[name] <= 1, (blow, name, survived)
     return f"one account: {next(iter(changed.values()))}" if changed else "healed"
@@ -227,7 +229,6 @@ def blows(target: str, calls: int, *, share: float, chance: random.Random) -> It
 
 
 KNOWN = {
-    Blow("select.epoll", 2, "EMFILE"): "nothing polled, and said so",
     Blow("os.listdir", 1, "EIO"): "nothing polled, and said so",
     Blow("os.write", 3, "ENOSPC"): "results lost, and said so",
     Blow("asyncio.base_events.BaseEventLoop.call_later", 1, "cancel"): "results lost, and said so",

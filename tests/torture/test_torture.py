@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 RUNS = 50
-"""Drawn at random in CI; ``python -m tests.torture`` makes all of them, about 1,600."""
+"""Drawn in CI; ``python -m tests.torture`` makes all of them, about 1,600."""
 AT_ONCE = 3
 
 
@@ -39,7 +39,7 @@ async def _outcomes(ring: Arena, blows: Iterable[Blow]) -> dict[Blow, str]:
 
 
 async def test_no_call_that_fails_costs_more_than_its_own_account(tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(1 << 32)
+    seed = 20261122  # the same ones every time: the gate is no place for a lottery
     async with arena(tmp_path) as ring:
         outcomes = await _outcomes(ring, drawn(RUNS, random.Random(seed)))
     broken = [outcome for outcome in outcomes.values() if outcome.startswith("broken")]
