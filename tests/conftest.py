@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _styles_drawn_afresh() -> None:
+    """Let every test's terminal have its own colours.
+
+    rich keeps the escape sequence a style was first drawn with, whatever colours the
+    next terminal has; a program draws on one, a test process on several.
+    """
+    if "rich.style" in sys.modules:
+        style = sys.modules["rich.style"].Style
+        style.parse.cache_clear()
+        style._add.cache_clear()
 
 
 @dataclass(frozen=True)
