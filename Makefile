@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The tests start the program hundreds of times: it is compiled once, whoever's machine it is.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -25,8 +27,9 @@ demo: $(READY) ## poll 12 made-up accounts on an embedded upstream
 # What takes minutes: the real program, started again and again, among every fault.
 LONG := tests/faults tests/torture tests/process tests/refresh tests/fuzz
 
+# Three at a time on two cores: half of a test's time it waits for real processes.
 test: $(READY) ## run the tests (within a minute)
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(addprefix --ignore=,$(LONG))
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup $(addprefix --ignore=,$(LONG))
 
 faults: $(READY) ## run the long tests: faults, leaving, torture, refreshing
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(LONG)

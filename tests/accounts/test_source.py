@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from poller.accounts import Account, Selection, Source, discover, in_memory, reread
+from poller.accounts import Account, Selection, Source, discover, in_memory, reading, reread
 from poller.core.model import Credential, Failure, FailureKind
 from poller.settings import Settings
 from tests.auth_files import codex, content, several, token
@@ -201,6 +201,7 @@ async def test_out_of_descriptors_is_worth_another_reading(
     def refuse(*_: object) -> int:
         raise OSError(24, "Too many open files")
 
+    monkeypatch.setattr(reading, "SHORT_WAITS_S", (0.0, 0.0))
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         account = await source_of(tmp_path).next()

@@ -401,7 +401,7 @@ reports = st.builds(
 ) | st.builds(Report, st.just(0), labels, st.just("source"), st.just(NOW), failure=failures)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(reports, min_size=1, max_size=8), st.integers(20, 140), st.booleans())
 def test_no_line_is_ever_wider_than_the_terminal(
     pool: list[Report], width: int, unicode: bool

@@ -114,7 +114,9 @@ async def stop(simulator: Simulator, folder: Path, plan: Plan) -> Stopped:
             reading_out = group.create_task(_all_of(running.stdout))
             reading_err = group.create_task(_all_of(running.stderr))
             ready, stopped_at = await _signalled(running, plan)
-            # The list's end stays open: only the signal ends that run.
+            # The list's end stays open: only the signal ends that run, where one could.
+            if running.stdin is not None and not ready:
+                running.stdin.close()
             async with asyncio.timeout(_HANGS_AFTER_S):
                 code = await running.wait()
         out, err = reading_out.result(), reading_err.result()
@@ -122,6 +124,9 @@ async def stop(simulator: Simulator, folder: Path, plan: Plan) -> Stopped:
     names = [one.name for one in accounts] + [f"r{plan.index}broken"]
     if not ready and not out:  # 130 is ours, the others are the system's and the interpreter's
         assert code in (-plan.number, 1, 128 + plan.number), (plan, code, err)
+        return Stopped(plan, "too early", took_s, 0, 0)
+    if not ready and code in (0, 1, 2, 3):  # what runs before the program threw it away
+        _check(plan, out, names, simulator, everything=True)
         return Stopped(plan, "too early", took_s, 0, 0)
     assert b"Traceback" not in err, (plan, err.decode())
     if code == 128 + plan.number and not out and took_s >= _PATIENCE_S and not listed:
