@@ -1,6 +1,6 @@
 """The one request that spends a refresh token: on a connection of its own, sent once.
 
-Beside ``client`` the only module that knows aiohttp; no exception of it leaves here.
+No exception of the HTTP library leaves here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from poller.core.answers import BODY_LIMIT
 from poller.core.faults import Fault, Trouble
 from poller.core.model import Response
 from poller.core.value import value
-from poller.upstream.client import ssl_context, translate
+from poller.upstream.exchange import ssl_context
+from poller.upstream.troubles import translate
 
 if TYPE_CHECKING:
     import ssl

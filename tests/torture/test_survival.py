@@ -22,7 +22,8 @@ from poller.output.jsonl import ResultsLost, Writer
 from poller.scheduler import fan_out
 from poller.settings import Settings
 from poller.simulator.server import serve
-from poller.upstream.client import open_client, translate
+from poller.upstream.client import open_client
+from poller.upstream.troubles import translate
 from tests.running import ROOT, account, environment, kind_of, numbered, write
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from poller.core.model import Credential, Response, Secret
 from poller.settings import Settings, UsageError
 from poller.simulator.accounts import access_claims, jwt
 from poller.simulator.server import Simulator, serve
-from poller.upstream.client import Client, open_client, translate
+from poller.upstream.client import Client, open_client
+from poller.upstream.troubles import translate
 from tests.conftest import Certificates, connect_proxy
 
 if TYPE_CHECKING:

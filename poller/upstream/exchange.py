@@ -1,0 +1,153 @@
+"""One GET and its answer, over the HTTP library's connections but past its session.
+
+The library's session makes of every request a few dozen objects that nobody here looks at:
+half of what an account cost. Its connector (names, addresses, proxies, TLS, the pool of kept
+connections) and its parser do the work here too. What is used of them beyond the documented
+is ``ClientRequest`` as the description of where to connect to, and ``set_response_params``
+and ``read`` of a connection's protocol; tests/upstream/test_exchange.py pins both.
+"""
+
+from __future__ import annotations
+
+import ssl
+import zlib
+from typing import TYPE_CHECKING, Final, Self
+
+import aiohttp
+
+from poller.core.answers import BODY_LIMIT
+from poller.core.faults import Fault, Trouble
+from poller.core.text import printable
+from poller.settings import UsageError
+from poller.upstream.troubles import words
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.http import RawResponseMessage
+    from aiohttp.streams import StreamReader
+
+    from poller.settings import Settings
+
+_NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
+"""Of the library's own: the one around all of it is the client's."""
+_SWITCHING_PROTOCOLS: Final = 101
+
+
+class Pool(aiohttp.TCPConnector):
+    """Connections that tell whether they were used before; kept, or each for one request."""
+
+    def __init__(self, *, keep: bool, ssl_context: ssl.SSLContext | bool) -> None:
+        # No limit: slots are the scheduler's, and waiting here would count as the upstream's time.
+        super().__init__(limit=0, ssl=ssl_context)  # pyright: ignore[reportUnknownMemberType]
+        self.keep = keep
+
+    async def __aenter__(self) -> Self:  # the library says its base class
+        await super().__aenter__()
+        return self
+
+    def close_idle(self) -> None:
+        """Give back the descriptors of the connections that are kept and not in use.
+
+        The library has no public way; tests/faults/test_network.py runs out of files.
+        """
+        for kept in self._conns.values():
+            for protocol, _ in kept:
+                protocol.close()
+        self._conns.clear()
+
+
+def ssl_context(settings: Settings, url: str) -> ssl.SSLContext | bool:
+    """Return what ``url``'s certificate is verified with: the system's, and ``ca_file``'s.
+
+    Raises:
+        UsageError: ``ca_file`` cannot be read, or holds no certificate.
+    """
+    if url.startswith("http:"):
+        return True  # never used; loading a CA bundle costs 20-30 ms
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        try:
+            context.load_verify_locations(settings.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            what = "holds no certificate" if isinstance(error, ssl.SSLError) else words(error)
+            raise UsageError(f"--ca-file {printable(settings.ca_file)}: {what}") from None
+    return context
+
+
+class Exchange:
+    """One request and what came of it so far; to be closed, whatever happened."""
+
+    __slots__ = ("_connection", "message", "reused")
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self.reused = False
+        """Whether the connection had carried another request before."""
+        self.message: RawResponseMessage | None = None
+        """Status and headers of the answer, once it began."""
+
+    async def body(self, pool: Pool, where: ClientRequest, head: bytes) -> bytes | Fault:
+        """Connect, send ``head``, and return the answer's whole body, decompressed.
+
+        A body that is too large or cannot be decompressed is a Fault. Raises whatever the
+        library raises.
+        """
+        connection = self._connection = await pool.connect(where, [], _NO_TIMEOUT)
+        protocol = connection.protocol
+        transport = connection.transport
+        if protocol is None or transport is None:
+            raise aiohttp.ClientConnectionError
+        marks = vars(protocol)  # a mark on it: a WeakSet of them costs ten times as much
+        self.reused = "is_used" in marks
+        marks["is_used"] = True
+        # Decompression has no bound there: 200 kB become 200 MB.
+        protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+        transport.write(head)
+        message, content = await protocol.read()
+        while 100 <= message.code < 200 and message.code != _SWITCHING_PROTOCOLS:
+            message, content = await protocol.read()
+        self.message = message
+        body = await _whole(content)
+        if pool.keep and content.is_eof():
+            self._connection = None
+            connection.release()
+        if len(body) > BODY_LIMIT:
+            return Fault(Trouble.TOO_LARGE, status=message.code, answered=True)
+        encoding = message.headers.get("Content-Encoding")
+        return body if encoding is None else _plain(body, encoding, status=message.code)
+
+    def close(self) -> None:
+        """Close the connection, unless it went back whole."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+async def _whole(content: StreamReader) -> bytes:
+    """Return the body as it was sent; a little more than ``BODY_LIMIT`` of a longer one."""
+    if content.is_eof() and content.total_bytes <= BODY_LIMIT:
+        return content.read_nowait()  # all of it is here already, as it mostly is
+    body = b""
+    while len(body) <= BODY_LIMIT and not content.at_eof():
+        body += await content.readany()
+    return body
+
+
+def _plain(body: bytes, encoding: str, *, status: int) -> bytes | Fault:
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        detail = f"unknown encoding {printable(encoding[:32])!r}"
+        return Fault(Trouble.BAD_ENCODING, detail, status=status, answered=True)
+    # 32 added to the window size: gzip or zlib, told by the first bytes.
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS + 32)
+    try:
+        plain = inflater.decompress(body, BODY_LIMIT + 1)
+    except zlib.error:
+        return Fault(Trouble.BAD_ENCODING, f"broken {encoding}", status=status, answered=True)
+    if len(plain) > BODY_LIMIT:
+        return Fault(Trouble.TOO_LARGE, status=status, answered=True)
+    if not inflater.eof:
+        return Fault(Trouble.BAD_ENCODING, f"cut {encoding}", status=status, answered=True)
+    return plain

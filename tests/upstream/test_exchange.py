@@ -1,0 +1,191 @@
+"""What is used of the HTTP library beyond its documentation: a new version of it shows here."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import ClientRequest
+from yarl import URL
+
+from poller.core.faults import Fault, Trouble
+from poller.core.model import Credential, Response, Secret
+from poller.settings import Settings
+from poller.upstream.client import open_client
+from poller.upstream.exchange import Exchange, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+pytestmark = pytest.mark.anyio
+
+HEAD = b"GET /usage HTTP/1.1\r\nHost: here\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+UPGRADE = b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+CREDENTIAL = Credential(Secret("token"), "acct-1", "user-1", fedramp=False)
+
+
+class Heard:
+    """A server that answers each request's end with the next of its answers."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self.answers = answers
+        self.heads: list[bytes] = []
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while self.answers:
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(self.answers.pop(0))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def listening(*answers: bytes) -> AsyncIterator[tuple[Heard, str]]:
+    heard = Heard([*answers])
+    server = await asyncio.start_server(heard.serve, "127.0.0.1", 0)
+    async with server:
+        yield heard, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/usage"
+
+
+def where(url: str) -> ClientRequest:
+    return ClientRequest("GET", URL(url), loop=asyncio.get_running_loop())
+
+
+async def exchanged(pool: Pool, url: str, head: bytes = HEAD) -> tuple[int, bytes | Fault, bool]:
+    exchange = Exchange()
+    try:
+        async with asyncio.timeout(5):
+            body = await exchange.body(pool, where(url), head)
+    finally:
+        exchange.close()
+    assert exchange.message is not None
+    return exchange.message.code, body, exchange.reused
+
+
+async def test_exactly_what_was_given_is_sent() -> None:
+    async with listening(OK) as (heard, url), Pool(keep=True, ssl_context=True) as pool:
+        assert await exchanged(pool, url) == (200, b"{}", False)
+
+    assert heard.heads == [HEAD]
+
+
+@pytest.mark.parametrize("before", [100, 102, 103])
+async def test_interim_answers_are_passed_over(before: int) -> None:
+    interim = b"HTTP/1.1 %d Soon\r\nLink: <a>\r\n\r\n" % before
+    answers = (interim + interim + OK, OK)
+    async with listening(*answers) as (heard, url), Pool(keep=True, ssl_context=True) as pool:
+        assert await exchanged(pool, url) == (200, b"{}", False)
+        assert await exchanged(pool, url) == (200, b"{}", True)
+
+    assert heard.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(UPGRADE, id="101"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", id="204"),
+        pytest.param(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", id="304"),
+    ],
+)
+async def test_an_answer_without_a_body_is_whole(answer: bytes) -> None:
+    async with listening(answer) as (_, url), Pool(keep=True, ssl_context=True) as pool:
+        status, body, _ = await exchanged(pool, url)
+
+    assert (status, body) == (int(answer[9:12]), b"")
+
+
+def not_kept(pool: Pool) -> bool:
+    return not pool._conns  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize(
+    ("answer", "keep"),
+    [
+        pytest.param(OK, False, id="a pool that keeps none"),
+        pytest.param(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), True, id="close"),
+        pytest.param(OK.replace(b"1.1", b"1.0"), True, id="HTTP/1.0"),
+        pytest.param(OK + OK, True, id="two answers"),
+        pytest.param(UPGRADE, True, id="101"),
+        pytest.param(OK.replace(b" 2\r", b" %d\r" % (9 << 20)) + b"x" * (9 << 20), True, id="big"),
+    ],
+)
+async def test_a_connection_that_may_not_be_used_again_is_closed(answer: bytes, keep: bool) -> None:
+    async with listening(answer, OK) as (_, url), Pool(keep=keep, ssl_context=True) as pool:
+        await exchanged(pool, url)
+
+        assert not_kept(pool)
+
+
+async def test_what_is_cut_off_gives_its_connection_back() -> None:
+    async with listening(b"") as (_, url), Pool(keep=True, ssl_context=True) as pool:
+        asking = asyncio.ensure_future(exchanged(pool, url))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            gc.collect()
+
+        assert not_kept(pool)
+        assert not pool._acquired  # pyright: ignore[reportPrivateUsage]
+
+
+# What a client sends
+
+
+@asynccontextmanager
+async def asked(answer: bytes, **how: str) -> AsyncIterator[tuple[Heard, Response | Fault]]:
+    """Ask through a proxy that is told where to, as over http there is no tunnel."""
+    async with listening(answer) as (heard, url):
+        proxy = url.replace("http://", f"http://{how.get('login', '')}").removesuffix("/usage")
+        settings = Settings(chatgpt_url="http://127.0.0.1:9/usage?a=b")
+        async with open_client(settings, proxy=proxy) as client:
+            yield heard, await client.fetch(CREDENTIAL, timeout_s=5.0)
+
+
+async def test_a_proxy_is_told_the_whole_address() -> None:
+    async with asked(OK) as (heard, answer):
+        head = heard.heads[0]
+
+    assert isinstance(answer, Response)
+    assert head.startswith(b"GET http://127.0.0.1:9/usage?a=b HTTP/1.1\r\nHost: 127.0.0.1:9\r\n")
+    assert b"Proxy-Authorization" not in head
+
+
+async def test_a_proxy_is_told_its_login() -> None:
+    async with asked(OK, login="me:pass%20word@") as (heard, _):
+        head = heard.heads[0]
+
+    assert head.count(b"Proxy-Authorization: Basic bWU6cGFzcyB3b3Jk\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda: Credential(Secret("a\r\nX-Other: b"), "acct-1", "user-1", fedramp=True),
+        lambda: Credential(Secret("a"), "acct-1\nX-Other: b", "user-1", fedramp=False),
+        lambda: Credential(Secret("a"), "acct-1\rX-Other: b", "user-1", fedramp=False),
+    ],
+)
+async def test_no_header_can_bring_another(forge: Callable[[], Credential]) -> None:
+    async with (
+        listening(OK) as (heard, url),
+        open_client(Settings(chatgpt_url=url), proxy=None) as client,
+    ):
+        answer = await client.fetch(forge(), timeout_s=5.0)
+
+    assert answer == Fault(Trouble.UNEXPECTED, "ValueError")
+    assert heard.connections == 0
