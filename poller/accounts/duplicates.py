@@ -25,16 +25,19 @@ class SameLogins:
         if self._noted >= _COMPARED:
             return
         self._noted += 1
-        keys: list[int] = []
+        same = None
         if credential.refresh_token is not None:
-            keys.append(hash(credential.refresh_token))
+            same = self._before(hash(credential.refresh_token), label)
         if credential.user_id is not None:
-            keys.append(hash((credential.user_id, credential.account_id)))
-        before = [self._labels.setdefault(key, label) for key in keys]
-        same = next((each for each in before if each != label), None)
+            account = self._before(hash((credential.user_id, credential.account_id)), label)
+            same = same or account
         if same is not None:
             self.count += 1
             self.first = self.first or (same, label)
+
+    def _before(self, key: int, label: str) -> str | None:
+        first = self._labels.setdefault(key, label)
+        return None if first == label else first
 
 
 class Kin:

@@ -360,7 +360,7 @@ def _unusable(what: str, value: str) -> Failure | None:
     """Say what keeps a token or id out of a header: its length, or what is in it."""
     if len(value) > TOKEN_LENGTH_CAP:
         wrong = f"is longer than {TOKEN_LENGTH_CAP} characters"
-    elif not value.encode().translate(None, _VISIBLE_ASCII):  # 4 times faster than isprintable
+    elif _is_visible(value):
         return None
     else:
         wrong = "holds a blank, a line break or another character that none can have"
@@ -369,6 +369,13 @@ def _unusable(what: str, value: str) -> Failure | None:
         f"the {what} {wrong}",
         "copy the auth file again, whole and unedited, or log in again with `codex login`",
     )
+
+
+def _is_visible(value: str) -> bool:
+    # What JSON need not escape is ASCII without controls; a tenth of what looking at each costs.
+    if len(orjson.dumps(value)) == len(value) + 2:
+        return " " not in value and "\x7f" not in value
+    return not value.encode().translate(None, _VISIBLE_ASCII)
 
 
 def _not_ours(document: Mapping[str, object]) -> Failure:

@@ -7,7 +7,8 @@ raises, whatever a report holds: one odd answer must not cost the other accounts
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import orjson
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     )
 
 _NOTHING = Usage()
-_EPOCH = datetime.fromisoformat("1970-01-01")
+_EPOCH = date(1970, 1, 1).toordinal()
+_TWO = tuple(f"{number:02d}" for number in range(60))
 
 
 def record_of(
@@ -169,20 +171,30 @@ def _said(text: str | None, secrets: tuple[Secret, ...]) -> str | None:
 
 
 def utc(at: int | None) -> str | None:
-    """Return Unix seconds as a record tells a time, to the second."""
-    return None if at is None else _iso(at, "auto")
+    """Return Unix seconds as a record tells a time; None where no calendar has it."""
+    try:
+        return None if at is None else f"{_clock(int(at))}Z"
+    except (ValueError, OverflowError):
+        return None
 
 
 def _milliseconds(at: float) -> str | None:
-    return _iso(at, "milliseconds")
-
-
-def _iso(at: float, precision: str) -> str | None:
-    """Return a time in UTC; None where no calendar has it."""
-    try:  # a zone in it would make isoformat() half as fast again
-        return (_EPOCH + timedelta(0, at)).isoformat("T", precision) + "Z"
+    try:
+        seconds, microseconds = divmod(round(at * 1e6), 1_000_000)
+        return f"{_clock(seconds)}.{microseconds // 1000:03d}Z"
     except (ValueError, OverflowError):
         return None
+
+
+def _clock(at: int) -> str:
+    """Return date and time in UTC; half of what a datetime costs, as few days come again."""
+    minutes = at // 60
+    return f"{_day(at // 86_400)}T{_TWO[minutes // 60 % 24]}:{_TWO[minutes % 60]}:{_TWO[at % 60]}"
+
+
+@lru_cache(maxsize=512)
+def _day(number: int) -> str:
+    return date.fromordinal(_EPOCH + number).isoformat()
 
 
 # Safe to write

@@ -19,6 +19,7 @@ from yarl import URL
 from poller.core.faults import Fault, Trouble
 from poller.core.model import Credential, Response
 from poller.core.retry_after import http_date
+from poller.upstream.alarm import Alarm
 from poller.upstream.exchange import Exchange, Pool, ssl_context
 from poller.upstream.troubles import translate
 
@@ -40,16 +41,15 @@ class Client:
     shown that what comes over a kept connection cannot be told apart.
     """
 
-    def __init__(self, settings: Settings, *, kept: Pool, fresh: Pool, proxy: str | None) -> None:
+    def __init__(self, settings: Settings, *, pool: Pool, where: ClientRequest) -> None:
         self.keeps_connections = True
         self.clock_offset_s: float | None = None
         """How far this machine's clock is ahead of the first answer's ``Date``; None before."""
-        self._where = _request(settings, proxy=proxy)
-        self._common = _common_head(self._where)
-        self._address = f"{self._where.url.host}:{self._where.url.port}"
+        self.alarm = Alarm()
+        self._pool = pool
+        self._common = _common_head(where)
+        self._address = f"{where.url.host}:{where.url.port}"
         self._keep_headers = settings.raw_headers
-        self._kept = kept
-        self._fresh = fresh
 
     async def fetch(
         self, credential: Credential, *, timeout_s: float, fresh: bool = False
@@ -58,28 +58,33 @@ class Client:
 
         ``timeout_s`` covers name, connection, request and the answer's last byte. With
         ``fresh`` the connection is a new one and is not used again. Raises nothing but
-        cancellation.
+        cancellation, and RuntimeError outside of a task.
         """
-        pool = self._kept if self.keeps_connections and not fresh else self._fresh
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("only a task can be cancelled")
         exchange = Exchange()
+        self.alarm.set(task, timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
-                body = await exchange.body(pool, self._where, self._head(credential))
+            fresh = fresh or not self.keeps_connections
+            body = await exchange.body(self._pool, self._head(credential), fresh=fresh)
             if isinstance(body, Fault):
                 return replace(body, reused=exchange.reused)
             return self._answer(exchange, body)
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            is_late = self.alarm.clear(task)
+            if task.cancelling():
                 raise
-            # Not we: something the library waits for, such as the look-up that all who need
-            # the same name share.
-            return self._fault(error, exchange)
+            # Where it is not late it was not we: something the library waits for, such as the
+            # look-up that all who need the same name share.
+            return self._fault(TimeoutError() if is_late else error, exchange)
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
             fault = self._fault(error, exchange)
             if fault.trouble is Trouble.OUT_OF_RESOURCES:
-                self._kept.close_idle()
+                self._pool.close_kept()
             return fault
         finally:
+            self.alarm.clear(task)
             exchange.close()
 
     def _head(self, credential: Credential) -> bytes:
@@ -125,14 +130,16 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
         UsageError: ``ca_file`` cannot be read, or holds no certificate.
     """
     context = ssl_context(settings, settings.chatgpt_url)
-    async with (
-        Pool(keep=True, ssl_context=context) as kept,
-        Pool(keep=False, ssl_context=context) as fresh,
-    ):
-        yield Client(settings, kept=kept, fresh=fresh, proxy=proxy)
+    where = _where(settings, proxy=proxy)
+    async with Pool(where, ssl_context=context) as pool:
+        client = Client(settings, pool=pool, where=where)
+        try:
+            yield client
+        finally:
+            client.alarm.close()
 
 
-def _request(settings: Settings, *, proxy: str | None) -> ClientRequest:
+def _where(settings: Settings, *, proxy: str | None) -> ClientRequest:
     """Return what all requests have in common: where to, and the headers of every account."""
     url = URL(settings.chatgpt_url)
     headers = {
@@ -158,11 +165,6 @@ def _common_head(request: ClientRequest) -> bytes:
             headers[hdrs.PROXY_AUTHORIZATION] = auth.encode()
     lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "".join(f"{line}\r\n" for line in lines).encode()
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 def _clock_offset_s(date: str | None) -> float | None:

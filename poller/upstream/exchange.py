@@ -1,15 +1,16 @@
 """One GET and its answer, over the HTTP library's connections but past its session.
 
 The library's session makes of every request a few dozen objects that nobody here looks at:
-half of what an account cost. Its connector (names, addresses, proxies, TLS, the pool of kept
-connections) and its parser do the work here too. What is used of them beyond the documented
-is ``ClientRequest`` as the description of where to connect to, and ``set_response_params``
-and ``read`` of a connection's protocol; tests/upstream/test_exchange.py pins both.
+half of what an account cost. Its connector (names, addresses, proxies, TLS) and its parser
+do the work here too. What is used of them beyond the documented is ``ClientRequest`` as the
+description of where to connect to, and of a connection's protocol ``set_response_params``,
+``read``, ``should_close`` and ``is_connected``; tests/upstream/test_exchange.py pins them.
 """
 
 from __future__ import annotations
 
 import ssl
+import time
 import zlib
 from typing import TYPE_CHECKING, Final, Self
 
@@ -22,39 +23,70 @@ from poller.settings import UsageError
 from poller.upstream.troubles import words
 
 if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp import ClientRequest
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.http import RawResponseMessage
     from aiohttp.streams import StreamReader
 
     from poller.settings import Settings
 
+KEPT_FOR_S: Final = 15.0
+"""How long a connection may lie unused: the library's own default, below what servers allow."""
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
 """Of the library's own: the one around all of it is the client's."""
 _SWITCHING_PROTOCOLS: Final = 101
 
 
-class Pool(aiohttp.TCPConnector):
-    """Connections that tell whether they were used before; kept, or each for one request."""
+class Pool:
+    """The connections of a run to one address; to be entered, and left at its end."""
 
-    def __init__(self, *, keep: bool, ssl_context: ssl.SSLContext | bool) -> None:
+    def __init__(self, where: ClientRequest, *, ssl_context: ssl.SSLContext | bool) -> None:
+        self._where = where
         # No limit: slots are the scheduler's, and waiting here would count as the upstream's time.
-        super().__init__(limit=0, ssl=ssl_context)  # pyright: ignore[reportUnknownMemberType]
-        self.keep = keep
+        self._connector = aiohttp.TCPConnector(limit=0, ssl=ssl_context)
+        self._kept: list[tuple[Connection, float]] = []
 
-    async def __aenter__(self) -> Self:  # the library says its base class
-        await super().__aenter__()
+    async def __aenter__(self) -> Self:
         return self
 
-    def close_idle(self) -> None:
-        """Give back the descriptors of the connections that are kept and not in use.
+    async def __aexit__(self, *_: object) -> None:
+        self.close_kept()
+        await self._connector.close()
 
-        The library has no public way; tests/faults/test_network.py runs out of files.
-        """
-        for kept in self._conns.values():
-            for protocol, _ in kept:
-                protocol.close()
-        self._conns.clear()
+    async def new(self) -> Connection:
+        """Connect; raises whatever the library raises."""
+        connection = await self._connector.connect(self._where, [], _NO_TIMEOUT)
+        if connection.protocol is not None:
+            # Decompression has no bound there: 200 kB become 200 MB.
+            connection.protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+        return connection
+
+    def kept(self) -> Connection | None:
+        """Return a connection that was used before and is fit to be used again."""
+        while self._kept:
+            connection, since = self._kept.pop()
+            if _is_fit(connection.protocol) and time.monotonic() - since < KEPT_FOR_S:
+                return connection
+            connection.close()
+        return None
+
+    def keep(self, connection: Connection) -> None:
+        """Take back a connection whose answer was read to its end."""
+        if _is_fit(connection.protocol):
+            self._kept.append((connection, time.monotonic()))
+        else:
+            connection.close()
+
+    def close_kept(self) -> None:
+        """Give back the descriptors of the connections that are not in use."""
+        while self._kept:
+            self._kept.pop()[0].close()
+
+
+def _is_fit(protocol: ResponseHandler | None) -> bool:
+    """Say whether it stands, nothing came unasked, and the other side wants no end of it."""
+    return protocol is not None and not protocol.should_close and protocol.is_connected()
 
 
 def ssl_context(settings: Settings, url: str) -> ssl.SSLContext | bool:
@@ -87,31 +119,29 @@ class Exchange:
         self.message: RawResponseMessage | None = None
         """Status and headers of the answer, once it began."""
 
-    async def body(self, pool: Pool, where: ClientRequest, head: bytes) -> bytes | Fault:
+    async def body(self, pool: Pool, head: bytes, *, fresh: bool) -> bytes | Fault:
         """Connect, send ``head``, and return the answer's whole body, decompressed.
 
-        A body that is too large or cannot be decompressed is a Fault. Raises whatever the
-        library raises.
+        With ``fresh`` the connection is a new one, and not kept. A body that is too large or
+        cannot be decompressed is a Fault. Raises whatever the library raises.
         """
-        connection = self._connection = await pool.connect(where, [], _NO_TIMEOUT)
-        protocol = connection.protocol
-        transport = connection.transport
+        connection = None if fresh else pool.kept()
+        self.reused = connection is not None
+        if connection is None:
+            connection = await pool.new()
+        self._connection = connection
+        protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise aiohttp.ClientConnectionError
-        marks = vars(protocol)  # a mark on it: a WeakSet of them costs ten times as much
-        self.reused = "is_used" in marks
-        marks["is_used"] = True
-        # Decompression has no bound there: 200 kB become 200 MB.
-        protocol.set_response_params(read_until_eof=True, auto_decompress=False)
         transport.write(head)
         message, content = await protocol.read()
         while 100 <= message.code < 200 and message.code != _SWITCHING_PROTOCOLS:
             message, content = await protocol.read()
         self.message = message
         body = await _whole(content)
-        if pool.keep and content.is_eof():
+        if not fresh and content.is_eof():
             self._connection = None
-            connection.release()
+            pool.keep(connection)
         if len(body) > BODY_LIMIT:
             return Fault(Trouble.TOO_LARGE, status=message.code, answered=True)
         encoding = message.headers.get("Content-Encoding")

@@ -130,9 +130,9 @@ def test_no_account_has_a_task_of_its_own(polled: Counted) -> None:
     assert polled.counts["tasks"] <= CONCURRENCY + 6
 
 
-def test_an_account_costs_one_timer_its_timeout(polled: Counted) -> None:
-    # Besides, a look whether the reader is there (four a second), and two for a handshake.
-    assert polled.counts["timers"] <= ACCOUNTS + 2 * CONCURRENCY + 20
+def test_no_account_has_a_timer_of_its_own(polled: Counted) -> None:
+    # A look whether the reader is there (four a second), and two for a handshake.
+    assert polled.counts["timers"] <= 2 * CONCURRENCY + 20
 
 
 def test_files_are_read_in_one_thread(polled: Counted) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -159,6 +160,34 @@ def test_a_time_that_no_calendar_has_is_unknown(at: Any) -> None:
     record = record_of(replace(REPORT, observed_at=at, usage=Usage(windows=windows, usable_at=at)))
     assert record["observed_at"] is None
     assert record["usable_at"] is None
+
+
+@given(st.integers(-(10**11), 3 * 10**11))
+def test_times_are_those_of_the_calendar(at: int) -> None:
+    def told(at: float) -> str | None:
+        try:
+            moment = datetime.fromisoformat("1970-01-01") + timedelta(0, at)
+            return f"{moment.isoformat(timespec='auto')}Z"
+        except OverflowError:
+            return None
+
+    observed_at = replace(REPORT, observed_at=at + 0.25)
+    record = record_of(replace(observed_at, usage=Usage(usable_at=at)))
+    whole = told(at)
+    assert record["usable_at"] == whole
+    assert record["observed_at"] == (whole and whole.replace("Z", ".250Z"))
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        (1_790_000_000.123, "2026-09-21T14:13:20.123Z"),
+        (1_790_000_000.9999999, "2026-09-21T14:13:21.000Z"),
+        (-0.001, "1969-12-31T23:59:59.999Z"),
+    ],
+)
+def test_milliseconds_are_cut_off(at: float, told: str) -> None:
+    assert record_of(replace(REPORT, observed_at=at))["observed_at"] == told
 
 
 def test_a_record_is_one_line_and_may_be_indented() -> None:

@@ -36,9 +36,11 @@ class Heard:
         self.answers = answers
         self.heads: list[bytes] = []
         self.connections = 0
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.writers.append(writer)
         try:
             while self.answers:
                 self.heads.append(await reader.readuntil(b"\r\n\r\n"))
@@ -58,15 +60,19 @@ async def listening(*answers: bytes) -> AsyncIterator[tuple[Heard, str]]:
         yield heard, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/usage"
 
 
-def where(url: str) -> ClientRequest:
-    return ClientRequest("GET", URL(url), loop=asyncio.get_running_loop())
+@asynccontextmanager
+async def pool_before(*answers: bytes) -> AsyncIterator[tuple[Heard, Pool]]:
+    async with listening(*answers) as (heard, url):
+        where = ClientRequest("GET", URL(url), loop=asyncio.get_running_loop())
+        async with Pool(where, ssl_context=True) as pool:
+            yield heard, pool
 
 
-async def exchanged(pool: Pool, url: str, head: bytes = HEAD) -> tuple[int, bytes | Fault, bool]:
+async def exchanged(pool: Pool, *, fresh: bool = False) -> tuple[int, bytes | Fault, bool]:
     exchange = Exchange()
     try:
         async with asyncio.timeout(5):
-            body = await exchange.body(pool, where(url), head)
+            body = await exchange.body(pool, HEAD, fresh=fresh)
     finally:
         exchange.close()
     assert exchange.message is not None
@@ -74,8 +80,8 @@ async def exchanged(pool: Pool, url: str, head: bytes = HEAD) -> tuple[int, byte
 
 
 async def test_exactly_what_was_given_is_sent() -> None:
-    async with listening(OK) as (heard, url), Pool(keep=True, ssl_context=True) as pool:
-        assert await exchanged(pool, url) == (200, b"{}", False)
+    async with pool_before(OK) as (heard, pool):
+        assert await exchanged(pool) == (200, b"{}", False)
 
     assert heard.heads == [HEAD]
 
@@ -84,9 +90,9 @@ async def test_exactly_what_was_given_is_sent() -> None:
 async def test_interim_answers_are_passed_over(before: int) -> None:
     interim = b"HTTP/1.1 %d Soon\r\nLink: <a>\r\n\r\n" % before
     answers = (interim + interim + OK, OK)
-    async with listening(*answers) as (heard, url), Pool(keep=True, ssl_context=True) as pool:
-        assert await exchanged(pool, url) == (200, b"{}", False)
-        assert await exchanged(pool, url) == (200, b"{}", True)
+    async with pool_before(*answers) as (heard, pool):
+        assert await exchanged(pool) == (200, b"{}", False)
+        assert await exchanged(pool) == (200, b"{}", True)
 
     assert heard.connections == 1
 
@@ -100,37 +106,33 @@ async def test_interim_answers_are_passed_over(before: int) -> None:
     ],
 )
 async def test_an_answer_without_a_body_is_whole(answer: bytes) -> None:
-    async with listening(answer) as (_, url), Pool(keep=True, ssl_context=True) as pool:
-        status, body, _ = await exchanged(pool, url)
+    async with pool_before(answer) as (_, pool):
+        status, body, _ = await exchanged(pool)
 
     assert (status, body) == (int(answer[9:12]), b"")
 
 
-def not_kept(pool: Pool) -> bool:
-    return not pool._conns  # pyright: ignore[reportPrivateUsage]
-
-
 @pytest.mark.parametrize(
-    ("answer", "keep"),
+    ("answer", "fresh"),
     [
-        pytest.param(OK, False, id="a pool that keeps none"),
-        pytest.param(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), True, id="close"),
-        pytest.param(OK.replace(b"1.1", b"1.0"), True, id="HTTP/1.0"),
-        pytest.param(OK + OK, True, id="two answers"),
-        pytest.param(UPGRADE, True, id="101"),
-        pytest.param(OK.replace(b" 2\r", b" %d\r" % (9 << 20)) + b"x" * (9 << 20), True, id="big"),
+        pytest.param(OK, True, id="fresh"),
+        pytest.param(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), False, id="close"),
+        pytest.param(OK.replace(b"1.1", b"1.0"), False, id="HTTP/1.0"),
+        pytest.param(OK + OK, False, id="two answers"),
+        pytest.param(UPGRADE, False, id="101"),
+        pytest.param(OK.replace(b" 2\r", b" %d\r" % (9 << 20)) + b"x" * (9 << 20), False, id="big"),
     ],
 )
-async def test_a_connection_that_may_not_be_used_again_is_closed(answer: bytes, keep: bool) -> None:
-    async with listening(answer, OK) as (_, url), Pool(keep=keep, ssl_context=True) as pool:
-        await exchanged(pool, url)
+async def test_a_connection_unfit_to_be_used_again_is_closed(answer: bytes, fresh: bool) -> None:
+    async with pool_before(answer, OK) as (_, pool):
+        await exchanged(pool, fresh=fresh)
 
-        assert not_kept(pool)
+        assert pool.kept() is None
 
 
 async def test_what_is_cut_off_gives_its_connection_back() -> None:
-    async with listening(b"") as (_, url), Pool(keep=True, ssl_context=True) as pool:
-        asking = asyncio.ensure_future(exchanged(pool, url))
+    async with pool_before(b"") as (_, pool):
+        asking = asyncio.ensure_future(exchanged(pool))
         await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -139,8 +141,20 @@ async def test_what_is_cut_off_gives_its_connection_back() -> None:
             warnings.simplefilter("error")
             gc.collect()
 
-        assert not_kept(pool)
-        assert not pool._acquired  # pyright: ignore[reportPrivateUsage]
+        assert pool.kept() is None
+
+
+async def test_what_came_unasked_meanwhile_makes_a_connection_unfit() -> None:
+    async with pool_before(OK, OK) as (heard, pool):
+        await exchanged(pool)
+        heard.writers[0].write(OK)
+        connection = pool.kept()
+        while connection is not None:
+            pool.keep(connection)
+            await asyncio.sleep(0)
+            connection = pool.kept()
+
+        assert (await exchanged(pool))[2] is False
 
 
 # What a client sends
