@@ -183,7 +183,10 @@ class _Table:
         from poller.output.terminal import traits
 
         look, now = traits(sys.stdout, os.environ), time.time()
-        text = self._table.render(width=look.width, color=look.color, unicode=look.unicode, now=now)
-        await Writer(_STDOUT).write(text.encode())
+        writer = Writer(_STDOUT)
+        for piece in self._table.render(
+            width=look.width, color=look.color, unicode=look.unicode, now=now
+        ):
+            await writer.write(piece.encode())
         if not self._quiet:
             _say(self._table.summary(now))

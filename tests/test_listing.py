@@ -432,7 +432,8 @@ def table(*listed: Entry, width: int | None = None, unicode: bool = True) -> lis
     drawn = ListTable()
     for entry in listed:
         drawn.add(entry)
-    return drawn.render(width=width, color=False, unicode=unicode, now=NOW).splitlines()
+    text = drawn.render(width=width, color=False, unicode=unicode, now=NOW)
+    return "".join(text).splitlines()
 
 
 COLUMNS = ("account", "file", "plan", "expires", "refresh", "mode")
@@ -506,7 +507,7 @@ def test_colour_says_what_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
     soon = replace(ALICE, expires_at=NOW + 60, mode=0o644)
     for entry in (ALICE, FAILED, soon, replace(ALICE, expires_at=NOW - 60)):
         drawn.add(entry)
-    text = drawn.render(width=120, color=True, unicode=True, now=NOW)
+    text = "".join(drawn.render(width=120, color=True, unicode=True, now=NOW))
     assert "\x1b[38;5;160m  failed: file_invalid" in text
     assert "\x1b[38;5;130m  0644" in text
     assert "\x1b[38;5;130m  1 min" in text

@@ -42,8 +42,8 @@ class ListTable:
         """Keep an entry."""
         self._entries.append(entry)
 
-    def render(self, *, width: int | None, color: bool, unicode: bool, now: float) -> str:
-        """Return the table, lines ended, in input order.
+    def render(self, *, width: int | None, color: bool, unicode: bool, now: float) -> Iterator[str]:
+        """Yield the table in pieces, lines ended, in input order.
 
         Args:
             width: Cells that no line is wider than; None for no bound, as into a pipe.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from poller.output.layout import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from poller.output.layout import Line
 
@@ -15,9 +16,18 @@ SCREENFUL = 200
 """Rows that are painted; rich takes seconds for thousands, and nobody looks at their bars."""
 
 
-def drawn(lines: Iterable[Line], *, color: bool) -> str:
-    """Return the lines as text, each ended."""
-    return _painted(lines) if color else "".join(map(_plain, lines))
+_PIECE = 500
+"""Lines that are text at the same time: the whole of a long table is as much as its rows."""
+
+
+def drawn(lines: Iterable[Line], *, color: bool) -> Iterator[str]:
+    """Yield the lines as text, each ended, some hundred at a time."""
+    if color:
+        yield _painted(lines)
+        return
+    plain = map(_plain, lines)
+    while piece := "".join(islice(plain, _PIECE)):
+        yield piece
 
 
 def _plain(line: Line) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from poller.output.jsonl import Ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from poller.core.model import Report
     from poller.output.jsonl import Writer
@@ -60,7 +60,7 @@ class Tables:
         self,
         table: Table,
         writer: Writer,
-        paint: Callable[[float], str],
+        paint: Callable[[float], Iterable[str]],
         *,
         progress: Progress | None = None,
     ) -> None:
@@ -79,4 +79,5 @@ class Tables:
         """Draw the table of what there is."""
         if self._progress is not None:
             self._progress.stop()
-        await self._writer.write(self._paint(time.time()).encode())
+        for piece in self._paint(time.time()):
+            await self._writer.write(piece.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import sys
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from poller.output.terminal import ASCII, UNICODE, Traits, traits
 from poller.output.times import Clock, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
     from poller.core.model import Report, Usage, Window
@@ -28,12 +29,15 @@ _LENGTHS_S = {"five_hour": 18_000, "weekly": 604_800, "monthly": 2_592_000}
 _NEEDED = ("five_hour", "weekly", "monthly")
 """Windows that matter most; of the others the one that more accounts have."""
 _ENDLESS = math.inf
+_RANK = struct.Struct(">Bddd")
+"""Its bytes are in the order of its numbers, as long as none is negative."""
 
 
 class Table:
     """Collect reports, then draw them; ``timezone`` None means local time.
 
-    Holds some 200 bytes a row besides the account's name, whatever the report held.
+    Holds some 200 bytes a row besides the account's name, whatever the report held, and
+    some 100 more while it is drawn.
     """
 
     def __init__(self, timezone: tzinfo | None = None) -> None:
@@ -61,8 +65,8 @@ class Table:
             )
         )
 
-    def render(self, *, width: int | None, color: bool, unicode: bool, now: float) -> str:
-        """Return the table, lines ended, best account first.
+    def render(self, *, width: int | None, color: bool, unicode: bool, now: float) -> Iterator[str]:
+        """Yield the table in pieces, lines ended, best account first.
 
         Args:
             width: Cells that no line is wider than; None for no bound, as into a pipe.
@@ -71,7 +75,7 @@ class Table:
             now: Unix seconds; tells today's resets from later ones.
         """
         if not self._rows:
-            return "no accounts\n"
+            return iter(("no accounts\n",))
         self._rows.sort(key=self._rank)
         screenful = len(self._rows) <= SCREENFUL
         layout = Layout(
@@ -127,19 +131,19 @@ class Table:
         others = [column.place for column in self._columns() if column.place not in main]
         return [*main, *sorted(others, key=lambda index: -self._counts[index])]
 
-    def _rank(self, row: Row) -> tuple[object, ...]:
-        """Return what rows are sorted by: the contract's order."""
-        group = _group(row)
+    def _rank(self, row: Row) -> bytes:
+        """Return what rows are sorted by: the contract's order, as bytes to be a third of it."""
+        group, name = _group(row), row.account.encode("utf-8", "surrogatepass")
         if group == _BLOCKED:
-            return group, _last(row.usable_at), row.account
+            return _RANK.pack(group, _last(row.usable_at), 0, 0) + name
         if group == _FAILED:
-            return group, row.kind, row.account
+            return _RANK.pack(group, 0, 0, 0) + f"{row.kind}\0".encode() + name
         windows = row.windows()
         known = [percent for percent, _ in windows.values() if percent is not None]
         least = (min(known, default=None), None)
         five_hour, _ = windows.get(self._names.get("five_hour", -1), least)
         week, resets_at = windows.get(self._names.get("weekly", -1), least)
-        return group, _most(five_hour), _most(week), _last(resets_at), row.account
+        return _RANK.pack(group, _most(five_hour), _most(week), _last(resets_at)) + name
 
     def _resets(self, *, after: float) -> Iterable[tuple[float, str, str]]:
         names = list(self._names)
@@ -161,7 +165,7 @@ def _group(row: Row) -> int:
 
 
 def _most(percent: float | None) -> float:
-    return _ENDLESS if percent is None else -percent
+    return _ENDLESS if percent is None else 100 - percent
 
 
 def _last(at: float | None) -> float:

@@ -169,7 +169,7 @@ def _check_table(reports: list[Report]) -> None:
     for report in reports:
         table.add(report)
     for width in (None, 80):
-        text = table.render(width=width, color=False, unicode=True, now=NOW)
+        text = "".join(table.render(width=width, color=False, unicode=True, now=NOW))
         if not all(map(_harmless, text.split("\n"))):
             raise Surprise("a table that is not harmless")
     if not _harmless(table.summary(NOW).replace("\n", "")):

@@ -70,7 +70,7 @@ def drawn(
     color: bool = False,
     unicode: bool = True,
 ) -> str:
-    return table_of(reports).render(width=width, color=color, unicode=unicode, now=NOW)
+    return "".join(table_of(reports).render(width=width, color=color, unicode=unicode, now=NOW))
 
 
 def order(reports: Iterable[Report]) -> list[str]:
@@ -205,6 +205,15 @@ def test_no_more_than_a_screenful_is_painted() -> None:
     text = drawn(many, width=80, color=True)
     assert "\x1b" not in text
     assert "━" not in text
+
+
+def test_a_long_table_is_text_piece_by_piece() -> None:
+    many = [answered(f"a{number:04d}", window("weekly", 50, 1)) for number in range(3000)]
+    pieces = [*table_of(many).render(width=80, color=False, unicode=True, now=NOW)]
+    assert max(map(len, pieces)) < len("".join(pieces)) / 4
+    assert all(piece.endswith("\n") for piece in pieces)
+    names = [line.split()[0] for line in "".join(pieces).splitlines()[2:]]
+    assert names == [report.account for report in many]
 
 
 def test_a_table_without_accounts_says_so() -> None:

@@ -62,7 +62,7 @@ def svg() -> str:
     """Poll the demo's accounts, and return their table as an SVG."""
     table = anyio.run(_table)
     with mock.patch.dict(os.environ, {"TERM": "xterm-256color", "COLORTERM": ""}):
-        painted = table.render(width=_WIDTH, color=True, unicode=True, now=NOW)
+        painted = "".join(table.render(width=_WIDTH, color=True, unicode=True, now=NOW))
     screen = Console(record=True, width=_WIDTH, file=StringIO(), force_terminal=True)
     screen.print(Text("$ poller", style="bold"))
     screen.print(Text.from_ansi(painted.rstrip("\n")))
