@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +21,9 @@ from poller.cli import help_text, main, parse, parser
 from poller.settings import Settings, UsageError
 from poller.settings.options import OTHERS, Option, every_option
 from poller.settings.values import PATH
+
+if TYPE_CHECKING:
+    from tests.conftest import Certificates
 
 ROOT = Path(__file__).parents[1]
 POLLER = (sys.executable, "-m", "poller")
@@ -45,6 +49,42 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path))
+
+
+# Loading
+
+
+def said_by(code: str, **environment: str) -> str:
+    """Return what a fresh interpreter, which nothing else has loaded into, says to ``code``."""
+    return subprocess.run(
+        (sys.executable, "-c", code),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("bundle", [None, "ours"])
+def test_the_systems_certificates_are_read_where_they_are_used_and_not_before(
+    bundle: str | None, certificates: Certificates
+) -> None:
+    code = (
+        "import os\n"
+        "from poller import cli\n"
+        "cli._polling()\n"
+        "from aiohttp import connector\n"
+        "from poller.settings import Settings\n"
+        "from poller.upstream.exchange import ssl_context\n"
+        "used = ssl_context(Settings(), 'https://chatgpt.com', proxy=None)\n"
+        "print(connector._SSL_CONTEXT_VERIFIED.cert_store_stats()['x509'],\n"
+        "  used.cert_store_stats()['x509'] > 0, os.environ.get('SSL_CERT_FILE'))\n"
+    )
+    given = {} if bundle is None else {"SSL_CERT_FILE": certificates.ca_file}
+    unread, is_used, left = said_by(code, **given).split()
+    assert (unread, left) == ("0", given.get("SSL_CERT_FILE", "None"))
+    assert is_used == "True"
 
 
 # Parsing
@@ -296,14 +336,15 @@ def test_sys_argv_is_what_counts_where_nothing_is_passed(
 
 def test_help_imports_nothing_that_it_does_not_need() -> None:
     code = (
-        "import sys; before = {*sys.modules}; from poller.cli import main; main(['--help']); "
+        "import os, sys; before = {*sys.modules}; from poller.__main__ import entry; "
+        "sys.argv[1:], os._exit = ['--help'], lambda code: None; entry(); "
         "print(*{*sys.modules} - before)"
     )
     done = subprocess.run(
         (sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=True
     )
     imported = set(done.stdout.splitlines()[-1].split())
-    costly = "aiohttp anyio asyncio tenacity rich orjson argparse dataclasses inspect typing re"
+    costly = "aiohttp anyio asyncio tenacity rich orjson argparse contextlib dataclasses typing re"
     assert not imported & {*costly.split(), "pathlib", "tomllib", "urllib.parse", "platformdirs"}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import stat
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +85,8 @@ def read(source: Source) -> dict[str, object]:
 
 
 def _document(source: Source) -> dict[str, object]:
+    import tomllib  # 6 ms that who has no file need not wait for
+
     try:
         return tomllib.loads(_text(source))
     except tomllib.TOMLDecodeError as error:

@@ -129,7 +129,7 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
     Raises:
         UsageError: ``ca_file`` cannot be read, or holds no certificate.
     """
-    context = ssl_context(settings, settings.chatgpt_url)
+    context = ssl_context(settings, settings.chatgpt_url, proxy=proxy)
     where = _where(settings, proxy=proxy)
     async with Pool(where, ssl_context=context) as pool:
         client = Client(settings, pool=pool, where=where)

@@ -89,13 +89,13 @@ def _is_fit(protocol: ResponseHandler | None) -> bool:
     return protocol is not None and not protocol.should_close and protocol.is_connected()
 
 
-def ssl_context(settings: Settings, url: str) -> ssl.SSLContext | bool:
-    """Return what ``url``'s certificate is verified with: the system's, and ``ca_file``'s.
+def ssl_context(settings: Settings, url: str, *, proxy: str | None) -> ssl.SSLContext | bool:
+    """Return what certificates are verified with: the system's, and ``ca_file``'s.
 
     Raises:
         UsageError: ``ca_file`` cannot be read, or holds no certificate.
     """
-    if url.startswith("http:"):
+    if not any(address.startswith("https:") for address in (url, proxy or "")):
         return True  # never used; loading a CA bundle costs 20-30 ms
     context = ssl.create_default_context()
     if settings.ca_file is not None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Outcome: TypeAlias = Usage | Failure
     MayRetry: TypeAlias = Callable[[Failure, int, float], bool]
 
-_RETRY_AFTER_JITTER_S = 0.25
+_RETRY_AFTER_JITTER_S = 0.15
 """Spread over which accounts that were told to wait equally long come back."""
 
 

@@ -77,7 +77,7 @@ class TokenEndpoint:
     def __init__(self, settings: Settings, *, url: str, proxy: str | None) -> None:
         self._url = URL(url)
         self._proxy = None if proxy is None else URL(proxy)
-        self._ssl_context = ssl_context(settings, url)
+        self._ssl_context = ssl_context(settings, url, proxy=proxy)
         self._user_agent = settings.user_agent
 
     async def send(
