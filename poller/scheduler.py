@@ -297,7 +297,9 @@ class _Run:
         def may_retry(failure: Failure, _attempts: int, wait_s: float) -> bool:
             if self._left_over is not None:
                 return False
-            return self._attempts.may_retry(poll, failure, wait_s=wait_s) and self._budget.take()
+            if not self._attempts.may_retry(poll, failure, wait_s=wait_s):
+                return False
+            return self._budget.take(again=poll.attempts > 1, instead_of_proof=poll.unproven)
 
         return await persist(failure, again, may_retry=may_retry, sleep=anyio.sleep)
 
@@ -316,7 +318,7 @@ class _Run:
 
     async def _attempt(self, poll: Poll) -> Outcome:
         """Make one attempt in the slot that is held, and give the slot back."""
-        lost = False
+        lost, before = False, poll.attempts
         try:
             outcome = await self._attempts.attempt(poll)
             lost = isinstance(outcome, Failure) and self._costs_its_slot(outcome)
@@ -325,14 +327,17 @@ class _Run:
                 self._slots.release()
         self._answers += 1
         if isinstance(outcome, Failure):
+            self._budget.failed_proofs += poll.attempts - before - 1
             self._heed(poll, outcome)
         return outcome
 
     async def _proven(self, poll: Poll, outcome: Outcome) -> Outcome:
         try:
-            return await self._attempts.prove(poll, outcome)
+            proven = await self._attempts.prove(poll, outcome)
         finally:
             self._slots.release()
+        self._budget.failed_proofs += isinstance(proven, Failure)
+        return proven
 
     async def _finish(self, poll: Poll, outcome: Outcome) -> None:
         report = self._attempts.conclude(poll, outcome)

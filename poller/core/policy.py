@@ -47,17 +47,32 @@ def worth_retrying(failure: Failure, *, attempts: int, retries: int) -> bool:
 
 @dataclass(slots=True)
 class RetryBudget:
-    """Retries of the whole run: 20, and a quarter of the accounts started."""
+    """Retries of the whole run: 20, and a quarter of the accounts started.
+
+    Requests that prove whose an answer is are never refused and not of these. Only where
+    failures come in hundreds do those that brought but another failure leave less for
+    accounts that were asked again already, so that the sum stays near a quarter, too.
+    """
 
     started: int = 0
-    spent: int = 0
+    retries: int = 0
+    failed_proofs: int = 0
 
-    def take(self) -> bool:
-        """Spend one retry; False where none is left."""
-        if self.spent >= 20 + self.started / 4:
+    def take(self, *, again: bool = False, instead_of_proof: bool = False) -> bool:
+        """Spend one retry, of an account that was asked ``again`` already or not; False for none.
+
+        One that is made ``instead_of_proof`` costs no more than that, and is not refused.
+        """
+        left = 20 + self.started / 4 - self.retries
+        if again:
+            left -= max(0, self.started / 20 - _FEW) + max(0, self.failed_proofs - _FEW)
+        if left <= 0 and not instead_of_proof:
             return False
-        self.spent += 1
+        self.retries += 1
         return True
+
+
+_FEW = 100
 
 
 @dataclass(slots=True)

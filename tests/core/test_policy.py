@@ -53,10 +53,32 @@ def test_a_long_retry_after_gives_up_at_once(wait_s: float, worth: bool) -> None
     assert worth_retrying(throttled, attempts=1, retries=2) is worth
 
 
-def test_the_budget_is_twenty_and_a_quarter_of_the_accounts_started() -> None:
-    budget = RetryBudget(started=100)
+def taken(budget: RetryBudget, *, again: bool = False) -> int:
+    return sum(budget.take(again=again) for _ in range(100_000))
 
-    assert sum(budget.take() for _ in range(1000)) == 45
+
+def test_the_budget_is_twenty_and_a_quarter_of_the_accounts_started() -> None:
+    assert taken(RetryBudget(started=100)) == 45
+    assert taken(RetryBudget(started=2000, failed_proofs=100), again=True) == 520
+
+
+def test_of_many_the_last_retries_are_for_who_was_not_asked_again_yet() -> None:
+    budget = RetryBudget(started=10_000)
+
+    assert taken(budget, again=True) == 2120
+    assert taken(budget) == 400
+
+
+def test_hundreds_of_proofs_in_vain_leave_less_for_who_was_asked_again() -> None:
+    assert taken(RetryBudget(started=10_000, failed_proofs=1100), again=True) == 1120
+    assert taken(RetryBudget(started=10_000, failed_proofs=1100)) == 2520
+
+
+def test_a_retry_instead_of_a_proof_is_never_refused_but_counted() -> None:
+    budget = RetryBudget(started=100, retries=45)
+
+    assert budget.take(instead_of_proof=True)
+    assert budget.retries == 46
 
 
 def test_a_pace_spreads_starts_evenly_and_saves_nothing_up() -> None:

@@ -117,7 +117,8 @@ def _figures(ended: program.Ended, healthy: dict[str, bool]) -> Figures:
         healthy=sum(healthy.values()),
         healthy_answered=len(answered),
         attempts=sum(record["attempts"] for record in records),
-        median_s=statistics.median(record["elapsed_s"] for record in answered),
+        # Told in whole milliseconds, of which it may be two or three.
+        median_s=statistics.median_grouped([record["elapsed_s"] for record in answered], 0.001),
         peak_bytes=ended.peak_bytes,
         wall_s=ended.wall_s,
         cpu_s=ended.cpu_s,
@@ -166,7 +167,7 @@ def _say(share: float, figures: Figures) -> None:
         f"{share:4.0%} faulty: {figures.records} records,"
         f" {figures.healthy_answered}/{figures.healthy} healthy answered,"
         f" {figures.attempts / figures.accounts:.3f} requests an account,"
-        f" peak {figures.peak_bytes / 1e6:.0f} MB, median {figures.median_s * 1000:.0f} ms,"
+        f" peak {figures.peak_bytes / 1e6:.0f} MB, median {figures.median_s * 1000:.1f} ms,"
         f" {figures.wall_s:.1f} s ({figures.cpu_s:.1f} s of CPU); {kinds or 'no failures'}\n"
     )
     sys.stdout.flush()
