@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from poller.output.sinks import Sink
     from poller.output.table import Table
     from poller.refresh import Renewals
-    from poller.scheduler import Reports
+    from poller.reports import Reports
     from poller.settings.model import Settings
     from poller.upstream.client import Client
 

@@ -1,4 +1,4 @@
-"""Many accounts: a fixed set of workers, slots, bounds, and the stream of reports.
+"""Many accounts: a fixed set of workers, slots and bounds.
 
 A worker takes the next account and makes its first attempt; only an account that fails
 gets a task of its own, which asks for a slot again for each further attempt. A slot is
@@ -11,7 +11,6 @@ import asyncio
 import math
 import random
 import time
-from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,8 +20,9 @@ from anyio.lowlevel import checkpoint
 
 from poller.attempts import Attempts, Poll
 from poller.core.faults import internal, unexpected
-from poller.core.model import Failure, FailureKind, Report, Retry
+from poller.core.model import Failure, FailureKind, Retry
 from poller.core.policy import FIRST_STARTS, Breaker, Pace, Pause, RetryBudget
+from poller.reports import Queue, Reports
 from poller.upstream.retry import persist
 
 if TYPE_CHECKING:
@@ -34,74 +34,6 @@ if TYPE_CHECKING:
 
 _TROUBLES = 5
 """So often the list of accounts may fail to give one before the run is given up."""
-_BUFFER = 64
-"""Reports that wait for a slow reader before the fan-out slows down."""
-
-
-class _Queue:
-    """The way from the workers to the reader: bounded, in order of arrival."""
-
-    def __init__(self) -> None:
-        self._ready: deque[Report] = deque()
-        self._closed = False
-        self._reader_waits = False
-        self._arrived = anyio.Event()
-        self._taken = anyio.Event()
-
-    def offer(self, report: Report) -> bool:
-        """Hand a report over without waiting; False where there is no room."""
-        if len(self._ready) >= _BUFFER:
-            return False
-        self._ready.append(report)
-        if self._reader_waits:  # an event is not for free, and most reports find it set
-            self._reader_waits = False
-            self._arrived.set()
-        return True
-
-    async def put(self, report: Report) -> None:
-        """Hand a report over; where this is cancelled while it waits, it was not handed over."""
-        while not self.offer(report):
-            if self._taken.is_set():
-                self._taken = anyio.Event()
-            await self._taken.wait()
-
-    async def get(self) -> Report | None:
-        """Take the next report, or None at the end."""
-        while not self._ready:
-            if self._closed:
-                return None
-            self._arrived = anyio.Event()
-            self._reader_waits = True
-            await self._arrived.wait()
-        if len(self._ready) >= _BUFFER:
-            self._taken.set()
-        return self._ready.popleft()
-
-    def close(self) -> None:
-        """Let the reader end once everything has been taken."""
-        self._closed = True
-        self._arrived.set()
-
-
-class Reports:
-    """The reports of a run, as they come: an asynchronous iterator, one per account."""
-
-    def __init__(self, queue: _Queue, stop: Callable[[Failure], None]) -> None:
-        self._queue = queue
-        self._stop = stop
-
-    def stop(self, failure: Failure) -> None:
-        """End the run: what is in flight is cut, every account left gets ``failure``."""
-        self._stop(failure)
-
-    def __aiter__(self) -> Reports:
-        return self
-
-    async def __anext__(self) -> Report:
-        report = await self._queue.get()
-        if report is None:
-            raise StopAsyncIteration
-        return report
 
 
 @asynccontextmanager
@@ -120,7 +52,7 @@ async def fan_out(
     goes on, a line at a time; ``renewals`` renew expired logins, where that was asked for.
     """
     raised: Exception | None = None
-    queue = _Queue()
+    queue = Queue()
     pace = None if settings.rate is None else Pace(settings.rate)
     run = _Run(
         source,
@@ -151,7 +83,7 @@ class _Run:
         attempts: Attempts,
         settings: Settings,
         *,
-        queue: _Queue,
+        queue: Queue,
         note: Callable[[str], None] | None,
     ) -> None:
         self._source = source

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from poller.core.model import Report
-    from poller.scheduler import Reports
+    from poller.reports import Reports
     from poller.simulator.server import Simulator
 
 ROOT = Path(__file__).parents[1]

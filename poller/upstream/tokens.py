@@ -117,7 +117,8 @@ class TokenEndpoint:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
-        # As in client.py. A POST is not repeated by the library anyway: this says it twice.
+        # The library repeats some requests by itself when a connection drops, uncounted. Not a
+        # POST; and there is no public switch: this says it twice.
         session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         return session
 

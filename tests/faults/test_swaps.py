@@ -17,7 +17,7 @@ from tests.faults import swaps
 if TYPE_CHECKING:
     from poller.core.faults import Fault
     from poller.core.model import Credential, Response
-    from poller.scheduler import Reports
+    from poller.reports import Reports
 
 _ACCOUNTS = 2_000
 
