@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import warnings
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import ClientRequest
@@ -15,11 +16,14 @@ from yarl import URL
 from poller.core.faults import Fault, Trouble
 from poller.core.model import Credential, Response, Secret
 from poller.settings import Settings
+from poller.simulator.server import serve
 from poller.upstream.client import open_client
-from poller.upstream.exchange import Exchange, Pool
+from poller.upstream.exchange import READ_BYTES, Exchange, Pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from tests.conftest import Certificates
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +159,23 @@ async def test_what_came_unasked_meanwhile_makes_a_connection_unfit() -> None:
             connection = pool.kept()
 
         assert (await exchanged(pool))[2] is False
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_answers_are_not_read_into_more_than_they_need(
+    certificates: Certificates, tls: bool
+) -> None:
+    upstream = serve(ssl_context=certificates.server if tls else None)
+    trust = ssl.create_default_context(cafile=certificates.ca_file)
+    async with upstream as simulator:
+        where = ClientRequest("GET", URL(simulator.url), loop=asyncio.get_running_loop())
+        async with Pool(where, ssl_context=trust) as pool:
+            connection = await pool.new()
+            transport: Any = connection.transport
+            reader = transport._ssl_protocol if tls else transport
+            assert type(reader).max_size > READ_BYTES
+            assert reader.max_size == READ_BYTES
+            connection.close()
 
 
 # What a client sends
