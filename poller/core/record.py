@@ -180,8 +180,10 @@ def utc(at: int | None) -> str | None:
 
 def _milliseconds(at: float) -> str | None:
     try:
-        seconds, microseconds = divmod(round(at * 1e6), 1_000_000)
-        return f"{_clock(seconds)}.{microseconds // 1000:03d}Z"
+        seconds = int(at // 1)
+        # The fraction alone: a time after 2255 has no room for microseconds in a float.
+        carry, microseconds = divmod(round((at - seconds) * 1e6), 1_000_000)
+        return f"{_clock(seconds + carry)}.{microseconds // 1000:03d}Z"
     except (ValueError, OverflowError):
         return None
 
