@@ -21,7 +21,7 @@ def entry() -> NoReturn:
         code = 130
     except Exception as error:  # noqa: BLE001 - a sentence, never a traceback
         code = _could_not_start(error)
-    # Nothing is buffered, and to take the interpreter apart costs as much again as the help.
+    # Nothing is buffered, and to take the interpreter apart costs as much as the help itself.
     os._exit(code)
 
 

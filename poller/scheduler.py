@@ -259,16 +259,18 @@ class _Run:
                 self._slots.release()
         self._answers += 1
         if isinstance(outcome, Failure):
-            self._budget.failed_proofs += poll.attempts - before - 1
+            self._budget.failed_proofs += max(0, poll.attempts - before - 1)
             self._heed(poll, outcome)
         return outcome
 
     async def _proven(self, poll: Poll, outcome: Outcome) -> Outcome:
+        before = poll.attempts
         try:
             proven = await self._attempts.prove(poll, outcome)
         finally:
             self._slots.release()
-        self._budget.failed_proofs += isinstance(proven, Failure)
+        if isinstance(proven, Failure):
+            self._budget.failed_proofs += poll.attempts - before
         return proven
 
     async def _finish(self, poll: Poll, outcome: Outcome) -> None:

@@ -84,7 +84,7 @@ def test_the_systems_certificates_are_read_where_they_are_used_and_not_before(
     given = {} if bundle is None else {"SSL_CERT_FILE": certificates.ca_file}
     unread, is_used, left = said_by(code, **given).split()
     assert (unread, left) == ("0", given.get("SSL_CERT_FILE", "None"))
-    assert is_used == "True"
+    assert is_used == "True" or not given  # a bare machine may have no certificates at all
 
 
 # Parsing

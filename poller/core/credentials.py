@@ -13,7 +13,7 @@ import orjson
 
 from poller.core.claims import Claims, first_text, mapping, read_claims, text
 from poller.core.model import Credential, Failure, FailureKind, Secret
-from poller.core.text import printable
+from poller.core.text import is_visible, printable
 from poller.core.value import value
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ _CODEX_BESIDE = frozenset({"tokens", "auth_mode", "last_refresh", "lastRefreshAt
 _CODEX_KEYS = _CODEX_BESIDE - {"tokens"} | {"OPENAI_API_KEY"}
 _API_KEY = ("OPENAI_API_KEY", "api_key", "apiKey", "key")
 _OURS = frozenset({"codex", "openai", "openai-codex", "chatgpt", "oauth"})
-_VISIBLE_ASCII = bytes(range(0x21, 0x7F))
 _BOM = b"\xef\xbb\xbf"
 
 _LOG_IN = "log in with `codex login` and copy ~/.codex/auth.json here"
@@ -360,7 +359,7 @@ def _unusable(what: str, value: str) -> Failure | None:
     """Say what keeps a token or id out of a header: its length, or what is in it."""
     if len(value) > TOKEN_LENGTH_CAP:
         wrong = f"is longer than {TOKEN_LENGTH_CAP} characters"
-    elif _is_visible(value):
+    elif is_visible(value):
         return None
     else:
         wrong = "holds a blank, a line break or another character that none can have"
@@ -369,13 +368,6 @@ def _unusable(what: str, value: str) -> Failure | None:
         f"the {what} {wrong}",
         "copy the auth file again, whole and unedited, or log in again with `codex login`",
     )
-
-
-def _is_visible(value: str) -> bool:
-    # What JSON need not escape is ASCII without controls; a tenth of what looking at each costs.
-    if len(orjson.dumps(value)) == len(value) + 2:
-        return " " not in value and "\x7f" not in value
-    return not value.encode().translate(None, _VISIBLE_ASCII)
 
 
 def _not_ours(document: Mapping[str, object]) -> Failure:

@@ -45,6 +45,10 @@ def worth_retrying(failure: Failure, *, attempts: int, retries: int) -> bool:
             assert_never(failure.retry)
 
 
+_FEW = 100
+"""Requests that nobody counts: what many accounts together take beyond is worth a rule."""
+
+
 @dataclass(slots=True)
 class RetryBudget:
     """Retries of the whole run: 20, and a quarter of the accounts started.
@@ -57,6 +61,7 @@ class RetryBudget:
     started: int = 0
     retries: int = 0
     failed_proofs: int = 0
+    """Requests beside the retries after which their account still failed."""
 
     def take(self, *, again: bool = False, instead_of_proof: bool = False) -> bool:
         """Spend one retry, of an account that was asked ``again`` already or not; False for none.
@@ -70,9 +75,6 @@ class RetryBudget:
             return False
         self.retries += 1
         return True
-
-
-_FEW = 100
 
 
 @dataclass(slots=True)

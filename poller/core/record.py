@@ -171,7 +171,7 @@ def _said(text: str | None, secrets: tuple[Secret, ...]) -> str | None:
 
 
 def utc(at: int | None) -> str | None:
-    """Return Unix seconds as a record tells a time; None where no calendar has it."""
+    """Return Unix seconds as a record tells a time: UTC, to the second; None beyond calendars."""
     try:
         return None if at is None else f"{_clock(int(at))}Z"
     except (ValueError, OverflowError):

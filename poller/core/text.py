@@ -10,6 +10,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+import orjson
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,6 +21,8 @@ PIECE = 12
 """Characters of a token in a row that count as a leak."""
 
 MASK = "***"
+
+_VISIBLE_ASCII = bytes(range(0x21, 0x7F))
 
 _TOKEN_SHAPED = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|\b(?:rt_|rt\.|sess-|sk-)[\w.-]{8,}")
 
@@ -36,6 +40,17 @@ def printable(text: str) -> str:
         char if char.isprintable() or unicodedata.category(char) == "Zs" else _spelled(char)
         for char in text
     )
+
+
+def is_visible(text: str) -> bool:
+    """Say whether all of it is ASCII that leaves ink; raises UnicodeEncodeError, TypeError.
+
+    Both for lone surrogates, which parsed JSON has none of.
+    """
+    # What JSON need not escape has no controls; a tenth of what looking at each one costs.
+    if len(orjson.dumps(text)) == len(text) + 2:
+        return " " not in text and "\x7f" not in text
+    return not text.encode().translate(None, _VISIBLE_ASCII)
 
 
 def _spelled(char: str) -> str:

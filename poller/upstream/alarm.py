@@ -35,13 +35,9 @@ class Alarm:
         task.uncancel()
         return True
 
-    def close(self) -> None:
-        """Ring no more."""
+    def _ring_at(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-
-    def _ring_at(self, at: float) -> None:
-        self.close()
         self._timer = self._loop.call_at(at, self._ring)
 
     def _ring(self) -> None:

@@ -45,7 +45,7 @@ class Client:
         self.keeps_connections = True
         self.clock_offset_s: float | None = None
         """How far this machine's clock is ahead of the first answer's ``Date``; None before."""
-        self.alarm = Alarm()
+        self._alarm = Alarm()
         self._pool = pool
         self._common = _common_head(where)
         self._address = f"{where.url.host}:{where.url.port}"
@@ -64,7 +64,7 @@ class Client:
         if task is None:
             raise RuntimeError("only a task can be cancelled")
         exchange = Exchange()
-        self.alarm.set(task, timeout_s)
+        self._alarm.set(task, timeout_s)
         try:
             fresh = fresh or not self.keeps_connections
             body = await exchange.body(self._pool, self._head(credential), fresh=fresh)
@@ -72,7 +72,7 @@ class Client:
                 return replace(body, reused=exchange.reused)
             return self._answer(exchange, body)
         except asyncio.CancelledError as error:
-            is_late = self.alarm.clear(task)
+            is_late = self._alarm.clear(task)
             if task.cancelling():
                 raise
             # Where it is not late it was not we: something the library waits for, such as the
@@ -84,7 +84,7 @@ class Client:
                 self._pool.close_kept()
             return fault
         finally:
-            self.alarm.clear(task)
+            self._alarm.clear(task)
             exchange.close()
 
     def _head(self, credential: Credential) -> bytes:
@@ -132,11 +132,7 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
     context = ssl_context(settings, settings.chatgpt_url, proxy=proxy)
     where = _where(settings, proxy=proxy)
     async with Pool(where, ssl_context=context) as pool:
-        client = Client(settings, pool=pool, where=where)
-        try:
-            yield client
-        finally:
-            client.alarm.close()
+        yield Client(settings, pool=pool, where=where)
 
 
 def _where(settings: Settings, *, proxy: str | None) -> ClientRequest:

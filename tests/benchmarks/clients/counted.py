@@ -20,14 +20,13 @@ counts: dict[str, int] = {}
 opened: dict[str, int] = {}
 
 
-def counting(owner: Any, name: str, counted_as: str) -> None:
+def counting(owner: Any, name: str, counted_as: str, *, of: type = object) -> None:
     """Have every call of ``owner.name`` counted."""
     original = getattr(owner, name)
     counts[counted_as] = 0
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        # Of what is spelled as JSON only records: of a token it is a way to look at it.
-        counts[counted_as] += not (name == "dumps" and isinstance(args[0], str))
+        counts[counted_as] += isinstance(args[0], of)
         return original(*args, **kwargs)
 
     setattr(owner, name, call)
@@ -52,7 +51,7 @@ def hook() -> None:
     counting(os, "read", "reads")
     counting(os, "write", "writes")
     counting(orjson, "loads", "json_loads")
-    counting(orjson, "dumps", "json_dumps")
+    counting(orjson, "dumps", "json_dumps", of=dict)  # a token is but looked at
     sys.addaudithook(note_event)
     os._exit = leave  # type: ignore[assignment]  # it does end the process
 
