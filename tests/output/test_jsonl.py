@@ -193,7 +193,7 @@ def test_a_file_size_limit_loses_results_and_says_so(tmp_path: Path) -> None:
     )
     with (tmp_path / "out").open("wb") as out:
         ended = subprocess.run(
-            [sys.executable, "-c", code], stdout=out, stderr=subprocess.PIPE, check=False
+            [sys.executable, "-B", "-c", code], stdout=out, stderr=subprocess.PIPE, check=False
         )
     assert b"file too large" in ended.stderr
 

@@ -119,7 +119,9 @@ async def test_a_full_quota_means_nothing_is_sent(tmp_path: Path, limit: int) ->
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     async with serve() as simulator:
-        told = await refresh(tmp_path, simulator, preexec_fn=limited, command=UNMEASURED)
+        # Python would cut off its compiled files too, and find them broken ever after.
+        env = {"PYTHONDONTWRITEBYTECODE": "1"}
+        told = await refresh(tmp_path, simulator, preexec_fn=limited, command=UNMEASURED, env=env)
         assert simulator.logins.requests == 0
         assert told.kinds == {"alice": "refresh_unsaved"}
         assert path.read_bytes() == before
