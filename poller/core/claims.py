@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from binascii import a2b_base64
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import orjson
 
+from poller.core.members import mapping, text
 from poller.core.value import value
 
 if TYPE_CHECKING:
@@ -60,26 +61,6 @@ def read_claims(token: str | None) -> Claims:
         is_openai=own is not None,
         is_foreign=own is None and _names_another_issuer(payload),
     )
-
-
-def mapping(value: object) -> Mapping[str, object] | None:
-    """Return a JSON object as it is, anything else as None."""
-    return cast("dict[str, object]", value) if isinstance(value, dict) else None
-
-
-def text(members: Mapping[str, object], key: str) -> str | None:
-    """Return a member that is a string and not empty."""
-    value = members.get(key)
-    return value if isinstance(value, str) and value else None
-
-
-def first_text(members: Mapping[str, object], keys: tuple[str, ...]) -> str | None:
-    """Return the first of ``keys`` whose value is a string that is not empty."""
-    for key in keys:
-        value = members.get(key)
-        if isinstance(value, str) and value:
-            return value
-    return None
 
 
 def _payload(token: str) -> Mapping[str, object] | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from poller.core.claims import Claims, first_text, mapping, read_claims, text
+from poller.core.claims import Claims, read_claims
+from poller.core.members import first_text, mapping, text
 from poller.core.model import Credential, Failure, FailureKind, Secret
 from poller.core.text import is_visible, printable
 from poller.core.value import value

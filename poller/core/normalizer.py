@@ -8,15 +8,24 @@ Only the keys that are needed are looked up.
 
 from __future__ import annotations
 
-import math
-import re
-from datetime import UTC, datetime
 from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
+from poller.core.members import (
+    EARLIEST_AT,
+    LATEST_AT,
+    amount_of,
+    mapping,
+    moment_of,
+    number_of,
+    plausible,
+    short_text,
+)
 from poller.core.model import Credits, Identity, Limit, SpendLimit, Usage, Window
-from poller.core.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
@@ -57,16 +66,6 @@ _LENGTHS = (("limit_window_seconds", 1), ("window_seconds", 1), ("window_minutes
 _LENGTH_LIMIT_S = 3650 * _DAY_S
 _PERCENTAGES = ("percent_left", "remaining_percent", "used_percent")
 _RESETS = ("reset_at", "resets_at", "reset_time_ms")
-_MILLISECONDS_FROM = 1e11
-"""A time above this is in milliseconds; as seconds it would lie in the year 5138."""
-_EARLIEST_AT, _LATEST_AT = 1_577_836_800, 4_133_980_799
-"""2020-01-01 to 2100-12-31; a reset outside is unknown."""
-
-_TEXT_LENGTH = 200
-_NUMBER_LENGTH = 40
-"""Characters of a number; what is longer is nonsense, and would cost time to read."""
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_AMOUNT = re.compile(r"(-?)(?:[$€£¥] ?)?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?")
 _COUNT_LIMIT = 1 << 53
 """Above it a JSON number is not exact."""
 
@@ -82,11 +81,11 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
     root = cast("dict[str, object]", payload)
     container = _container(root) or {}
     windows = _windows(container, observed_at)
-    control = _object(root.get("spend_control")) or {}
+    control = mapping(root.get("spend_control")) or {}
     spend_limit = _spend_limit((control, container, root), observed_at)
     verdict = _verdict(root, container, windows, (control, spend_limit))
     return Usage(
-        plan=_text(root.get("plan_type")),
+        plan=short_text(root.get("plan_type")),
         usable=verdict.usable,
         limited_by=verdict.limited_by,
         usable_at=verdict.usable_at,
@@ -96,7 +95,9 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
         spend_limit=spend_limit,
         reset_credits=_reset_credits(root.get("rate_limit_reset_credits")),
         identity=Identity(
-            _text(root.get("user_id")), _text(root.get("account_id")), _text(root.get("email"))
+            short_text(root.get("user_id")),
+            short_text(root.get("account_id")),
+            short_text(root.get("email")),
         ),
     )
 
@@ -104,7 +105,7 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
 # Windows
 
 
-def _container(of: dict[str, object]) -> dict[str, object] | None:
+def _container(of: Mapping[str, object]) -> Mapping[str, object] | None:
     for key in _CONTAINERS:
         found = of.get(key)
         if isinstance(found, dict):
@@ -112,7 +113,7 @@ def _container(of: dict[str, object]) -> dict[str, object] | None:
     return None
 
 
-def _windows(container: dict[str, object], observed_at: float) -> tuple[Window, ...]:
+def _windows(container: Mapping[str, object], observed_at: float) -> tuple[Window, ...]:
     """Return the windows, shortest first; names that come again are numbered in slot order."""
     slots = [slot for slot in container if slot in _SLOTS]
     if len(slots) > 1:
@@ -145,7 +146,7 @@ def _window(value: object, slot_s: int, observed_at: float) -> Window | None:
     if not isinstance(value, dict):
         return None
     figures = cast("dict[str, object]", value)
-    inner = _object(figures["primary_window"]) if "primary_window" in figures else None
+    inner = mapping(figures["primary_window"]) if "primary_window" in figures else None
     if inner is not None:
         window = _window_of(inner, slot_s, observed_at)
         if window is not None:
@@ -153,7 +154,7 @@ def _window(value: object, slot_s: int, observed_at: float) -> Window | None:
     return _window_of(figures, slot_s, observed_at)
 
 
-def _window_of(figures: dict[str, object], slot_s: int, observed_at: float) -> Window | None:
+def _window_of(figures: Mapping[str, object], slot_s: int, observed_at: float) -> Window | None:
     # The way the upstream mostly writes them comes first, without a call: twice as fast.
     window_s = figures.get("limit_window_seconds")
     if type(window_s) is not int or not 0 <= window_s <= _LENGTH_LIMIT_S:
@@ -162,7 +163,7 @@ def _window_of(figures: dict[str, object], slot_s: int, observed_at: float) -> W
         return None
     remaining_percent = _remaining_percent(figures)
     resets_at = figures.get("reset_at")
-    if type(resets_at) is not int or not _EARLIEST_AT <= resets_at <= _LATEST_AT:
+    if type(resets_at) is not int or not EARLIEST_AT <= resets_at <= LATEST_AT:
         resets_at = _resets_at(figures, observed_at)
     if window_s is None and remaining_percent is None and resets_at is None:
         return None
@@ -179,21 +180,21 @@ def _name(window_s: int) -> str:
     return f"{window_s // unit_s}{unit}"
 
 
-def _window_s(figures: dict[str, object]) -> int | None:
+def _window_s(figures: Mapping[str, object]) -> int | None:
     for key, unit_s in _LENGTHS:
         value = figures.get(key)
-        number = None if value is None else _number(value)
+        number = None if value is None else number_of(value)
         if number is not None and 0 <= number * unit_s <= _LENGTH_LIMIT_S:
             return round(number * unit_s)
     return None
 
 
-def _remaining_percent(figures: dict[str, object]) -> float | None:
+def _remaining_percent(figures: Mapping[str, object]) -> float | None:
     for key in _PERCENTAGES:
         value = figures.get(key)
         if type(value) is int and 0 <= value <= 100:
             return float(100 - value if key == "used_percent" else value)
-        number = None if value is None else _number(value)
+        number = None if value is None else number_of(value)
         if number is None:
             continue
         left = 100 - number if key == "used_percent" else number
@@ -202,32 +203,14 @@ def _remaining_percent(figures: dict[str, object]) -> float | None:
     return None
 
 
-def _resets_at(figures: dict[str, object], observed_at: float) -> int | None:
+def _resets_at(figures: Mapping[str, object], observed_at: float) -> int | None:
     for key in _RESETS:
         value = figures.get(key)
-        resets_at = None if value is None else _moment(value)
+        resets_at = None if value is None else moment_of(value)
         if resets_at is not None:
             return resets_at
-    after_s = _number(figures.get("reset_after_seconds"))
-    return None if after_s is None or after_s < 0 else _plausible(observed_at + after_s)
-
-
-def _moment(value: object) -> int | None:
-    """Return Unix seconds of a number of seconds or milliseconds, or of ISO 8601 text."""
-    number = _number(value)
-    if number is not None:
-        return _plausible(number / 1000 if number > _MILLISECONDS_FROM else number)
-    if not isinstance(value, str) or len(value) > _NUMBER_LENGTH:
-        return None
-    try:
-        moment = datetime.fromisoformat(value.strip().upper())
-        return _plausible((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
-        return None
-
-
-def _plausible(at: float) -> int | None:
-    return round(at) if _EARLIEST_AT <= at <= _LATEST_AT else None
+    after_s = number_of(figures.get("reset_after_seconds"))
+    return None if after_s is None or after_s < 0 else plausible(observed_at + after_s)
 
 
 # Blocked or not
@@ -243,10 +226,10 @@ _FREE, _UNKNOWN = _Verdict(usable=True), _Verdict(usable=None)
 
 
 def _verdict(
-    root: dict[str, object],
-    container: dict[str, object],
+    root: Mapping[str, object],
+    container: Mapping[str, object],
     windows: tuple[Window, ...],
-    spending: tuple[dict[str, object], SpendLimit | None],
+    spending: tuple[Mapping[str, object], SpendLimit | None],
 ) -> _Verdict:
     control, spend_limit = spending
     spent = control.get("reached") is True
@@ -266,7 +249,7 @@ def _verdict(
     return _Verdict(usable, _limited_by(exhausted, reason, spent=spent), usable_at)
 
 
-def _usable(container: dict[str, object], windows: tuple[Window, ...]) -> bool | None:
+def _usable(container: Mapping[str, object], windows: tuple[Window, ...]) -> bool | None:
     """Say what a limit alone tells: its own word, else whether its windows have anything left.
 
     100 % used and allowed happens (running on credits), and so does 98 % and blocked.
@@ -284,10 +267,10 @@ def _reason(value: object) -> str | None:
     """Return why the upstream says it blocks; None where it says nothing."""
     if not value:
         return None
-    stated = _object(value)
+    stated = mapping(value)
     if stated is not None:
-        return _text(stated.get("type")) or "unknown"
-    return _text(value)
+        return short_text(stated.get("type")) or "unknown"
+    return short_text(value)
 
 
 def _limited_by(exhausted: list[Window], reason: str | None, *, spent: bool) -> str:
@@ -299,19 +282,19 @@ def _limited_by(exhausted: list[Window], reason: str | None, *, spent: bool) -> 
 # Beside the account's own limit
 
 
-def _extra_limits(root: dict[str, object], observed_at: float) -> tuple[Limit, ...]:
+def _extra_limits(root: Mapping[str, object], observed_at: float) -> tuple[Limit, ...]:
     additional = root.get("additional_rate_limits")
-    review = _object(root.get("code_review_rate_limit"))
+    review = mapping(root.get("code_review_rate_limit"))
     if not additional and review is None:
         return ()
     limits: list[Limit] = []
     if isinstance(additional, list):
         for value in cast("list[object]", additional):
-            member = _object(value)
+            member = mapping(value)
             if member is not None:
                 name, feature = (
-                    _text(member.get("limit_name")),
-                    _text(member.get("metered_feature")),
+                    short_text(member.get("limit_name")),
+                    short_text(member.get("metered_feature")),
                 )
                 limits.append(_limit(name, feature, _container(member), observed_at))
     if review is not None:
@@ -320,7 +303,10 @@ def _extra_limits(root: dict[str, object], observed_at: float) -> tuple[Limit, .
 
 
 def _limit(
-    name: str | None, feature: str | None, container: dict[str, object] | None, observed_at: float
+    name: str | None,
+    feature: str | None,
+    container: Mapping[str, object] | None,
+    observed_at: float,
 ) -> Limit:
     if container is None:
         return Limit(name, feature, None, ())
@@ -329,27 +315,27 @@ def _limit(
 
 
 def _credits(value: object) -> Credits | None:
-    bought = _object(value)
+    bought = mapping(value)
     if bought is None:
         return None
     has_credits, unlimited = bought.get("has_credits"), bought.get("unlimited")
     return Credits(
         has_credits if isinstance(has_credits, bool) else None,
         unlimited if isinstance(unlimited, bool) else None,
-        _amount(bought.get("balance")),
+        amount_of(bought.get("balance")),
     )
 
 
-def _spend_limit(places: tuple[dict[str, object], ...], observed_at: float) -> SpendLimit | None:
+def _spend_limit(places: tuple[Mapping[str, object], ...], observed_at: float) -> SpendLimit | None:
     """Return the first spend limit that holds a figure; nothing is derived but the percentage."""
     for place in places:
-        stated = _object(place.get("individual_limit")) if "individual_limit" in place else None
+        stated = mapping(place.get("individual_limit")) if "individual_limit" in place else None
         if stated is None:
             continue
         limit = SpendLimit(
-            _amount(stated.get("limit")),
-            _amount(stated.get("used")),
-            _amount(stated.get("remaining")),
+            amount_of(stated.get("limit")),
+            amount_of(stated.get("used")),
+            amount_of(stated.get("remaining")),
             _remaining_percent(stated),
             _resets_at(stated, observed_at),
         )
@@ -359,62 +345,11 @@ def _spend_limit(places: tuple[dict[str, object], ...], observed_at: float) -> S
 
 
 def _reset_credits(value: object) -> int | None:
-    stated = _object(value)
+    stated = mapping(value)
     said = None if stated is None else stated.get("available_count")
     if type(said) is int and 0 <= said < _COUNT_LIMIT:
         return said
-    count = _number(said)
+    count = number_of(said)
     if count is None or not 0 <= count < _COUNT_LIMIT or not count.is_integer():
         return None
     return int(count)
-
-
-# Values
-
-
-def _object(value: object) -> dict[str, object] | None:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else None
-
-
-def _text(value: object) -> str | None:
-    if not isinstance(value, str) or not value:
-        return None
-    if len(value) <= _TEXT_LENGTH and value.isprintable():
-        return value
-    return printable(value[:_TEXT_LENGTH])[:_TEXT_LENGTH]
-
-
-def _number(value: object) -> float | None:
-    """Return a finite number that came as one or as plain ASCII text; a bool is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            return None
-    if isinstance(value, str):  # float() alone would take 1_0, inf and digits of other scripts
-        plain = len(value) <= _NUMBER_LENGTH and _NUMBER.fullmatch(value.strip())
-        value = float(value) if plain else None
-    return value if isinstance(value, float) and math.isfinite(value) else None
-
-
-def _amount(value: object) -> str | None:
-    """Return a sum as a decimal string: no currency sign, separators or exponent."""
-    if isinstance(value, str) and len(value) <= _NUMBER_LENGTH:
-        if value.isascii() and value.isdigit():
-            return value
-        match = _AMOUNT.fullmatch(value.strip())
-        if match is not None:
-            sign, whole, part = match.groups(default="")
-            return f"{sign}{whole.replace(',', '')}{part}"
-    number = _number(value)
-    if number is None:
-        return None
-    digits = str(value) if isinstance(value, int) else _digits(number)
-    return digits if len(digits) <= _NUMBER_LENGTH else None
-
-
-def _digits(number: float) -> str:
-    digits = repr(number)
-    if "e" in digits:
-        digits = f"{number:.20f}"
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits

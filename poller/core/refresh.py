@@ -14,8 +14,9 @@ import orjson
 
 from poller.core import answers
 from poller.core.answers import machine_code
-from poller.core.claims import mapping, read_claims, text
+from poller.core.claims import read_claims
 from poller.core.faults import Fault, fault_failure
+from poller.core.members import mapping, text
 from poller.core.model import Credential, Failure, FailureKind, Response, Retry, Secret
 from poller.core.value import value
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import orjson
 
-from poller.core.claims import first_text, mapping
 from poller.core.credentials import ACCESS_KEYS, ID_KEYS, REFRESH_KEYS, token_places
+from poller.core.members import first_text, mapping
 from poller.core.value import value
 
 if TYPE_CHECKING:

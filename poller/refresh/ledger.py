@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
-from poller.core.claims import text
+from poller.core.members import text
 from poller.refresh.locks import Lock, lock
 
 if TYPE_CHECKING:
