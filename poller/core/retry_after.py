@@ -19,6 +19,8 @@ def retry_after(response: Response, *, now: float) -> float | None:
     ``now`` (Unix seconds) stands in where there is none. Zero and the past ask nothing.
     """
     said = (response.header("retry-after") or "").strip()
+    if not said:
+        return None
     if said.isascii() and said.isdigit():
         seconds = float(said) if len(said) <= _DIGITS else 0.0
     else:
