@@ -62,7 +62,7 @@ readme: picture ## renew what the READMEs quote: the picture, the help
 	@$(BIN)/python -m tests.readme.quoting
 
 lock: ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.11 \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-strip-extras --python-version 3.11 \
 	  --custom-compile-command 'make lock' --group dev -o requirements.lock pyproject.toml
 
 .PHONY: help setup demo test faults check fuzz bench bench-instructions format lock picture readme
