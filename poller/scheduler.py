@@ -21,7 +21,14 @@ from anyio.lowlevel import checkpoint
 from poller.attempts import Attempts, Poll
 from poller.core.faults import internal, unexpected
 from poller.core.model import Failure, FailureKind, Retry
-from poller.core.policy import FIRST_STARTS, Breaker, Pace, Pause, RetryBudget
+from poller.core.policy import (
+    FIRST_STARTS,
+    PAUSE_SHARES,
+    Breaker,
+    Pace,
+    Pause,
+    RetryBudget,
+)
 from poller.reports import Queue, Reports
 from poller.upstream.retry import persist
 
@@ -100,7 +107,7 @@ class _Run:
         self._troubles = 0
         self._answers = 0
         self._budget = RetryBudget()
-        self._pause = Pause()
+        self._pauses = {retry: Pause(share) for retry, share in PAUSE_SHARES.items()}
         self._breaker = Breaker(settings.patience_s)
         self._breaker_moved = anyio.Event()
         self._gate_shut = False  # so that the good path asks one thing before it starts
@@ -282,7 +289,8 @@ class _Run:
     async def _admitted(self) -> bool:
         """Wait while the upstream has asked for a pause, or looks dead; False once given up."""
         while self._left_over is None:
-            wait_s = self._pause.left_s(now=time.monotonic())
+            now = time.monotonic()
+            wait_s = max(pause.left_s(now=now) for pause in self._pauses.values())
             if wait_s > 0:
                 await anyio.sleep(wait_s)
             elif self._breaker.is_open:
@@ -298,7 +306,8 @@ class _Run:
             attempt = f"attempt {poll.attempts}"
             self._note(f"{poll.account.label}: {attempt}: {outcome.kind}: {outcome.message}")
         if outcome.retry_after_s is not None:
-            self._pause.note(outcome.retry_after_s, now=time.monotonic(), answers=self._answers)
+            pause = self._pauses[outcome.retry]
+            pause.note(outcome.retry_after_s, now=time.monotonic(), answers=self._answers)
             self._gate_shut = True
 
     def _costs_its_slot(self, outcome: Failure) -> bool:

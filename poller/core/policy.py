@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import assert_never
 
 from poller.core.model import Failure, FailureKind, Retry
@@ -92,15 +93,25 @@ class Pace:
         return at - now
 
 
+PAUSE_SHARES = MappingProxyType({Retry.THROTTLED: 1 / 20, Retry.TRANSIENT: 1 / 3})
+"""Which share of the answers has to ask for a wait before all wait, by what the failure is.
+
+Told that it asks too often (429), a run holds back soon. Of an upstream in trouble (503) it takes
+more: with one answer in twenty so, a run would otherwise stand still most of the time.
+"""
+
+
 @dataclass(slots=True)
 class Pause:
     """Stops all starts when the upstream asks several accounts at once to wait.
 
-    Three Retry-After within ten seconds pause until the last of their times, where they
-    are a third of what was answered meanwhile: one account in twenty that is told to wait
-    is that account's wait, and would otherwise stop the others all the time.
+    Three Retry-After within ten seconds pause until the last of their times, where they are
+    such a ``share`` of what was answered meanwhile: of thousands that are asked, the few
+    that are told to wait are told so for themselves.
     """
 
+    share: float
+    """Of the answers; see ``PAUSE_SHARES``."""
     _asked: deque[tuple[float, float, int]] = field(default_factory=lambda: deque(maxlen=256))
     """When, until when, and how many answers there had been."""
     _until: float = 0.0
@@ -113,7 +124,7 @@ class Pause:
         while now - self._asked[0][0] > PAUSE_WINDOW_S:
             self._asked.popleft()
         count, meanwhile = len(self._asked), answers - self._asked[0][2] + 1
-        if count >= 3 and count * 3 >= meanwhile:
+        if count >= 3 and count >= meanwhile * self.share:
             self._until = max(self._until, *(until for _, until, _ in self._asked))
 
     def left_s(self, *, now: float) -> float:

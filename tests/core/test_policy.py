@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from poller.core.model import Failure, FailureKind, Retry
 from poller.core.policy import (
     OPENS_AFTER,
+    PAUSE_SHARES,
     Breaker,
     Pace,
     Pause,
@@ -90,7 +91,7 @@ def test_a_pace_spreads_starts_evenly_and_saves_nothing_up() -> None:
 
 
 def test_three_retry_afters_within_ten_seconds_pause_until_the_last_of_their_times() -> None:
-    pause = Pause()
+    pause = Pause(share=1 / 3)
     pause.note(20.0, now=100.0)
     pause.note(5.0, now=101.0)
 
@@ -106,18 +107,28 @@ def test_three_retry_afters_within_ten_seconds_pause_until_the_last_of_their_tim
     "asked", [[(0, 2), (5, 2), (10.5, 2)], [(0, 31), (1, 31), (2, 31)], [(0, 31), (1, 5), (2, 5)]]
 )
 def test_spread_out_or_endless_retry_afters_do_not_pause(asked: list[tuple[float, float]]) -> None:
-    pause = Pause()
+    pause = Pause(share=1 / 3)
     for now, wait_s in asked:
         pause.note(wait_s, now=now)
 
     assert pause.left_s(now=asked[-1][0]) == 0
 
 
-@pytest.mark.parametrize(("answers_between", "pauses"), [(3, True), (4, False), (30, False)])
+@pytest.mark.parametrize(
+    ("why", "answers_between", "pauses"),
+    [
+        (Retry.TRANSIENT, 3, True),
+        (Retry.TRANSIENT, 4, False),
+        (Retry.TRANSIENT, 30, False),
+        (Retry.THROTTLED, 4, True),
+        (Retry.THROTTLED, 28, True),
+        (Retry.THROTTLED, 30, False),
+    ],
+)
 def test_a_few_retry_afters_among_many_answers_do_not_pause(
-    answers_between: int, pauses: bool
+    why: Retry, answers_between: int, pauses: bool
 ) -> None:
-    pause = Pause()
+    pause = Pause(PAUSE_SHARES[why])
     for count in range(3):
         pause.note(5.0, now=100.0, answers=count * (1 + answers_between))
 
