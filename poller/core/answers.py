@@ -7,7 +7,7 @@ and codes are those seen at the usage endpoint.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import NoReturn, cast
 
 import orjson
 
@@ -18,6 +18,8 @@ from poller.core.text import printable
 
 BODY_LIMIT = 1 << 20
 """Bytes of an answer that are read at most, after decompression; real ones have 1-2 kB."""
+_BOM = b"\xef\xbb\xbf"
+_INT_DIGITS = 19
 
 
 def read(response: Response, *, observed_at: float) -> Usage | Failure:
@@ -32,13 +34,41 @@ def read(response: Response, *, observed_at: float) -> Usage | Failure:
 
 def _usage(response: Response, observed_at: float) -> Usage | Failure:
     try:
-        payload: object = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
+        payload = _parsed(response.body)
+    except ValueError:
         return _not_json(response.body)
     usage = normalize(payload, observed_at=observed_at)
     if usage is None:
         return invalid("the upstream answered JSON that is not an object", Retry.NEVER)
     return usage
+
+
+def _parsed(body: bytes) -> object:
+    """Return what JSON says; raises ValueError for what is none, or is nested too deeply.
+
+    What is sound JSON but more than orjson takes (half an emoji where a text was cut, a number
+    beyond all floats) is read with the standard library: an odd field must not cost the others.
+    """
+    try:
+        parsed: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        import json  # 5 ms that hardly any run needs
+
+        text = body.removeprefix(_BOM).decode()
+        try:
+            parsed = json.loads(text, parse_int=_whole_number, parse_constant=_no_number)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+    return parsed
+
+
+def _whole_number(digits: str) -> int | float:
+    """Beyond 64 bits it is a float, as it is to orjson; int() refuses thousands of digits."""
+    return int(digits) if len(digits) < _INT_DIGITS else float(digits)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _not_json(body: bytes) -> Failure:
@@ -231,8 +261,8 @@ def machine_code(body: bytes) -> str | None:
     that order; printable, at most 64 characters, without blanks (a sentence is no code).
     """
     try:
-        payload = _members(orjson.loads(body))
-    except orjson.JSONDecodeError:
+        payload = _members(_parsed(body))
+    except ValueError:
         return None
     error, detail = payload.get("error"), payload.get("detail")
     found = (

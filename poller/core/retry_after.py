@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,12 @@ def retry_after(response: Response, *, now: float) -> float | None:
 
 
 def http_date(text: str) -> float | None:
-    """Return the Unix seconds of an HTTP date; None where it is none."""
+    """Return the Unix seconds of an HTTP date, in any of its three forms; None where it is none.
+
+    All are in UTC by definition (RFC 9110, section 5.6.7), also where they name no zone.
+    """
     try:
-        return parsedate_to_datetime(text).timestamp()
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -180,6 +180,12 @@ def _wrong_types(ask: Ask) -> Play:
     return Play((ask.says({**ask.payload, **wrong}),))
 
 
+def _odd_json(ask: Ask) -> Play:
+    """Send JSON that is sound, but more than many a parser takes: a mark, halves, huge numbers."""
+    odd = b',"cut":"\\ud83d","huge":1e999,"endless":%s}' % (b"9" * 5_000)
+    return Play((ask.answer(200, b"\xef\xbb\xbf" + ask.body[:-1] + odd),))
+
+
 def _marks(ask: Ask) -> Play:
     """Put control characters, ANSI and bidi marks wherever text can stand but the ids."""
     limit = ask.payload["rate_limit"]
@@ -249,6 +255,7 @@ FAULTS: Mapping[str, Callable[[Ask], Play]] = MappingProxyType(
         "deep": _body(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
         "not-utf8": _body(b'{"plan_type": "\xff\xfe"}'),
         "wrong-types": _wrong_types,
+        "odd-json": _odd_json,
         "marks": _marks,
         "big": _big,
         "endless": _endless_body,

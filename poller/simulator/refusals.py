@@ -36,13 +36,16 @@ def refusal(ask: Ask, status: int) -> Play:
     """Answer with ``status``; the argument says what goes with it.
 
     Nothing: JSON without a code (402 and 429 have their usual one). ``empty``, ``html``,
-    ``text``: such a body. ``after-…``: see ``retry_after``. Of a redirect: its target.
-    Anything else: a machine code, in ``error.code`` or where ``PLACE=CODE`` puts it.
+    ``text``: such a body; ``unreadable``: one in an encoding nobody knows. ``after-…``: see
+    ``retry_after``. Of a redirect: its target. Anything else: a machine code, in
+    ``error.code`` or where ``PLACE=CODE`` puts it.
     """
     if status in _REDIRECTS:
         return _redirect(ask, status)
     wait = ask.arg.removeprefix("after-") if ask.arg.startswith("after-") else None
     extra = b"" if wait is None else b"Retry-After: %s\r\n" % _wait(ask, wait)
+    if ask.arg == "unreadable":
+        extra = b"Content-Encoding: x-made-up\r\n"
     content_type, body = _body(status, "" if wait is not None else ask.arg)
     return Play((ask.answer(status, body, content_type=content_type, extra=extra),))
 
@@ -80,6 +83,8 @@ def _body(status: int, kind: str) -> tuple[bytes, bytes]:
             return HTML, _PAGE % (status, b"<h1>cloudflare</h1>")
         case "text":
             return b"text/plain", b"no"
+        case "unreadable":
+            return HTML, b"\x1f\x9d no browser reads this"
         case _ if status in _BODILESS:
             return JSON, b""
         case _:

@@ -137,7 +137,8 @@ class Exchange:
         """Connect, send ``head``, and return the answer's whole body, decompressed.
 
         With ``fresh`` the connection is a new one, and not kept. A body that is too large or
-        cannot be decompressed is a Fault. Raises whatever the library raises.
+        cannot be decompressed is a Fault; one of a refusal that cannot is as good as none.
+        Raises whatever the library raises.
         """
         connection = None if fresh else pool.kept()
         self.reused = connection is not None
@@ -159,7 +160,11 @@ class Exchange:
         if len(body) > BODY_LIMIT:
             return Fault(Trouble.TOO_LARGE, status=message.code, answered=True)
         encoding = message.headers.get("Content-Encoding")
-        return body if encoding is None else _plain(body, encoding, status=message.code)
+        if encoding is None:
+            return body
+        plain = _plain(body, encoding, status=message.code)
+        unread = isinstance(plain, Fault) and plain.trouble is Trouble.BAD_ENCODING
+        return b"" if unread and message.code != 200 else plain  # its status says what it means
 
     def close(self) -> None:
         """Close the connection, unless it went back whole."""

@@ -139,6 +139,34 @@ def test_an_object_gives_usage() -> None:
     assert outcome.plan == "plus"
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'"email": "cut \\ud83d"',
+        b'"limit": 1e999',
+        b'"limit": -1e999',
+        b'"limit": %s' % (b"9" * 5_000),
+        b'"limit": 99999999999999999999',
+    ],
+)
+def test_sound_json_is_read_however_odd_a_field_is(odd: bytes) -> None:
+    body = b'{"plan_type": "plus", %s, "rate_limit_reset_credits": {"available_count": 3}}' % odd
+    outcome = read(answer(200, body), observed_at=NOW)
+
+    assert isinstance(outcome, Usage)
+    assert (outcome.plan, outcome.reset_credits) == ("plus", 3)
+    assert outcome.identity.email in (None, "cut \\ud83d")
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert isinstance(read(answer(200, b'\xef\xbb\xbf{"a": 1}'), observed_at=NOW), Usage)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"01", b"1.", b"1e", b"0x1"])
+def test_what_is_no_number_is_no_json(number: bytes) -> None:
+    assert refused(answer(200, b'{"a": %s, "b": 1e999}' % number)).kind == K.INVALID_RESPONSE
+
+
 def test_retry_after_is_heard_and_said() -> None:
     failure = refused(answer(429, retry_after="120"))
 

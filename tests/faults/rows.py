@@ -91,6 +91,7 @@ ONCE = (
     Row("401 without a body", "401-empty", "unauthorized", 2, 401),
     Row("401 with an unknown code", "401-cosmic_ray", "unauthorized", 2, 401, "cosmic_ray"),
     Row("401 that heals", "401x1", None, 2, 200),
+    Row("401 in an unknown encoding", "401-unreadable", "unauthorized", 2, 401),
     _refused(404, "not_found", 2),
     Row("404 as html", "404-html", "not_found", 2, 404),
     Row("404 that heals", "404x1", None, 2, 200),
@@ -100,6 +101,7 @@ TRANSIENT = (
     *(_refused(status, "server_error", 3) for status in (408, 425, 500, 502, 503, 504)),
     *(_refused(status, "server_error", 3) for status in range(520, 531)),
     Row("502 as html", "502-html", "server_error", 3, 502),
+    Row("502 in an unknown encoding", "502-unreadable", "server_error", 3, 502),
     *(
         Row(f"{status} that heals", f"{status}x1", None, 2, 200)
         for status in (408, 425, 500, 502, 503, 504, 522)
@@ -142,6 +144,7 @@ BODIES = (
     Row("html that heals", "htmlx1", None, 2, 200),
     Row("wrong types", "wrong-types", None, 1, 200, figures=False),
     Row("marks", "marks", None, 1, 200, figures=False),
+    Row("odd json", "odd-json", None, 1, 200),
     *(Row(body, body, None, 1, 200) for body in ("chunked", "no-length", "gzip", "slow-300ms")),
     *(
         Row(body, body, "invalid_response", 1, 200, says="larger than 1 MiB")

@@ -37,6 +37,7 @@ WHOLE: dict[str, tuple[int, Any]] = {
     "deep": (200, lambda body: body.startswith(b'{"a":{"a":') and len(body) > 500_000),
     "not-utf8": (200, lambda body: b"\xff" in body),
     "wrong-types": (200, lambda body: json.loads(body)["credits"] == []),
+    "odd-json": (200, lambda body: b"ud83d" in body and b"1e999" in body and body[0] == 0xEF),
     "marks": (200, lambda body: "\u202e" in json.loads(body)["plan_type"]),
     "big": (200, lambda body: len(body) == (1 << 20) + 1 and json.loads(body)["user_id"]),
     "big-4000": (200, lambda body: len(body) == 4_000),
