@@ -330,6 +330,17 @@ async def test_what_is_left_is_not_read_where_there_is_no_time(tmp_path: Path) -
     assert [account.outcome for account in rest] == [unread] * 300
 
 
+@pytest.mark.parametrize(("files", "reads"), [(100, True), (20_000, False)])
+async def test_files_are_not_read_where_their_records_alone_take_the_time(
+    files: int, reads: bool
+) -> None:
+    # 30 µs are kept for each record: those of the many would take 0.6 s.
+    source = Source(in_memory((f"n{number}", b"") for number in range(files)))
+    first, *rest = await source.remaining(within_s=0.3)
+    assert kinds([first]) == {"n0": "file_invalid" if reads else "cancelled"}
+    assert len(rest) == files - 1
+
+
 async def test_cancelled_reading_loses_nobody(tmp_path: Path) -> None:
     fill(tmp_path / "account", 300)
     source = source_of(tmp_path)
