@@ -70,7 +70,7 @@ def fault_failure(fault: Fault) -> Failure:
         case Trouble.TLS:
             return _network(
                 FailureKind.TLS,
-                f"the upstream's certificate was not accepted{because}",
+                f"no trusted connection to the upstream{because}",
                 "if a company proxy signs for it, trust its certificate with --ca-file",
                 Retry.NEVER,
             )

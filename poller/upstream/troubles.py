@@ -16,6 +16,7 @@ from poller.core.text import printable
 
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOST = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_CLOSED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _NO_THREAD = "can't start new thread"
 """What threading says, which has no class of its own for it; names are looked up in threads."""
 _RESOLVER_DOWN = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL})
@@ -41,7 +42,8 @@ def translate(error: BaseException, address: str) -> tuple[Trouble, str, int | N
         case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
             return Trouble.TLS, f"{address} did not speak TLS as it should", None
         case aiohttp.ClientConnectorError():
-            lost = error.os_error.errno in _LOST
+            # Closed in the middle of a TLS handshake, it comes without a number.
+            lost = error.os_error.errno in _LOST or isinstance(error.os_error, _CLOSED)
             trouble = Trouble.CONNECTION_LOST if lost else Trouble.UNREACHABLE
             return _resources(error, trouble), f"{address}: {words(error.os_error)}", None
         case asyncio.CancelledError():
@@ -83,7 +85,9 @@ def _cut_or_malformed(error: BaseException) -> Trouble:
 def words(error: OSError) -> str:
     """Return the system's words for an error; without its own text, which may name paths."""
     number = error.errno
-    return os.strerror(number).lower() if number is not None and number > 0 else "no address works"
+    if number is not None and number > 0:
+        return os.strerror(number).lower()
+    return "closed before an answer" if isinstance(error, _CLOSED) else "no address works"
 
 
 def _certificate_words(error: Exception) -> str:

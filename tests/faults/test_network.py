@@ -63,15 +63,21 @@ async def wrong_host(certificates: Certificates) -> AsyncIterator[Way]:
             yield Way(simulator.url, ("--ca-file", ca_file), lambda: simulator.counts.requests)
 
 
-@asynccontextmanager
-async def no_tls(_certificates: Certificates) -> AsyncIterator[Way]:
-    def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(_NO % 400)
+def greeted(greeting: bytes) -> Callable[[Certificates], AbstractAsyncContextManager[Way]]:
+    """Return the way to what says so in place of a TLS handshake, and hangs up."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(greeting)
         writer.close()
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        yield Way(f"https://127.0.0.1:{port}{PATH}")
+    @asynccontextmanager
+    async def way(_certificates: Certificates) -> AsyncIterator[Way]:
+        async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            yield Way(f"https://127.0.0.1:{port}{PATH}")
+
+    return way
 
 
 @asynccontextmanager
@@ -137,7 +143,8 @@ ROWS = (
     # Three bad certificates open the breaker: see below.
     Row("unknown authority", untrusted, "tls", 1, 2, accounts=2),
     Row("wrong host", wrong_host, "tls", 1, 2, accounts=2),
-    Row("no tls where it belongs", no_tls, "tls", 1, 2, accounts=2),
+    Row("no tls where it belongs", greeted(_NO % 400), "tls", 1, 2, accounts=2),
+    Row("closed in the handshake", greeted(b""), "connection_lost", 3, 2),
     Row("authority given", trusted, None, 1, 0),
     Row("name not found", named, "dns", 2, 2, lack="name-not-found"),
     Row("resolver down", named, "dns", 3, 2, lack="resolver-down"),
