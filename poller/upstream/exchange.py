@@ -15,6 +15,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
+import anyio
 
 from poller.core.answers import BODY_LIMIT
 from poller.core.faults import Fault, Trouble
@@ -23,6 +24,9 @@ from poller.settings import UsageError
 from poller.upstream.troubles import words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
+
     from aiohttp import ClientRequest
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
@@ -35,6 +39,10 @@ KEPT_FOR_S: Final = 15.0
 """How long a connection may lie unused: the library's own default, below what servers allow."""
 READ_BYTES: Final = 16_384
 """Read at once: a TLS record's most, and more than an answer has."""
+_LARGE_FROM: Final = 32_768
+_LARGE_AT_ONCE: Final = 16
+"""Bodies larger than that, ten times what real ones have, are read so many at a time: 256 at
+once, each up to its limit, would take 256 MB."""
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
 """Of the library's own: the one around all of it is the client's."""
 _SWITCHING_PROTOCOLS: Final = 101
@@ -48,6 +56,8 @@ class Pool:
         # No limit: slots are the scheduler's, and waiting here would count as the upstream's time.
         self._connector = aiohttp.TCPConnector(limit=0, ssl=ssl_context)
         self._kept: list[tuple[Connection, float]] = []
+        self.large = anyio.Semaphore(_LARGE_AT_ONCE)
+        """Held while the rest of a large body is read."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,7 +71,9 @@ class Pool:
         connection = await self._connector.connect(self._where, [], _NO_TIMEOUT)
         if connection.protocol is not None:
             # Decompression has no bound there: 200 kB become 200 MB.
-            connection.protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+            connection.protocol.set_response_params(
+                read_until_eof=True, auto_decompress=False, read_bufsize=READ_BYTES
+            )
             _read_less_at_once(connection.transport)
         return connection
 
@@ -153,12 +165,12 @@ class Exchange:
         while 100 <= message.code < 200 and message.code != _SWITCHING_PROTOCOLS:
             message, content = await protocol.read()
         self.message = message
-        body = await _whole(content)
+        body = await _whole(content, message.headers, large=pool.large)
+        if body is None:
+            return Fault(Trouble.TOO_LARGE, status=message.code, answered=True)
         if not fresh and content.is_eof():
             self._connection = None
             pool.keep(connection)
-        if len(body) > BODY_LIMIT:
-            return Fault(Trouble.TOO_LARGE, status=message.code, answered=True)
         encoding = message.headers.get("Content-Encoding")
         if encoding is None:
             return body
@@ -172,14 +184,34 @@ class Exchange:
             self._connection.close()
 
 
-async def _whole(content: StreamReader) -> bytes:
-    """Return the body as it was sent; a little more than ``BODY_LIMIT`` of a longer one."""
+async def _whole(
+    content: StreamReader,
+    headers: Mapping[str, str],
+    *,
+    large: AbstractAsyncContextManager[object],
+) -> bytes | None:
+    """Return the body as it was sent; None for more than ``BODY_LIMIT``, or the promise of it.
+
+    ``large`` is entered for what is beyond any real answer.
+    """
     if content.is_eof() and content.total_bytes <= BODY_LIMIT:
         return content.read_nowait()  # all of it is here already, as it mostly is
-    body = b""
-    while len(body) <= BODY_LIMIT and not content.at_eof():
-        body += await content.readany()
-    return body
+    if int(headers.get("Content-Length", 0)) > BODY_LIMIT:
+        return None
+    body = await _up_to(_LARGE_FROM, content)
+    if len(body) > _LARGE_FROM:
+        async with large:
+            body += await _up_to(BODY_LIMIT - len(body), content)
+    return body if len(body) <= BODY_LIMIT else None
+
+
+async def _up_to(size: int, content: StreamReader) -> bytes:
+    """Return what comes until the end, or until it is more than ``size`` bytes."""
+    chunks: list[bytes] = []
+    while size >= 0 and not content.at_eof():
+        chunks.append(await content.readany())
+        size -= len(chunks[-1])
+    return b"".join(chunks)
 
 
 def _plain(body: bytes, encoding: str, *, status: int) -> bytes | Fault:
