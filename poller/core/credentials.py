@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import orjson
 
 from poller.core.claims import Claims, read_claims
-from poller.core.members import first_text, mapping, text
+from poller.core.members import ID_LENGTH, first_text, mapping, short_text, text
 from poller.core.model import Credential, Failure, FailureKind, Secret
 from poller.core.text import is_visible, printable
 from poller.core.value import value
@@ -20,8 +20,6 @@ from poller.core.value import value
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TOKEN_LENGTH_CAP = 8192
-"""Characters of a token or account id; longer ones fit no header."""
 EXPIRY_LEEWAY_S = 60
 """How far a clock may be off before a token counts as expired."""
 
@@ -346,8 +344,9 @@ def _credential(entry: _Entry, access_token: str, account_id: str) -> Credential
     return Credential(
         Secret(access_token),
         account_id,
-        user_id=claims.user_id,
-        email=None if email is None else printable(email),
+        # Spelled as the answer's are, which they are compared with.
+        user_id=short_text(claims.user_id, ID_LENGTH),
+        email=short_text(email, ID_LENGTH),
         plan=None if claims.plan is None else printable(claims.plan),
         expires_at=claims.expires_at,
         fedramp=claims.fedramp,
@@ -358,8 +357,8 @@ def _credential(entry: _Entry, access_token: str, account_id: str) -> Credential
 
 def _unusable(what: str, value: str) -> Failure | None:
     """Say what keeps a token or id out of a header: its length, or what is in it."""
-    if len(value) > TOKEN_LENGTH_CAP:
-        wrong = f"is longer than {TOKEN_LENGTH_CAP} characters"
+    if len(value) > ID_LENGTH:
+        wrong = f"is longer than {ID_LENGTH} characters"
     elif is_visible(value):
         return None
     else:

@@ -20,6 +20,8 @@ _MILLISECONDS_FROM = 1e11
 EARLIEST_AT, LATEST_AT = 1_577_836_800, 4_133_980_799
 """2020-01-01 to 2100-12-31; a reset outside is unknown."""
 
+ID_LENGTH = 8192
+"""Characters of a token or an identifier; longer ones fit no header."""
 _TEXT_LENGTH = 200
 _NUMBER_LENGTH = 40
 """Characters of a number; what is longer is nonsense, and would cost time to read."""
@@ -47,13 +49,13 @@ def first_text(members: Mapping[str, object], keys: tuple[str, ...]) -> str | No
     return None
 
 
-def short_text(value: object) -> str | None:
-    """Return a text that is not empty, printable, cut to 200 characters."""
+def short_text(value: object, length: int = _TEXT_LENGTH) -> str | None:
+    """Return a text that is not empty, printable, cut to so many characters."""
     if not isinstance(value, str) or not value:
         return None
-    if len(value) <= _TEXT_LENGTH and value.isprintable():
+    if len(value) <= length and value.isprintable():
         return value
-    return printable(value[:_TEXT_LENGTH])[:_TEXT_LENGTH]
+    return printable(value[:length])[:length]
 
 
 def number_of(value: object) -> float | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from poller.core.members import (
     EARLIEST_AT,
+    ID_LENGTH,
     LATEST_AT,
     amount_of,
     mapping,
@@ -95,9 +96,10 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
         spend_limit=spend_limit,
         reset_credits=_reset_credits(root.get("rate_limit_reset_credits")),
         identity=Identity(
-            short_text(root.get("user_id")),
-            short_text(root.get("account_id")),
-            short_text(root.get("email")),
+            # Whole, as they are compared with the credential's.
+            short_text(root.get("user_id"), ID_LENGTH),
+            short_text(root.get("account_id"), ID_LENGTH),
+            short_text(root.get("email"), ID_LENGTH),
         ),
     )
 

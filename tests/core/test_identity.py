@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from poller.core.credentials import parse
 from poller.core.identity import Agreement, agreement
-from poller.core.model import Identity
+from poller.core.model import Credential, Failure, Identity
+from poller.core.normalizer import normalize
+from tests.auth_files import NOW, codex, content, token
 
 ASKED = Identity("user-1", "team-1", "One@example.com")
 
@@ -33,3 +36,25 @@ def test_identifiers_agree_when_every_one_on_both_sides_is_equal(
     asked: Identity, answered: Identity, expected: Agreement
 ) -> None:
     assert agreement(asked=asked, answered=answered) is expected
+
+
+@pytest.mark.parametrize("user_id", ["user-1", "u" * 201, "u" * 1_500, "\x1b[31mu", "usér\u202e"])
+@pytest.mark.parametrize("account_id", ["team-1", "t" * 201, "t" * 1_500])
+def test_an_answer_agrees_with_its_own_file_however_odd_the_ids(
+    user_id: str, account_id: str
+) -> None:
+    document = codex()
+    access_token = token(chatgpt_user_id=user_id, chatgpt_account_id=account_id)
+    document["tokens"] |= {"access_token": access_token, "account_id": account_id}
+    logins = parse(content(document), now=NOW)
+    assert not isinstance(logins, Failure)
+    credential = logins[0].outcome
+    assert isinstance(credential, Credential)
+
+    own = normalize({"user_id": user_id, "account_id": account_id}, observed_at=NOW)
+    other = normalize({"user_id": f"{user_id}2", "account_id": account_id}, observed_at=NOW)
+
+    assert own is not None
+    assert other is not None
+    assert agreement(asked=credential, answered=own.identity) is Agreement.PROVEN
+    assert agreement(asked=credential, answered=other.identity) is Agreement.DISAGREES

@@ -15,7 +15,8 @@ import orjson
 from jsonschema import Draft202012Validator
 
 from poller.core import answers as answering
-from poller.core.credentials import TOKEN_LENGTH_CAP, parse
+from poller.core.credentials import parse
+from poller.core.members import ID_LENGTH
 from poller.core.model import Credential, Failure, FailureKind, Report, Response, Secret
 from poller.core.record import schema, serialize
 from poller.output.table import Table
@@ -229,7 +230,7 @@ def _check_failure(failure: Failure) -> None:
 def _check_credential(credential: Credential) -> None:
     for header in (credential.access_token.reveal(), credential.account_id):
         fits = header.isascii() and header.isprintable() and " " not in header
-        if not fits or not 0 < len(header) <= TOKEN_LENGTH_CAP:
+        if not fits or not 0 < len(header) <= ID_LENGTH:
             raise Surprise("something that fits no header")
     for text in (credential.email, credential.plan):
         if text is not None and not _harmless(text):
