@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 class Fetches(Protocol):
     """The far side, as this module needs it; see :class:`poller.upstream.client.Client`."""
 
-    keeps_connections: bool
-
     async def fetch(
         self, credential: Credential, *, timeout_s: float, fresh: bool = False
     ) -> Response | Fault:
         """Send one request."""
+        ...
+
+    def stop_keeping(self) -> None:
+        """Keep no connection for the rest of the run."""
         ...
 
 
@@ -195,7 +197,7 @@ class Attempts:
             proof = await self._with_newer_token(poll, proof)
         believed_wrong = not isinstance(outcome, Failure) or outcome.retry is Retry.NEVER
         if believed_wrong and isinstance(proof, Usage) and not self._same(outcome, proof):
-            self._client.keeps_connections = False
+            self._client.stop_keeping()
         return proof
 
     @staticmethod
@@ -265,7 +267,7 @@ class Attempts:
         agrees = agreement(asked=credential, answered=outcome.identity)
         poll.unproven = response.reused and agrees is not Agreement.PROVEN
         if not response.reused and outcome.identity == Identity():
-            self._client.keeps_connections = False
+            self._client.stop_keeping()
         if agrees is Agreement.DISAGREES and not response.reused:
             return _mismatch(poll)
         return outcome

@@ -27,6 +27,7 @@ from poller.scheduler import fan_out
 from poller.settings import UsageError
 from poller.settings.addresses import proxy_for
 from poller.upstream.client import open_client
+from poller.upstream.exchange import room_for_connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 _STDOUT = 1
 _READER_CHECK_S = 0.25
-_SPARE_FILES = 24
-"""Descriptors kept for everything but requests: the standard three, the loop, files being read."""
 _HOLD_CHECK_S = 0.02
 _CLOCK_LEEWAY_S = 60.0
 _DEMO_LATENCY_S = 0.15
@@ -292,15 +291,12 @@ def _renewals(settings: Settings, interrupts: Interrupts) -> Renewals | None:
 
 
 def _within_limits(settings: Settings) -> Settings:
-    """Lower the concurrency to the files this process may open."""
-    try:
-        import resource
-    except ImportError:
-        return settings
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY:
-        return settings
-    return replace(settings, concurrency=max(1, min(settings.concurrency, limit - _SPARE_FILES)))
+    """Lower the concurrency to the files this process may open.
+
+    A quarter of them is for connections that lie idle while new ones are in use.
+    """
+    most = max(1, room_for_connections() * 3 // 4)
+    return replace(settings, concurrency=min(settings.concurrency, most))
 
 
 def _zone(name: str | None) -> tzinfo | None:

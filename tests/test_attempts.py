@@ -283,11 +283,13 @@ async def test_the_status_is_that_of_the_last_answer() -> None:
 class Told:
     """Answers with what it is given, in turn."""
 
-    keeps_connections = True
-
     def __init__(self, *answers: Response | Fault | Exception) -> None:
         self.answers = list(answers)
         self.fresh: list[bool] = []
+        self.keeps = True
+
+    def stop_keeping(self) -> None:
+        self.keeps = False
 
     async def fetch(
         self, credential: Credential, *, timeout_s: float, fresh: bool = False
@@ -350,7 +352,7 @@ async def test_a_failure_that_may_be_retried_is_proven_only_where_it_ends_the_ac
     assert poll.unproven
     assert isinstance(await attempts.prove(poll, outcome), Usage)
     assert told.fresh == [False, True]
-    assert told.keeps_connections  # a 503 that healed is no proof of a swap
+    assert told.keeps  # a 503 that healed is no proof of a swap
 
 
 async def test_an_account_past_its_deadline_is_asked_no_more() -> None:

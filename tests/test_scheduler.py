@@ -248,8 +248,10 @@ async def test_a_dead_upstream_is_left_alone_and_every_account_said_so(fault: st
 
 async def test_a_bad_certificate_is_enough_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
     class Untrusted:
-        keeps_connections = True
         asked = 0
+
+        def stop_keeping(self) -> None:
+            raise AssertionError
 
         async def fetch(self, credential: Credential, **_: Any) -> Response | Fault:
             self.asked += 1
@@ -459,12 +461,13 @@ async def test_running_out_of_files_lowers_the_concurrency_and_the_run_goes_on()
 class Scarce:
     """A far side that runs out of files where more than one request is in flight."""
 
-    keeps_connections = True
-
     def __init__(self) -> None:
         self.in_flight = 0
         self.refused = 0
         self.most_later = 0
+
+    def stop_keeping(self) -> None:
+        pass
 
     async def fetch(self, credential: Credential, **_: Any) -> Response | Fault:
         from poller.core.model import Response

@@ -20,7 +20,7 @@ from poller.core.faults import Fault, Trouble
 from poller.core.model import Credential, Response
 from poller.core.retry_after import http_date
 from poller.upstream.alarm import Alarm
-from poller.upstream.exchange import Exchange, Pool, ssl_context
+from poller.upstream.exchange import Exchange, Pool, room_for_connections, ssl_context
 from poller.upstream.troubles import translate
 
 if TYPE_CHECKING:
@@ -35,14 +35,9 @@ _WANTED = ("content-type", "date", "retry-after", "cf-mitigated", "location")
 
 
 class Client:
-    """Asks for one account's usage; made by :func:`open_client`.
-
-    ``keeps_connections`` may be switched off for the rest of a run, once an upstream has
-    shown that what comes over a kept connection cannot be told apart.
-    """
+    """Asks for one account's usage; made by :func:`open_client`."""
 
     def __init__(self, settings: Settings, *, pool: Pool, where: ClientRequest) -> None:
-        self.keeps_connections = True
         self.clock_offset_s: float | None = None
         """How far this machine's clock is ahead of the first answer's ``Date``; None before."""
         self._alarm = Alarm()
@@ -66,7 +61,7 @@ class Client:
         exchange = Exchange()
         self._alarm.set(task, timeout_s)
         try:
-            fresh = fresh or not self.keeps_connections
+            fresh = fresh or not self._pool.keeps
             body = await exchange.body(self._pool, self._head(credential), fresh=fresh)
             if isinstance(body, Fault):
                 return replace(body, reused=exchange.reused)
@@ -86,6 +81,13 @@ class Client:
         finally:
             self._alarm.clear(task)
             exchange.close()
+
+    def stop_keeping(self) -> None:
+        """Keep no connection for the rest of the run.
+
+        For once an upstream has shown that what comes over a kept one cannot be told apart.
+        """
+        self._pool.stop_keeping()
 
     def _head(self, credential: Credential) -> bytes:
         """Return all that is sent: what every request has, and what this account's has."""
@@ -131,7 +133,8 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
     """
     context = ssl_context(settings, settings.chatgpt_url, proxy=proxy)
     where = _where(settings, proxy=proxy)
-    async with Pool(where, ssl_context=context) as pool:
+    idle = max(0, room_for_connections() - settings.concurrency)
+    async with Pool(where, ssl_context=context, idle=idle) as pool:
         yield Client(settings, pool=pool, where=where)
 
 

@@ -9,6 +9,7 @@ description of where to connect to, and of a connection's protocol ``set_respons
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 import zlib
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 KEPT_FOR_S: Final = 15.0
 """How long a connection may lie unused: the library's own default, below what servers allow."""
+_SPARE_FILES: Final = 24
+"""Descriptors for everything but connections: the standard three, the loop, files being read."""
+_NO_BOUND: Final = 1 << 30
 READ_BYTES: Final = 16_384
 """Read at once: a TLS record's most, and more than an answer has."""
 _LARGE_FROM: Final = 32_768
@@ -48,11 +52,30 @@ _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
 _SWITCHING_PROTOCOLS: Final = 101
 
 
-class Pool:
-    """The connections of a run to one address; to be entered, and left at its end."""
+def room_for_connections() -> int:
+    """Return how many connections this process may have open beside everything else it opens."""
+    try:
+        import resource
+    except ImportError:
+        return _NO_BOUND
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _NO_BOUND if limit == resource.RLIM_INFINITY else max(1, limit - _SPARE_FILES)
 
-    def __init__(self, where: ClientRequest, *, ssl_context: ssl.SSLContext | bool) -> None:
+
+class Pool:
+    """The connections of a run to one address; to be entered, and left at its end.
+
+    ``idle`` connections at most are kept: as many as there is room for while all that are
+    in use are new ones.
+    """
+
+    def __init__(
+        self, where: ClientRequest, *, ssl_context: ssl.SSLContext | bool, idle: int
+    ) -> None:
+        self.keeps = True
+        """Whether a connection is used again; see :meth:`stop_keeping`."""
         self._where = where
+        self._idle = idle
         # No limit: slots are the scheduler's, and waiting here would count as the upstream's time.
         self._connector = aiohttp.TCPConnector(limit=0, ssl=ssl_context)
         self._kept: list[tuple[Connection, float]] = []
@@ -68,6 +91,8 @@ class Pool:
 
     async def new(self) -> Connection:
         """Connect; raises whatever the library raises."""
+        # What was closed just now gives its descriptor back in the loop's next round.
+        await asyncio.sleep(0)
         connection = await self._connector.connect(self._where, [], _NO_TIMEOUT)
         if connection.protocol is not None:
             # Decompression has no bound there: 200 kB become 200 MB.
@@ -88,10 +113,15 @@ class Pool:
 
     def keep(self, connection: Connection) -> None:
         """Take back a connection whose answer was read to its end."""
-        if _is_fit(connection.protocol):
+        if self.keeps and len(self._kept) < self._idle and _is_fit(connection.protocol):
             self._kept.append((connection, time.monotonic()))
         else:
             connection.close()
+
+    def stop_keeping(self) -> None:
+        """Use no connection a second time from now on."""
+        self.keeps = False
+        self.close_kept()
 
     def close_kept(self) -> None:
         """Give back the descriptors of the connections that are not in use."""

@@ -34,12 +34,7 @@ class Stubborn:
         self._client = client
         self.reused = 0
 
-    @property
-    def keeps_connections(self) -> bool:
-        return True
-
-    @keeps_connections.setter
-    def keeps_connections(self, keeps: bool) -> None:
+    def stop_keeping(self) -> None:
         pass
 
     async def fetch(

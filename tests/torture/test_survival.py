@@ -147,11 +147,10 @@ async def test_a_list_that_always_fails_gives_every_account_a_record() -> None:
 class Breaking:
     """A client that fails for one account, in a way that no client should."""
 
-    keeps_connections = True
-
     def __init__(self, client: Any, fail: Callable[[], None]) -> None:
         self._client = client
         self._fail = fail
+        self.stop_keeping = client.stop_keeping
 
     async def fetch(self, credential: Any, **how: Any) -> Any:
         if credential.account_id == "acct-n0002":

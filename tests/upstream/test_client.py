@@ -111,7 +111,7 @@ async def test_a_fresh_connection_is_new_and_not_used_again() -> None:
 async def test_once_connections_are_not_kept_every_one_is_fresh() -> None:
     async with serve() as simulator, client_of(simulator) as client:
         await fetched(client)
-        client.keeps_connections = False
+        client.stop_keeping()
         reused = [(await fetched(client)).reused for _ in range(3)]
 
     assert reused == [False, False, False]

@@ -69,7 +69,7 @@ async def listening(*answers: bytes) -> AsyncIterator[tuple[Heard, str]]:
 async def pool_before(*answers: bytes) -> AsyncIterator[tuple[Heard, Pool]]:
     async with listening(*answers) as (heard, url):
         where = ClientRequest("GET", URL(url), loop=asyncio.get_running_loop())
-        async with Pool(where, ssl_context=True) as pool:
+        async with Pool(where, ssl_context=True, idle=8) as pool:
             yield heard, pool
 
 
@@ -168,7 +168,7 @@ async def test_answers_are_not_read_into_more_than_they_need(
     trust = ssl.create_default_context(cafile=certificates.ca_file)
     async with upstream as simulator:
         where = ClientRequest("GET", URL(simulator.url), loop=asyncio.get_running_loop())
-        async with Pool(where, ssl_context=trust) as pool:
+        async with Pool(where, ssl_context=trust, idle=8) as pool:
             connection = await pool.new()
             transport: Any = connection.transport
             reader = transport._ssl_protocol if tls else transport
