@@ -21,14 +21,7 @@ from anyio.lowlevel import checkpoint
 from poller.attempts import Attempts, Poll
 from poller.core.faults import internal, unexpected
 from poller.core.model import Failure, FailureKind, Retry
-from poller.core.policy import (
-    FIRST_STARTS,
-    PAUSE_SHARES,
-    Breaker,
-    Pace,
-    Pause,
-    RetryBudget,
-)
+from poller.core.policy import FIRST_STARTS, PAUSE_SHARES, Breaker, Pace, Pause, RetryBudget
 from poller.reports import Queue, Reports
 from poller.upstream.retry import persist
 
