@@ -233,6 +233,18 @@ async def test_three_retry_afters_pause_all_new_starts() -> None:
         assert sum(at < 0.5 for at in starts_s(simulator)) == 3
 
 
+async def test_three_that_asked_too_often_pause_all_also_among_others() -> None:
+    accounts = numbered(60)
+    for index in (5, 15, 25):
+        accounts[index] = account(f"n{index:04d}", "~429-after-1x1")
+    async with serve() as simulator:
+        reports = await polled(simulator.url, accounts, concurrency=1)
+
+        assert all(report.ok for report in reports.values())
+        starts = starts_s(simulator)
+        assert starts[26] - starts[25] > 0.95
+
+
 @pytest.mark.parametrize("fault", ["503", "reset", "edge", "404"])
 async def test_a_dead_upstream_is_left_alone_and_every_account_said_so(fault: str) -> None:
     async with serve(fault=fault) as simulator:

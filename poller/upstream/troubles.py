@@ -15,8 +15,8 @@ from poller.core.faults import Trouble
 from poller.core.text import printable
 
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_LOST = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
-_CLOSED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+_LOST = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+"""By class: closed in the middle of a TLS handshake, they come without a number."""
 _NO_THREAD = "can't start new thread"
 """What threading says, which has no class of its own for it; names are looked up in threads."""
 _RESOLVER_DOWN = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL})
@@ -42,8 +42,7 @@ def translate(error: BaseException, address: str) -> tuple[Trouble, str, int | N
         case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
             return Trouble.TLS, f"{address} did not speak TLS as it should", None
         case aiohttp.ClientConnectorError():
-            # Closed in the middle of a TLS handshake, it comes without a number.
-            lost = error.os_error.errno in _LOST or isinstance(error.os_error, _CLOSED)
+            lost = isinstance(error.os_error, _LOST)
             trouble = Trouble.CONNECTION_LOST if lost else Trouble.UNREACHABLE
             return _resources(error, trouble), f"{address}: {words(error.os_error)}", None
         case asyncio.CancelledError():
@@ -87,7 +86,7 @@ def words(error: OSError) -> str:
     number = error.errno
     if number is not None and number > 0:
         return os.strerror(number).lower()
-    return "closed before an answer" if isinstance(error, _CLOSED) else "no address works"
+    return "closed before an answer" if isinstance(error, _LOST) else "no address works"
 
 
 def _certificate_words(error: Exception) -> str:
