@@ -25,7 +25,7 @@ demo: $(READY) ## poll 12 made-up accounts on an embedded upstream
 	@$(BIN)/python -m poller --demo --format table
 
 # What takes minutes: the real program, started again and again, among every fault.
-LONG := tests/faults tests/torture tests/process tests/refresh tests/fuzz
+LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz
 
 # Three at a time on two cores: half of a test's time it waits for real processes.
 test: $(READY) ## run the tests (within a minute)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own costs 11 ms at start-up
 if TYPE_CHECKING:
-    from poller.core.model import (
+    from poller.library import poll
+    from poller.settings import Settings, UsageError
+    from poller.values import (
         Credits,
         Failure,
         FailureKind,
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
         Usage,
         Window,
     )
-    from poller.library import poll
-    from poller.settings import Settings, UsageError
 
 __version__ = "0.1.0"
 
@@ -59,7 +59,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of ours
             "Settings": "poller.settings",
             "UsageError": "poller.settings",
         }
-        return getattr(import_module(homes.get(name, "poller.core.model")), name)
+        return getattr(import_module(homes.get(name, "poller.values")), name)
 
 
 def __dir__() -> list[str]:

@@ -39,7 +39,7 @@ def _could_not_start(error: Exception) -> int:
 
 
 def _main_uninterrupted() -> int:
-    from poller.interrupts import Interrupts
+    from poller.process.signals import Interrupts
 
     interrupts = Interrupts()  # before all that takes long: arguments, settings, libraries
     from poller.cli import main

@@ -12,7 +12,7 @@ import sys
 
 from poller.settings import DEMO_ACCOUNTS, UsageError
 from poller.settings.options import OPTIONS, OTHERS, every_option
-from poller.settings.values import nearest, shown
+from poller.settings.value_types import nearest, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
-    from poller.interrupts import Interrupts
+    from poller.process.signals import Interrupts
     from poller.settings import Settings
     from poller.settings.options import Option
 
@@ -156,7 +156,7 @@ def _answer(words: Sequence[str], interrupts: Interrupts | None) -> int:
     if "schema" in given:
         return _print(_schema())
     if "print_completion" in given:
-        from poller.completion import script
+        from poller.commands.completion import script
 
         return _print(script(parser(), shell=str(given["print_completion"])))
     if "list" in given:
@@ -165,14 +165,14 @@ def _answer(words: Sequence[str], interrupts: Interrupts | None) -> int:
 
 
 def _run(settings: Settings, interrupts: Interrupts | None, *, is_listing: bool) -> int:
-    from poller.interrupts import Interrupts
-    from poller.streams import hold_standard_streams, keep_tracebacks
+    from poller.process.signals import Interrupts
+    from poller.process.streams import hold_standard_streams, silence_stray_tracebacks
 
     interrupts = interrupts or Interrupts()  # before what takes long to load
     hold_standard_streams()
-    keep_tracebacks()
+    silence_stray_tracebacks()
     if is_listing:
-        from poller.listing import list_accounts
+        from poller.commands.list import list_accounts
 
         return list_accounts(settings, interrupts)
     return _polling()(settings, interrupts)
@@ -187,7 +187,7 @@ def _polling() -> Callable[[Settings, Interrupts], int]:
     before = os.environ.get(_CA_BUNDLE)
     os.environ[_CA_BUNDLE] = os.devnull
     try:
-        from poller.run import run
+        from poller.commands.poll import run
     finally:
         if before is None:
             del os.environ[_CA_BUNDLE]
@@ -214,18 +214,18 @@ def asks_for_help(words: Sequence[str]) -> bool:
 def _schema() -> str:
     from json import dumps
 
-    from poller.core.record import schema
+    from poller.present.record import schema
 
     return f"{dumps(schema(), indent=2)}\n"
 
 
 def _settings(given: dict[str, object]) -> Settings:
-    from poller.settings.settled import settle
+    from poller.settings.resolve import resolve
 
     config = given.get("config")
     others = {option.field for option in OTHERS}
     flags = {field: value for field, value in given.items() if field not in others}
-    return settle(flags, config=None if config is None else str(config))
+    return resolve(flags, config=None if config is None else str(config))
 
 
 def _given(words: Sequence[str]) -> dict[str, object]:
@@ -260,7 +260,7 @@ def _accept(raw: dict[str, object], *, into: dict[str, object]) -> Iterator[str]
             continue
         value = raw[option.field]
         try:
-            into[option.field] = option.kind.accept(_as_in_file(option, value))
+            into[option.field] = option.kind.validate(_as_in_file(option, value))
         except UsageError as error:
             yield f"{option.place}: {error}"
 
@@ -281,7 +281,7 @@ def _argument_mistake(error: ArgumentError) -> str:
 
 def _unknown_flag(word: str) -> str:
     flag = word.partition("=")[0]
-    written = shown(flag)[1:-1]
+    written = quoted(flag)[1:-1]
     known = [name for option in (*every_option(), *OTHERS) for name in option.flags]
     keys = {f"--{option.key}": option.key for option in OPTIONS["requests"] if not option.flags}
     if flag in _SAID_ELSEWHERE:

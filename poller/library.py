@@ -6,8 +6,8 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from poller.accounts import Source, discover
-from poller.scheduler import fan_out
+from poller.authfiles import Source, discover
+from poller.polling.scheduler import fan_out
 from poller.settings import Settings, UsageError
 from poller.settings.addresses import proxy_for
 from poller.upstream.client import open_client
@@ -15,8 +15,8 @@ from poller.upstream.client import open_client
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
-    from poller.core.model import Report
-    from poller.refresh import Renewals
+    from poller.renewal import Renewals
+    from poller.values import Report
 
 
 @asynccontextmanager
@@ -61,6 +61,6 @@ async def poll(
 def _renewals(settings: Settings) -> Renewals | None:
     if not settings.refresh:
         return None
-    from poller.refresh import renewals_for  # what few runs need
+    from poller.renewal import renewals_for  # what few runs need
 
     return renewals_for(settings, environ=os.environ)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 
-from poller.accounts import Source, in_memory
-from poller.core.record import schema
-from poller.scheduler import fan_out
+from poller.authfiles import Source, in_memory
+from poller.polling.scheduler import fan_out
+from poller.present.record import schema
 from poller.settings import Settings
 from poller.simulator.accounts import MadeUpAccount, auth_file
 from poller.simulator.wire import Caller
@@ -26,9 +26,9 @@ from poller.upstream.client import open_client
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-    from poller.core.model import Report
-    from poller.reports import Reports
+    from poller.polling.stream import Reports
     from poller.simulator.server import Simulator
+    from poller.values import Report
 
 ROOT = Path(__file__).parents[1]
 POLLER = (sys.executable, "-m", "poller")

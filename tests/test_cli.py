@@ -20,7 +20,7 @@ from poller import __version__, cli
 from poller.cli import help_text, main, parse, parser
 from poller.settings import Settings, UsageError
 from poller.settings.options import OTHERS, Option, every_option
-from poller.settings.values import PATH
+from poller.settings.value_types import PATH
 
 if TYPE_CHECKING:
     from tests.conftest import Certificates

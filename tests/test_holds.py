@@ -10,7 +10,7 @@ import pytest
 
 BEFORE = """
 import os, signal, sys, time
-import poller.interrupts as room
+import poller.process.signals as room
 room._LEAVE_WITHIN_S, room._HOLDS_WITHIN_S = 0.3, 3.0
 interrupts = room.Interrupts()
 hold, release = interrupts.hold, interrupts.release

@@ -44,7 +44,7 @@ def soonest_reset(usage: poller.Usage) -> int | None:
     spend: poller.SpendLimit | None = usage.spend_limit
     bought: poller.Credits | None = usage.credits
     assert_type(bought and bought.balance, poller.Credits | str | None)
-    resets = [window.resets_at for window in windows] + [spend.resets_at if spend else None]
+    resets = [window.reset_at for window in windows] + [spend.reset_at if spend else None]
     return min((at for at in resets if at is not None), default=None)
 
 

@@ -130,7 +130,7 @@ def proxy_address(value: object) -> str | None:
 
 
 def _no_socks(scheme: str) -> str:
-    from poller.core.text import printable
+    from poller.text import printable
 
     return (
         f"{printable(scheme[:8])} proxies are not spoken here: give your proxy program's http port "
@@ -158,10 +158,10 @@ def proxy_for(url: str, *, environ: Mapping[str, str]) -> str | None:
 
 
 def _proxy_named(name: str, value: str) -> str:
-    from poller.settings.values import PROXY
+    from poller.settings.value_types import PROXY
 
     try:
-        return str(PROXY.accept(value.strip()))
+        return str(PROXY.validate(value.strip()))
     except UsageError as error:
         raise UsageError(f"environment variable {name}: {error}") from None
 
@@ -218,9 +218,9 @@ def token_address(environ: Mapping[str, str]) -> str | None:
         address = Address(accepted)
         if address.is_loopback or (_is_below(address.host, "openai.com") and not address.port):
             return accepted
-    from poller.settings.values import shown
+    from poller.settings.value_types import quoted
 
     raise UsageError(
         f"environment variable {TOKEN_URL_VARIABLE}: refresh tokens go to https addresses of "
-        f"openai.com, or to 127.x.x.x and [::1], and nowhere else; got {shown(url)}"
+        f"openai.com, or to 127.x.x.x and [::1], and nowhere else; got {quoted(url)}"
     )

@@ -7,11 +7,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from poller.core.text import masked, printable
 from poller.settings import UsageError
 from poller.settings.addresses import is_known_target
 from poller.settings.options import OPTIONS, Option, every_option
-from poller.settings.values import is_table, nearest, shown
+from poller.settings.value_types import is_table, nearest, quoted
+from poller.text import masked, printable
 
 HERE = "config.toml"
 
@@ -76,7 +76,7 @@ def read(source: Source) -> dict[str, object]:
         if is_table(content):
             mistakes += _take(content, into=values, section=section, written=name, source=source)
         else:
-            mistakes.append(f"{name}: expected a section, [{name}], got {shown(content)}")
+            mistakes.append(f"{name}: expected a section, [{name}], got {quoted(content)}")
     if document and not source.named and OPTIONS.keys().isdisjoint(document):
         mistakes.append("if it is another program's, name yours with --config FILE")
     if mistakes:
@@ -151,7 +151,7 @@ def _stranger(name: str, content: object, section: str | None) -> str:
 
 
 def _written(name: str) -> str:
-    return shown(name)[1:-1]
+    return quoted(name)[1:-1]
 
 
 def _where_it_belongs(key: str, section: str | None = None) -> str | None:
@@ -193,7 +193,7 @@ def _take(
 
 
 def _accepted(option: Option, value: object, source: Source) -> object:
-    accepted = option.kind.accept(value)
+    accepted = option.kind.validate(value)
     if not option.guarded or source.named or _is_own(source.path):
         return accepted
     if option.key == "chatgpt_url" and is_known_target(str(accepted)):

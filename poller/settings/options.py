@@ -8,17 +8,17 @@ entry here and one field of ``Settings``.
 from __future__ import annotations
 
 from poller.settings import DEFAULT_URL, DEFAULT_USER_AGENT
-from poller.settings import values as kinds
+from poller.settings import value_types as kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from poller.settings.values import Kind
+    from poller.settings.value_types import ValueType
 
 
 class Option:
     """One option: its key in the file, its flag, what it takes and what it is for.
 
-    A plain class, as ``Kind``.
+    A plain class, as ``ValueType``.
     """
 
     __slots__ = ("default", "field", "flags", "guarded", "help", "key", "kind")
@@ -26,7 +26,7 @@ class Option:
     def __init__(  # noqa: PLR0913 - as many as the table has columns
         self,
         key: str,
-        kind: Kind,
+        kind: ValueType,
         what: str,
         *,
         default: object = None,

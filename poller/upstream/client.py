@@ -1,7 +1,7 @@
 """The question for one account's usage, and what came back.
 
 Every exception of the HTTP library ends here: what comes out is a :class:`Response` or a
-:class:`Fault`. The library's own exceptions hold what was sent, token included, so none of
+:class:`TransportError`. The library's own exceptions hold what was sent, token included, so none of
 them may leave.
 """
 
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import BasicAuth, ClientRequest, hdrs
 from yarl import URL
 
-from poller.core.faults import Fault, Trouble
-from poller.core.model import Credential, Response
-from poller.core.retry_after import http_date
-from poller.upstream.alarm import Alarm
+from poller.upstream.deadline_timer import DeadlineTimer
 from poller.upstream.exchange import Exchange, Pool, room_for_connections, ssl_context
-from poller.upstream.troubles import translate
+from poller.upstream.transport_errors import TransportError, TransportErrorKind, translate
+from poller.usage.retry_after import http_date
+from poller.values import Credential, Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -40,7 +39,7 @@ class Client:
     def __init__(self, settings: Settings, *, pool: Pool, where: ClientRequest) -> None:
         self.clock_offset_s: float | None = None
         """How far this machine's clock is ahead of the first answer's ``Date``; None before."""
-        self._alarm = Alarm()
+        self._alarm = DeadlineTimer()
         self._pool = pool
         self._common = _common_head(where)
         self._address = f"{where.url.host}:{where.url.port}"
@@ -48,7 +47,7 @@ class Client:
 
     async def fetch(
         self, credential: Credential, *, timeout_s: float, fresh: bool = False
-    ) -> Response | Fault:
+    ) -> Response | TransportError:
         """Send the one GET for ``credential``; return the whole answer, or why there is none.
 
         ``timeout_s`` covers name, connection, request and the answer's last byte. With
@@ -63,7 +62,7 @@ class Client:
         try:
             fresh = fresh or not self._pool.keeps
             body = await exchange.body(self._pool, self._head(credential), fresh=fresh)
-            if isinstance(body, Fault):
+            if isinstance(body, TransportError):
                 return replace(body, reused=exchange.reused)
             return self._answer(exchange, body)
         except asyncio.CancelledError as error:
@@ -75,7 +74,7 @@ class Client:
             return self._fault(TimeoutError() if is_late else error, exchange)
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
             fault = self._fault(error, exchange)
-            if fault.trouble is Trouble.OUT_OF_RESOURCES:
+            if fault.kind is TransportErrorKind.OUT_OF_RESOURCES:
                 self._pool.close_kept()
             return fault
         finally:
@@ -103,13 +102,13 @@ class Client:
             raise ValueError("a line break inside a header")
         return self._common + own.encode() + b"\r\n"
 
-    def _fault(self, error: BaseException, exchange: Exchange) -> Fault:
-        trouble, detail, status = translate(error, self._address)
+    def _fault(self, error: BaseException, exchange: Exchange) -> TransportError:
+        kind, detail, status = translate(error, self._address)
         message = exchange.message
         if message is not None:
             status = message.code
         answered = message is not None
-        return Fault(trouble, detail, status, reused=exchange.reused, answered=answered)
+        return TransportError(kind, detail, status, reused=exchange.reused, answered=answered)
 
     def _answer(self, exchange: Exchange, body: bytes) -> Response:
         message = exchange.message

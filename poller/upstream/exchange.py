@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import aiohttp
 import anyio
 
-from poller.core.answers import BODY_LIMIT
-from poller.core.faults import Fault, Trouble
-from poller.core.text import printable
 from poller.settings import UsageError
-from poller.upstream.troubles import words
+from poller.text import printable
+from poller.upstream.transport_errors import TransportError, TransportErrorKind, words
+from poller.usage.response import BODY_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,11 +174,11 @@ class Exchange:
         self.message: RawResponseMessage | None = None
         """Status and headers of the answer, once it began."""
 
-    async def body(self, pool: Pool, head: bytes, *, fresh: bool) -> bytes | Fault:
+    async def body(self, pool: Pool, head: bytes, *, fresh: bool) -> bytes | TransportError:
         """Connect, send ``head``, and return the answer's whole body, decompressed.
 
         With ``fresh`` the connection is a new one, and not kept. A body that is too large or
-        cannot be decompressed is a Fault; one of a refusal that cannot is as good as none.
+        cannot be decompressed is a TransportError; one of a refusal that cannot is as good as none.
         Raises whatever the library raises.
         """
         connection = None if fresh else pool.kept()
@@ -197,7 +196,7 @@ class Exchange:
         self.message = message
         body = await _whole(content, message.headers, large=pool.large)
         if body is None:
-            return Fault(Trouble.TOO_LARGE, status=message.code, answered=True)
+            return TransportError(TransportErrorKind.TOO_LARGE, status=message.code, answered=True)
         if not fresh and content.is_eof():
             self._connection = None
             pool.keep(connection)
@@ -205,7 +204,7 @@ class Exchange:
         if encoding is None:
             return body
         plain = _plain(body, encoding, status=message.code)
-        unread = isinstance(plain, Fault) and plain.trouble is Trouble.BAD_ENCODING
+        unread = isinstance(plain, TransportError) and plain.kind is TransportErrorKind.BAD_ENCODING
         return b"" if unread and message.code != 200 else plain  # its status says what it means
 
     def close(self) -> None:
@@ -244,21 +243,25 @@ async def _up_to(size: int, content: StreamReader) -> bytes:
     return b"".join(chunks)
 
 
-def _plain(body: bytes, encoding: str, *, status: int) -> bytes | Fault:
+def _plain(body: bytes, encoding: str, *, status: int) -> bytes | TransportError:
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
         detail = f"unknown encoding {printable(encoding[:32])!r}"
-        return Fault(Trouble.BAD_ENCODING, detail, status=status, answered=True)
+        return TransportError(TransportErrorKind.BAD_ENCODING, detail, status=status, answered=True)
     # 32 added to the window size: gzip or zlib, told by the first bytes.
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS + 32)
     try:
         plain = inflater.decompress(body, BODY_LIMIT + 1)
     except zlib.error:
-        return Fault(Trouble.BAD_ENCODING, f"broken {encoding}", status=status, answered=True)
+        return TransportError(
+            TransportErrorKind.BAD_ENCODING, f"broken {encoding}", status=status, answered=True
+        )
     if len(plain) > BODY_LIMIT:
-        return Fault(Trouble.TOO_LARGE, status=status, answered=True)
+        return TransportError(TransportErrorKind.TOO_LARGE, status=status, answered=True)
     if not inflater.eof:
-        return Fault(Trouble.BAD_ENCODING, f"cut {encoding}", status=status, answered=True)
+        return TransportError(
+            TransportErrorKind.BAD_ENCODING, f"cut {encoding}", status=status, answered=True
+        )
     return plain

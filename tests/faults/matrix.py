@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from poller.core.model import FailureKind
 from poller.simulator.server import serve
+from poller.values import FailureKind
 from tests import running
 from tests.faults import program
 from tests.faults.rows import ROWS, Row

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poller.accounts.files import Content, read
-from poller.core.credentials import parse
-from poller.core.faults import Fault
-from poller.core.model import Credential, Response, Secret
+from poller.authfiles.files import Content, read
+from poller.authfiles.shapes import parse
 from poller.settings import Settings, UsageError
 from poller.simulator.faults import FAULTS
 from poller.simulator.server import serve
 from poller.upstream.client import open_client
+from poller.upstream.transport_errors import TransportError
+from poller.values import Credential, Response, Secret
 from tests import running
 from tests.faults import program
 from tests.faults.rows import FILES
@@ -90,14 +90,14 @@ def _check(thing: object, secret: frozenset[str]) -> None:
 def test_what_a_request_brings_shows_no_token(fault: str) -> None:
     made_up = running.account("canary", f"~{fault}")
 
-    async def fetched() -> Response | Fault:
+    async def fetched() -> Response | TransportError:
         async with serve() as simulator:
             settings = Settings(chatgpt_url=simulator.url, raw_headers=True)
             async with open_client(settings, proxy=None) as client:
                 return await client.fetch(_credential(made_up), timeout_s=0.3)
 
     answer = asyncio.run(fetched())
-    assert isinstance(answer, Response | Fault)
+    assert isinstance(answer, Response | TransportError)
     _check(answer, _secret_of(made_up))
 
 

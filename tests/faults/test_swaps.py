@@ -6,18 +6,18 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from poller.accounts import Source, in_memory
-from poller.core.record import record_of
-from poller.scheduler import fan_out
+from poller.authfiles import Source, in_memory
+from poller.polling.scheduler import fan_out
+from poller.present.record import record_of
 from poller.settings import Settings
 from poller.simulator.server import serve
 from poller.upstream.client import Client, open_client
 from tests.faults import swaps
 
 if TYPE_CHECKING:
-    from poller.core.faults import Fault
-    from poller.core.model import Credential, Response
-    from poller.reports import Reports
+    from poller.polling.stream import Reports
+    from poller.upstream.transport_errors import TransportError
+    from poller.values import Credential, Response
 
 _ACCOUNTS = 2_000
 
@@ -39,7 +39,7 @@ class Stubborn:
 
     async def fetch(
         self, credential: Credential, *, timeout_s: float, fresh: bool = False
-    ) -> Response | Fault:
+    ) -> Response | TransportError:
         answer = await self._client.fetch(credential, timeout_s=timeout_s, fresh=fresh)
         self.reused += answer.reused
         return answer

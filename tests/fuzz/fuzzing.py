@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from jsonschema import Draft202012Validator
 
-from poller.core import answers as answering
-from poller.core.credentials import parse
-from poller.core.members import ID_LENGTH
-from poller.core.model import Credential, Failure, FailureKind, Report, Response, Secret
-from poller.core.record import schema, serialize
-from poller.output.table import Table
+from poller.authfiles.shapes import parse
+from poller.present.record import schema, serialize
+from poller.present.usage_table import Table
+from poller.usage import response as answering
+from poller.usage.json_values import ID_LENGTH
+from poller.values import Credential, Failure, FailureKind, Report, Response, Secret
 from tests.auth_files import NOW, token
 from tests.fuzz.checking import compiled
 from tests.fuzz.mutating import answers, files, mutated
@@ -27,7 +27,7 @@ from tests.fuzz.mutating import answers, files, mutated
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poller.core.model import Usage
+    from poller.values import Usage
     from tests.fuzz.checking import Check
 
 VALIDATED_EVERY = 500
@@ -87,7 +87,7 @@ def fuzz_answers(count: int, seed: str) -> Figures:
         response = _response(body, chance)
         begun_at = time.process_time()
         try:
-            outcome = answering.read(response, observed_at=NOW)
+            outcome = answering.usage_or_failure(response, observed_at=NOW)
             report = _report(outcome, response)
             _check_record(report, raw=number % 8 == 0, thorough=number % VALIDATED_EVERY == 0)
             reports.append(report)

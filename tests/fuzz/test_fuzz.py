@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from poller.core.answers import read
-from poller.core.model import Response
-from poller.core.record import schema, serialize
+from poller.present.record import schema, serialize
+from poller.usage.response import usage_or_failure
+from poller.values import Response
 from tests.auth_files import NOW
 from tests.fuzz import fuzzing
 from tests.fuzz.checking import compiled
@@ -48,7 +48,7 @@ def test_the_same_seed_makes_the_same_inputs(corpus: Any) -> None:
 
 
 def a_record() -> dict[str, Any]:
-    outcome = read(Response(200, (), answers().documents[-1]), observed_at=NOW)
+    outcome = usage_or_failure(Response(200, (), answers().documents[-1]), observed_at=NOW)
     record: dict[str, Any] = json.loads(serialize(fuzzing._report(outcome, None)))
     return record
 

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from poller.accounts import Source, in_memory
-from poller.output.table import Table
-from poller.scheduler import fan_out
+from poller.authfiles import Source, in_memory
+from poller.polling.scheduler import fan_out
+from poller.present.usage_table import Table
 from poller.settings import Settings
 from poller.simulator.accounts import demo_accounts
 from poller.simulator.server import serve

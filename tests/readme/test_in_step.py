@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from poller.cli import help_text, parse
-from poller.core.model import FailureKind
-from poller.core.record import schema
+from poller.present.record import schema
+from poller.values import FailureKind
 from tests.readme.picture import svg
 from tests.readme.quoting import READMES, quoted
 from tests.readme.reading import (

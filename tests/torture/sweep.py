@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import trustme
 
-from poller.core.model import FailureKind
 from poller.simulator.server import serve
+from poller.values import FailureKind
 from tests.auth_files import content, several
 from tests.running import POLLER, ROOT, account, environment, record_of, write
 

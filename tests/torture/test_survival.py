@@ -13,25 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.accounts import Source, in_memory, reading
-from poller.accounts.selection import discover
-from poller.core.credentials import parse
-from poller.core.faults import Trouble, unexpected
-from poller.core.model import FailureKind
-from poller.output.jsonl import ResultsLost, Writer
-from poller.scheduler import fan_out
+from poller.authfiles import Source, in_memory, read
+from poller.authfiles.find import discover
+from poller.authfiles.shapes import parse
+from poller.deliver.stdout import ResultsLost, Writer
+from poller.polling.scheduler import fan_out
 from poller.settings import Settings
 from poller.simulator.server import serve
 from poller.upstream.client import open_client
-from poller.upstream.troubles import translate
+from poller.upstream.transport_errors import TransportErrorKind, translate
+from poller.values import FailureKind, unexpected_failure
 from tests.running import ROOT, account, environment, kind_of, numbered, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from poller.accounts import Account
-    from poller.core.model import Report
+    from poller.authfiles import Account
+    from poller.values import Report
     from tests.conftest import Certificates
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +68,7 @@ async def test_a_file_is_read_again_once_there_are_descriptors(
     times: int, kind: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, *numbered(3))
-    monkeypatch.setattr(reading, "SHORT_WAITS_S", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(read, "SHORT_WAITS_S", (0.01, 0.01, 0.01))
     monkeypatch.setattr(os, "open", Scarce("n0001.auth.json", times))
     found = await _all_of(tmp_path)
     kinds = {name: getattr(one.outcome, "kind", None) for name, one in found.items()}
@@ -83,7 +82,7 @@ async def test_a_bug_with_one_file_costs_that_file_alone(
     error: Exception, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, *numbered(3))
-    monkeypatch.setattr(reading, "SHORT_WAITS_S", (0.01,))
+    monkeypatch.setattr(read, "SHORT_WAITS_S", (0.01,))
 
     def breaks(content: bytes, *, now: float) -> Any:
         if b"n0001" in content:
@@ -92,7 +91,7 @@ async def test_a_bug_with_one_file_costs_that_file_alone(
 
     bad = (tmp_path / "n0001.auth.json").read_bytes()
     (tmp_path / "n0001.auth.json").write_bytes(b'{"note": "n0001",' + bad.lstrip()[1:])
-    monkeypatch.setattr(reading, "parse", breaks)
+    monkeypatch.setattr(read, "parse", breaks)
     found = await _all_of(tmp_path)
     kinds = {name: getattr(one.outcome, "kind", None) for name, one in found.items()}
     assert kinds == {"n0000": None, "n0001": kind, "n0002": None}
@@ -233,15 +232,15 @@ async def test_a_look_up_that_is_cancelled_for_all_is_made_again(
 def test_what_nobody_expected_is_named_without_its_text(
     error: BaseException, kind: FailureKind
 ) -> None:
-    failure = unexpected(error)
+    failure = unexpected_failure(error)
     assert failure.kind is kind
     assert "secret" not in failure.message
 
 
 def test_a_thread_that_cannot_start_is_this_machines_trouble() -> None:
     trouble, detail, _ = translate(RuntimeError("can't start new thread"), "x:1")
-    assert (trouble, detail) == (Trouble.OUT_OF_RESOURCES, "threads")
-    assert translate(RuntimeError("another"), "x:1")[0] is Trouble.UNEXPECTED
+    assert (trouble, detail) == (TransportErrorKind.OUT_OF_RESOURCES, "threads")
+    assert translate(RuntimeError("another"), "x:1")[0] is TransportErrorKind.UNEXPECTED
 
 
 async def test_no_memory_to_write_with_is_said(tmp_path: Path) -> None:
@@ -271,7 +270,7 @@ def test_what_keeps_it_from_starting_is_a_sentence(
         "import sys\n"
         "class Failing:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name == 'poller.run': raise {raises}\n"
+        f"        if name == 'poller.commands.poll': raise {raises}\n"
         "sys.meta_path.insert(0, Failing())\n"
         "sys.argv = ['poller']\n"
         "from poller.__main__ import entry\n"

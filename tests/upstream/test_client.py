@@ -13,13 +13,12 @@ import pytest
 from aiohttp import client_exceptions, http_exceptions
 from aiohttp.client_reqrep import ConnectionKey
 
-from poller.core.faults import Fault, Trouble
-from poller.core.model import Credential, Response, Secret
 from poller.settings import Settings, UsageError
 from poller.simulator.accounts import access_claims, jwt
 from poller.simulator.server import Simulator, serve
 from poller.upstream.client import Client, open_client
-from poller.upstream.troubles import translate
+from poller.upstream.transport_errors import TransportError, TransportErrorKind, translate
+from poller.values import Credential, Response, Secret
 from tests.conftest import Certificates, connect_proxy
 
 if TYPE_CHECKING:
@@ -52,9 +51,9 @@ async def fetched(client: Client, account_id: str = "acct-1", **how: Any) -> Res
     return answer
 
 
-async def fault_of(client: Client, account_id: str, timeout_s: float = TIMEOUT_S) -> Fault:
+async def fault_of(client: Client, account_id: str, timeout_s: float = TIMEOUT_S) -> TransportError:
     answer = await client.fetch(credential(account_id), timeout_s=timeout_s)
-    assert isinstance(answer, Fault)
+    assert isinstance(answer, TransportError)
     return answer
 
 
@@ -139,7 +138,7 @@ async def test_a_connection_that_dies_is_not_silently_asked_again(fault: str) ->
     async with serve() as simulator, client_of(simulator) as client:
         got = await fault_of(client, f"acct-1~{fault}")
 
-        assert (got.trouble, got.answered) == (Trouble.CONNECTION_LOST, False)
+        assert (got.kind, got.answered) == (TransportErrorKind.CONNECTION_LOST, False)
         assert simulator.stats().requests == 1
 
 
@@ -148,41 +147,45 @@ async def test_a_kept_connection_that_died_is_told_apart() -> None:
         await fetched(client, "acct-1~goodbye")
         got = await fault_of(client, "acct-1~goodbye")
 
-        assert (got.trouble, got.reused, got.answered) == (Trouble.CONNECTION_LOST, True, False)
+        assert (got.kind, got.reused, got.answered) == (
+            TransportErrorKind.CONNECTION_LOST,
+            True,
+            False,
+        )
         assert simulator.stats().requests == 1
 
 
 @pytest.mark.parametrize(
-    ("fault", "trouble", "answered"),
+    ("fault", "kind", "answered"),
     [
-        ("hang", Trouble.TIMEOUT, False),
-        ("drip", Trouble.TIMEOUT, False),
-        ("hang-half", Trouble.TIMEOUT, True),
-        ("reset-half", Trouble.CONNECTION_LOST, True),
-        ("cut", Trouble.CONNECTION_LOST, True),
-        ("too-long", Trouble.CONNECTION_LOST, True),
-        ("chunked-cut", Trouble.CONNECTION_LOST, True),
-        ("chunked-bad", Trouble.MALFORMED, False),
-        ("garbage", Trouble.MALFORMED, False),
-        ("bad-status-line", Trouble.MALFORMED, False),
-        ("bad-header", Trouble.MALFORMED, False),
-        ("header-big", Trouble.MALFORMED, False),
-        ("headers-endless", Trouble.MALFORMED, False),
-        ("big", Trouble.TOO_LARGE, True),
-        ("endless", Trouble.TOO_LARGE, True),
-        ("gzip-bomb", Trouble.TOO_LARGE, True),
-        ("gzip-broken", Trouble.BAD_ENCODING, True),
-        ("encoding-unknown", Trouble.BAD_ENCODING, True),
+        ("hang", TransportErrorKind.TIMEOUT, False),
+        ("drip", TransportErrorKind.TIMEOUT, False),
+        ("hang-half", TransportErrorKind.TIMEOUT, True),
+        ("reset-half", TransportErrorKind.CONNECTION_LOST, True),
+        ("cut", TransportErrorKind.CONNECTION_LOST, True),
+        ("too-long", TransportErrorKind.CONNECTION_LOST, True),
+        ("chunked-cut", TransportErrorKind.CONNECTION_LOST, True),
+        ("chunked-bad", TransportErrorKind.MALFORMED, False),
+        ("garbage", TransportErrorKind.MALFORMED, False),
+        ("bad-status-line", TransportErrorKind.MALFORMED, False),
+        ("bad-header", TransportErrorKind.MALFORMED, False),
+        ("header-big", TransportErrorKind.MALFORMED, False),
+        ("headers-endless", TransportErrorKind.MALFORMED, False),
+        ("big", TransportErrorKind.TOO_LARGE, True),
+        ("endless", TransportErrorKind.TOO_LARGE, True),
+        ("gzip-bomb", TransportErrorKind.TOO_LARGE, True),
+        ("gzip-broken", TransportErrorKind.BAD_ENCODING, True),
+        ("encoding-unknown", TransportErrorKind.BAD_ENCODING, True),
     ],
 )
 async def test_each_misbehaviour_is_one_trouble(
-    fault: str, trouble: Trouble, answered: bool
+    fault: str, kind: TransportErrorKind, answered: bool
 ) -> None:
-    timeout_s = 0.3 if trouble is Trouble.TIMEOUT else TIMEOUT_S
+    timeout_s = 0.3 if kind is TransportErrorKind.TIMEOUT else TIMEOUT_S
     async with serve() as simulator, client_of(simulator) as client:
         got = await fault_of(client, f"acct-1~{fault}", timeout_s)
 
-    assert (got.trouble, got.answered) == (trouble, answered)
+    assert (got.kind, got.answered) == (kind, answered)
     assert got.status == (200 if answered else None)
 
 
@@ -201,7 +204,7 @@ async def test_nobody_listening_is_unreachable() -> None:
     async with client_of(url) as client:
         got = await fault_of(client, "acct-1")
 
-    assert got.trouble is Trouble.UNREACHABLE
+    assert got.kind is TransportErrorKind.UNREACHABLE
     assert "refused" in got.detail
 
 
@@ -209,7 +212,7 @@ async def test_an_unknown_name_is_not_found() -> None:
     async with client_of("https://nowhere.invalid/usage") as client:
         got = await fault_of(client, "acct-1")
 
-    assert got.trouble in (Trouble.NAME_NOT_FOUND, Trouble.RESOLVER_DOWN)
+    assert got.kind in (TransportErrorKind.NAME_NOT_FOUND, TransportErrorKind.RESOLVER_DOWN)
 
 
 async def test_a_certificate_of_the_ca_file_is_trusted(certificates: Certificates) -> None:
@@ -224,7 +227,7 @@ async def test_a_strangers_certificate_is_refused(certificates: Certificates) ->
     async with serve(ssl_context=certificates.server) as simulator, client_of(simulator) as client:
         got = await fault_of(client, "acct-1")
 
-        assert got.trouble is Trouble.TLS
+        assert got.kind is TransportErrorKind.TLS
         assert "certificate" in got.detail
         assert simulator.stats().requests == 0
 
@@ -237,7 +240,7 @@ async def test_a_certificate_for_another_host_is_refused(certificates: Certifica
         async with client_of(url, ca_file=certificates.ca_file) as client:
             got = await fault_of(client, "acct-1")
 
-    assert got.trouble is Trouble.TLS
+    assert got.kind is TransportErrorKind.TLS
     assert "127.0.0.2" in got.detail
 
 
@@ -251,7 +254,7 @@ async def test_a_server_that_speaks_no_tls_is_a_tls_trouble() -> None:
     async with server, client_of(f"https://127.0.0.1:{port}/usage") as client:
         got = await fault_of(client, "acct-1")
 
-    assert got.trouble is Trouble.TLS
+    assert got.kind is TransportErrorKind.TLS
 
 
 @pytest.mark.parametrize("content", [None, "no certificate in here"])
@@ -295,7 +298,7 @@ async def test_a_proxy_that_refuses_is_the_proxys_trouble(status: int) -> None:
     ):
         got = await fault_of(client, "acct-1")
 
-    assert (got.trouble, got.status) == (Trouble.PROXY_REFUSED, status)
+    assert (got.kind, got.status) == (TransportErrorKind.PROXY_REFUSED, status)
 
 
 async def test_a_proxy_that_is_not_there_is_the_proxys_trouble() -> None:
@@ -304,7 +307,7 @@ async def test_a_proxy_that_is_not_there_is_the_proxys_trouble() -> None:
     async with client_of("https://127.0.0.1:1/usage", proxy=url) as client:
         got = await fault_of(client, "acct-1")
 
-    assert got.trouble is Trouble.PROXY_UNREACHABLE
+    assert got.kind is TransportErrorKind.PROXY_UNREACHABLE
 
 
 async def test_cancellation_passes_and_closes_the_connection() -> None:
@@ -393,38 +396,49 @@ NOT_FOR_THIS_REQUEST = {
 }
 
 
-@pytest.mark.parametrize("kind", exception_classes(client_exceptions, http_exceptions))
-def test_every_exception_class_of_the_library_has_a_meaning(kind: type[Exception]) -> None:
-    trouble, detail, _ = translate(made(kind), "x.example:443")
+@pytest.mark.parametrize("raised", exception_classes(client_exceptions, http_exceptions))
+def test_every_exception_class_of_the_library_has_a_meaning(raised: type[Exception]) -> None:
+    kind, detail, _ = translate(made(raised), "x.example:443")
 
-    assert (trouble is Trouble.UNEXPECTED) == (kind.__name__ in NOT_FOR_THIS_REQUEST), kind
+    assert (kind is TransportErrorKind.UNEXPECTED) == (raised.__name__ in NOT_FOR_THIS_REQUEST)
     assert "secret" not in detail
 
 
 @pytest.mark.parametrize(
-    ("error", "trouble"),
+    ("error", "kind"),
     [
-        (aiohttp.ClientConnectorError(KEY, OSError(errno.EMFILE, "")), Trouble.OUT_OF_RESOURCES),
-        (aiohttp.ClientConnectorError(KEY, OSError(errno.ENOBUFS, "")), Trouble.OUT_OF_RESOURCES),
-        (aiohttp.ClientConnectorError(KEY, OSError(errno.ECONNRESET, "")), Trouble.CONNECTION_LOST),
-        (aiohttp.ClientConnectorError(KEY, OSError("several")), Trouble.UNREACHABLE),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(errno.EMFILE, "")),
+            TransportErrorKind.OUT_OF_RESOURCES,
+        ),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(errno.ENOBUFS, "")),
+            TransportErrorKind.OUT_OF_RESOURCES,
+        ),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(errno.ECONNRESET, "")),
+            TransportErrorKind.CONNECTION_LOST,
+        ),
+        (aiohttp.ClientConnectorError(KEY, OSError("several")), TransportErrorKind.UNREACHABLE),
         (
             aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_AGAIN, "")),
-            Trouble.RESOLVER_DOWN,
+            TransportErrorKind.RESOLVER_DOWN,
         ),
         (
             aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_NONAME, "")),
-            Trouble.NAME_NOT_FOUND,
+            TransportErrorKind.NAME_NOT_FOUND,
         ),
-        (MemoryError(), Trouble.OUT_OF_RESOURCES),
-        (OSError(errno.EIO, ""), Trouble.CONNECTION_LOST),
-        (TimeoutError(), Trouble.TIMEOUT),
-        (ssl.SSLError(1, "bad"), Trouble.TLS),
-        (ZeroDivisionError("secret"), Trouble.UNEXPECTED),
+        (MemoryError(), TransportErrorKind.OUT_OF_RESOURCES),
+        (OSError(errno.EIO, ""), TransportErrorKind.CONNECTION_LOST),
+        (TimeoutError(), TransportErrorKind.TIMEOUT),
+        (ssl.SSLError(1, "bad"), TransportErrorKind.TLS),
+        (ZeroDivisionError("secret"), TransportErrorKind.UNEXPECTED),
     ],
 )
-def test_errors_are_told_apart_by_what_caused_them(error: Exception, trouble: Trouble) -> None:
+def test_errors_are_told_apart_by_what_caused_them(
+    error: Exception, kind: TransportErrorKind
+) -> None:
     got, detail, _ = translate(error, "x.example:443")
 
-    assert got is trouble
+    assert got is kind
     assert "secret" not in detail

@@ -11,12 +11,12 @@ import pytest
 from aiohttp import ClientRequest
 from yarl import URL
 
-from poller.core.faults import Fault, Trouble
-from poller.core.model import Credential, Response, Secret
 from poller.settings import Settings
 from poller.simulator.server import serve
 from poller.upstream.client import open_client
 from poller.upstream.exchange import READ_BYTES, Exchange, Pool
+from poller.upstream.transport_errors import TransportError, TransportErrorKind
+from poller.values import Credential, Response, Secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -73,7 +73,7 @@ async def pool_before(*answers: bytes) -> AsyncIterator[tuple[Heard, Pool]]:
             yield heard, pool
 
 
-async def exchanged(pool: Pool, *, fresh: bool = False) -> tuple[int, bytes | Fault, bool]:
+async def exchanged(pool: Pool, *, fresh: bool = False) -> tuple[int, bytes | TransportError, bool]:
     exchange = Exchange()
     try:
         async with asyncio.timeout(5):
@@ -181,7 +181,9 @@ async def test_answers_are_not_read_into_more_than_they_need(
 
 
 @asynccontextmanager
-async def asked(answer: bytes, login: str = "") -> AsyncIterator[tuple[Heard, Response | Fault]]:
+async def asked(
+    answer: bytes, login: str = ""
+) -> AsyncIterator[tuple[Heard, Response | TransportError]]:
     """Ask through a proxy that is told where to, as over http there is no tunnel."""
     async with listening(answer) as (heard, url):
         proxy = url.replace("http://", f"http://{login}").removesuffix("/usage")
@@ -221,5 +223,5 @@ async def test_no_header_can_bring_another(forge: Callable[[], Credential]) -> N
     ):
         answer = await client.fetch(forge(), timeout_s=5.0)
 
-    assert answer == Fault(Trouble.UNEXPECTED, "ValueError")
+    assert answer == TransportError(TransportErrorKind.UNEXPECTED, "ValueError")
     assert heard.connections == 0

@@ -1,0 +1,1 @@
+"""What each command does: it reads settings, wires the parts and returns an exit code."""

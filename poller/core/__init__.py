@@ -1,1 +1,0 @@
-"""Values and decisions: no clock, no files, no sockets, no logging."""

@@ -1,0 +1,1 @@
+"""Where text goes: standard output, progress on a terminal."""

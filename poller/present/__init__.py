@@ -1,0 +1,1 @@
+"""Values into text: records, tables. No I/O, no clock."""

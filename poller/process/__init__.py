@@ -1,0 +1,1 @@
+"""The process itself: its signals, standard streams and exit codes."""

@@ -1,0 +1,62 @@
+"""What a run ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from poller.values import FailureKind
+
+if TYPE_CHECKING:
+    from poller.values import Report, Usage
+
+USAGE: Final = 64
+"""Usage or configuration: nothing was polled (EX_USAGE of sysexits.h)."""
+INTERNAL: Final = 70
+"""A bug of ours (EX_SOFTWARE)."""
+RESULTS_LOST: Final = 74
+"""The results could not be written (EX_IOERR)."""
+READER_GONE: Final = 141
+"""The reader of the pipe went away (128 + SIGPIPE)."""
+BELOW: Final = 4
+"""``--fail-under`` was broken."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts what the reports of a run ask for."""
+
+    fail_under: float | None = None
+    """Percent; None asks for nothing."""
+    reports: int = 0
+    worst_class: int = 0
+    """The highest exit class among the failures: 0 to 3."""
+    internal: bool = False
+    below: bool = False
+
+    def note(self, report: Report) -> None:
+        """Count one report."""
+        self.reports += 1
+        if report.usage is not None and self.fail_under is not None:
+            self.below |= _is_below(report.usage, self.fail_under)
+        failure = report.failure
+        if failure is None or failure.kind is FailureKind.CANCELLED:
+            return
+        if failure.kind is FailureKind.INTERNAL:
+            self.internal = True
+        else:
+            self.worst_class = max(self.worst_class, failure.kind.exit_class)
+
+    @property
+    def code(self) -> int:
+        """The exit code, where nothing from outside ended the run."""
+        if self.internal:
+            return INTERNAL
+        return BELOW if self.below else self.worst_class
+
+
+def _is_below(usage: Usage, percent: float) -> bool:
+    """Unknown does not count."""
+    if usage.usable is False:
+        return True
+    return usage.remaining_percent is not None and usage.remaining_percent < percent

@@ -1,0 +1,77 @@
+"""Which files are ours to refresh."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from poller.values import Credential
+
+
+@dataclass(frozen=True, slots=True)
+class CodexOwn:
+    """The Codex CLI's own files, and what may be done to them."""
+
+    files: tuple[str, ...] = ()
+    """Real paths."""
+    spared: bool = True
+    """Whether they, and logins that they hold, are left alone."""
+
+
+def codex_files(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the real paths of the Codex CLI's own file, where it is and by default."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    folders = (environ.get("CODEX_HOME"), os.path.join(home, ".codex"))
+    return tuple(os.path.realpath(os.path.join(each, "auth.json")) for each in folders if each)
+
+
+def obstacle(path: str, *, codex_own: tuple[str, ...]) -> str | None:
+    """Return what keeps the file at a real path from being refreshed; None where nothing does.
+
+    ``codex_home``, ``hard_link``, ``not_a_file``, ``not_writable`` or ``unsupported``.
+    """
+    try:
+        status = os.stat(path)
+        if any(_is_same(path, own) for own in codex_own):
+            return "codex_home"
+        if not stat.S_ISREG(status.st_mode):
+            return "not_a_file"
+        if os.name == "nt":
+            return "unsupported"
+        if status.st_nlink > 1:
+            return "hard_link"
+        foreign = os.geteuid() not in (0, status.st_uid)
+        folder = os.path.dirname(path) or os.curdir
+        effective = os.access in os.supports_effective_ids
+        writable = os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+    except (OSError, ValueError):
+        return "not_a_file"
+    return None if writable and not foreign else "not_writable"
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return path == other or os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def refreshable(
+    path: str | None, credential: Credential | None, *, environ: Mapping[str, str]
+) -> str | None:
+    """Return how an account can be refreshed, for a listing.
+
+    ``in_place`` with ``--refresh``, or what stands against it: ``no_refresh_token`` and
+    those of :func:`obstacle`. None where there is no credential, or no file.
+    """
+    if path is None or credential is None:
+        return None
+    if credential.refresh_token is None:
+        return "no_refresh_token"
+    real = os.path.realpath(path)
+    return obstacle(real, codex_own=codex_files(environ)) or "in_place"

@@ -1,0 +1,153 @@
+"""The one request that spends a refresh token: on a connection of its own, sent once.
+
+No exception of the HTTP library leaves here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from poller.upstream.exchange import ssl_context
+from poller.upstream.transport_errors import TransportError, TransportErrorKind, translate
+from poller.usage.response import BODY_LIMIT
+from poller.values import Response
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+    from poller.settings import Settings
+
+_KEPT_HEADERS = ("content-type", "retry-after", "cf-mitigated", "location")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of the one request."""
+
+    outcome: Response | TransportError
+    sent: bool
+    """Whether a byte of it may have left this machine."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connects once, and tells before anything is sent."""
+
+    def __init__(
+        self, *, ssl_context: ssl.SSLContext | bool, before_sending: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(limit=0, ssl=ssl_context)  # pyright: ignore[reportUnknownMemberType]
+        self.connected = False
+        self._before_sending = before_sending
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the library's own signature
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        try:
+            await self._before_sending()
+        except BaseException:
+            connection.close()
+            raise
+        self.connected = True
+        return connection
+
+
+class TokenEndpoint:
+    """Where refresh tokens are spent.
+
+    Raises:
+        UsageError: ``settings.ca_file`` cannot be read, or holds no certificate.
+    """
+
+    def __init__(self, settings: Settings, *, url: str, proxy: str | None) -> None:
+        self._url = URL(url)
+        self._proxy = None if proxy is None else URL(proxy)
+        self._ssl_context = ssl_context(settings, url, proxy=proxy)
+        self._user_agent = settings.user_agent
+
+    async def send(
+        self,
+        body: bytes,
+        *,
+        timeout_s: float,
+        before_sending: Callable[[], Awaitable[None]],
+        received: Callable[[Response], None],
+    ) -> Answer:
+        """POST ``body``, never a second time; return the answer, or why there is none.
+
+        ``before_sending`` is called once the connection stands: where it raises, nothing is
+        sent and the exception leaves here. ``received`` is called with a whole answer, before
+        anything else is done. No redirects, no cookies.
+        """
+        connector = _Connector(ssl_context=self._ssl_context, before_sending=before_sending)
+        try:
+            async with self._session(connector) as session:
+                outcome = await self._posted(session, body, timeout_s, received)
+                return Answer(outcome, sent=True)
+        except NotSentError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the border: everything is translated
+            trouble, detail, status = translate(error, f"{self._url.host}:{self._url.port}")
+            return Answer(TransportError(trouble, detail, status), connector.connected)
+
+    def _session(self, connector: _Connector) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=connector,
+            headers={
+                hdrs.ACCEPT: "application/json",
+                hdrs.CONTENT_TYPE: "application/json",
+                hdrs.USER_AGENT: self._user_agent,
+                hdrs.ACCEPT_ENCODING: "identity",
+            },
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        # The library repeats some requests by itself when a connection drops, uncounted. Not a
+        # POST; and there is no public switch: this says it twice.
+        session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return session
+
+    async def _posted(
+        self,
+        session: aiohttp.ClientSession,
+        body: bytes,
+        timeout_s: float,
+        received: Callable[[Response], None],
+    ) -> Response | TransportError:
+        async with session.post(
+            self._url,
+            data=body,
+            allow_redirects=False,
+            proxy=self._proxy,
+            timeout=aiohttp.ClientTimeout(total=timeout_s, ceil_threshold=math.inf),
+        ) as response:
+            content = b""
+            while len(content) <= BODY_LIMIT and not response.content.at_eof():
+                content += await response.content.readany()
+            if len(content) > BODY_LIMIT:
+                return TransportError(
+                    TransportErrorKind.TOO_LARGE, status=response.status, answered=True
+                )
+            headers = response.headers
+            kept = tuple((name, headers[name]) for name in _KEPT_HEADERS if name in headers)
+            answer = Response(response.status, kept, content)
+            received(answer)
+            return answer
+
+
+class NotSentError(Exception):
+    """What ``before_sending`` raises to keep the request from being sent."""

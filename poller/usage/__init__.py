@@ -1,0 +1,1 @@
+"""What an answer says: pure, total, without clock or I/O."""

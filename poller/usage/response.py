@@ -1,0 +1,300 @@
+"""What an answer means for its account.
+
+Total and pure: every status from 0 to 999 and every body has one meaning. The statuses
+and codes are those seen at the usage endpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NoReturn, cast
+
+import orjson
+
+from poller.text import printable
+from poller.usage.normalizer import normalize
+from poller.usage.retry_after import retry_after
+from poller.values import Failure, FailureKind, Response, Retry, Usage
+
+BODY_LIMIT = 1 << 20
+"""Bytes of an answer that are read at most, after decompression; real ones have 1-2 kB."""
+_BOM = b"\xef\xbb\xbf"
+_INT_DIGITS = 19
+
+
+def usage_or_failure(response: Response, *, observed_at: float) -> Usage | Failure:
+    """Return what a whole answer says: figures, or why there are none.
+
+    ``observed_at`` is Unix seconds. Never raises.
+    """
+    if response.status == 200 and not (response.headers and response.header("cf-mitigated")):
+        return _usage(response, observed_at)
+    return refusal(response, observed_at=observed_at)
+
+
+def _usage(response: Response, observed_at: float) -> Usage | Failure:
+    try:
+        payload = _parsed(response.body)
+    except ValueError:
+        return _not_json(response.body)
+    usage = normalize(payload, observed_at=observed_at)
+    if usage is None:
+        return invalid("the upstream answered JSON that is not an object", Retry.NEVER)
+    return usage
+
+
+def _parsed(body: bytes) -> object:
+    """Return what JSON says; raises ValueError for what is none, or is nested too deeply.
+
+    What is sound JSON but more than orjson takes (half an emoji where a text was cut, a number
+    beyond all floats) is read with the standard library: an odd field must not cost the others.
+    """
+    try:
+        parsed: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        import json  # 5 ms that hardly any run needs
+
+        text = body.removeprefix(_BOM).decode()
+        try:
+            parsed = json.loads(text, parse_int=_whole_number, parse_constant=_no_number)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+    return parsed
+
+
+def _whole_number(digits: str) -> int | float:
+    """Beyond 64 bits it is a float, as it is to orjson; int() refuses thousands of digits."""
+    return int(digits) if len(digits) < _INT_DIGITS else float(digits)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _not_json(body: bytes) -> Failure:
+    start = body[:64].lstrip().lower()
+    if not start:
+        return invalid("the upstream answered nothing", Retry.ONCE)
+    if start.startswith(b"<"):
+        return invalid(
+            "the upstream answered a web page where JSON belongs",
+            Retry.ONCE,
+            "a login page, a portal or a proxy stands between: open the address in a browser",
+        )
+    return invalid("the upstream's answer is not JSON", Retry.ONCE)
+
+
+def invalid(
+    message: str, retry: Retry, hint: str = "try again later; if it stays, the upstream has changed"
+) -> Failure:
+    """Return the failure of an answer that cannot be understood."""
+    return Failure(
+        FailureKind.INVALID_RESPONSE,
+        message,
+        hint,
+        retry_now=retry,
+        may_work_later=retry is Retry.ONCE,
+    )
+
+
+def refusal(response: Response, *, observed_at: float) -> Failure:
+    """Return what an answer that brings no figures means, for every status from 0 to 999."""
+    failure = _by_status(response)
+    if failure.retry_now not in (Retry.TRANSIENT, Retry.THROTTLED):
+        return failure
+    wait_s = retry_after(response, now=observed_at)
+    if wait_s is None:
+        return failure
+    message = f"{failure.message}; it asks to wait {wait_s:.0f} s"
+    return replace(failure, message=message, retry_after_s=wait_s)
+
+
+def _by_status(response: Response) -> Failure:
+    status = response.status
+    if _is_edge_block(response):
+        return _edge_blocked(status)
+    if 300 <= status < 400:
+        return _redirect(status)
+    code = machine_code(response.body)
+    match status:
+        case 401:
+            return _unauthorized(code)
+        case 402:
+            return _refused(
+                FailureKind.PAYMENT_REQUIRED,
+                "the workspace is unpaid or closed (402)",
+                "ask the workspace's owner; remove the file if it is gone for good",
+                code,
+            )
+        case 403:
+            return _forbidden(code)
+        case 404:
+            return Failure(
+                FailureKind.NOT_FOUND,
+                "the usage endpoint was not found (404)",
+                "says nothing about the account: trouble upstream, or --chatgpt-url is wrong",
+                code,
+                retry_now=Retry.ONCE,
+                host_at_fault=True,
+                may_work_later=True,
+            )
+        case 429:
+            return Failure(
+                FailureKind.RATE_LIMITED,
+                "asked too often (429)",
+                "not an exhausted quota: poll less often, or with --rate",
+                code,
+                retry_now=Retry.THROTTLED,
+                host_at_fault=True,
+                may_work_later=True,
+            )
+        case 408 | 425:
+            return _server_error(status, code)
+        case _ if 500 <= status < 600 and status != 501:
+            return _server_error(status, code)
+        case _:
+            return _other(status, code)
+
+
+def _is_edge_block(response: Response) -> bool:
+    if response.header("cf-mitigated") is not None:
+        return True
+    content_type = (response.header("content-type") or "").lower()
+    starts_as_page = response.body[:64].lstrip()[:1] == b"<"
+    return response.status == 403 and ("text/html" in content_type or starts_as_page)
+
+
+def _edge_blocked(status: int) -> Failure:
+    return Failure(
+        FailureKind.EDGE_BLOCKED,
+        f"blocked at the upstream's edge before it reached the account ({status})",
+        "says nothing about the account: wait, poll less often, or use another network",
+        host_at_fault=True,
+        may_work_later=True,
+    )
+
+
+def _redirect(status: int) -> Failure:
+    return Failure(
+        FailureKind.REDIRECT,
+        f"the upstream points elsewhere ({status}); credentials are not taken there",
+        "check --chatgpt-url, and what stands between you and it",
+    )
+
+
+_LOGGED_OUT = "log in again with codex, then copy the new auth.json here"
+_UNAUTHORIZED = {
+    "token_expired": (
+        "the upstream says that the access token has expired (401)",
+        "use the account in Codex once, which renews the token, or log in again",
+    ),
+    "token_invalidated": ("this login has been ended (401)", _LOGGED_OUT),
+    "token_revoked": ("this login has been revoked (401)", _LOGGED_OUT),
+    "account_deactivated": (
+        "the account has been closed (401)",
+        "remove the file; nothing brings it back from here",
+    ),
+}
+
+
+def _unauthorized(code: str | None) -> Failure:
+    known = _UNAUTHORIZED.get(code or "")
+    if known is not None:
+        return _refused(FailureKind.UNAUTHORIZED, *known, code)
+    return Failure(
+        FailureKind.UNAUTHORIZED,
+        "the upstream refused the token (401)",
+        "if it stays so, log in again with codex",
+        code,
+        retry_now=Retry.ONCE,
+        may_work_later=True,
+    )
+
+
+def _forbidden(code: str | None) -> Failure:
+    if code == "invalid_workspace_selected":
+        return _refused(
+            FailureKind.FORBIDDEN,
+            "the account id does not belong to this token (403)",
+            "the file mixes two logins: log in again with codex",
+            code,
+        )
+    return _refused(
+        FailureKind.FORBIDDEN,
+        "no permission (403)",
+        "check in the account's settings that Codex is allowed",
+        code,
+    )
+
+
+def _refused(kind: FailureKind, message: str, hint: str, code: str | None) -> Failure:
+    return Failure(kind, message, hint, code)
+
+
+def _server_error(status: int, code: str | None) -> Failure:
+    return Failure(
+        FailureKind.SERVER_ERROR,
+        f"trouble upstream ({status})",
+        "try again later",
+        code,
+        retry_now=Retry.TRANSIENT,
+        host_at_fault=True,
+        may_work_later=True,
+    )
+
+
+def _other(status: int, code: str | None) -> Failure:
+    return Failure(
+        FailureKind.HTTP_ERROR,
+        f"an answer this program does not know ({status})",
+        "if it stays, the upstream has changed: look for a newer version",
+        code,
+        host_at_fault=status >= 500,
+        may_work_later=status >= 500,
+    )
+
+
+_INVALIDATED = "encountered invalidated oauth token"
+_CODE_LENGTH = 64
+
+
+def machine_code(body: bytes) -> str | None:
+    """Return the upstream's own code for a refusal, or None.
+
+    Looked for in ``error.code``, ``error``, ``detail.code``, ``code``, ``detail``, in
+    that order; printable, at most 64 characters, without blanks (a sentence is no code).
+    """
+    try:
+        payload = _members(_parsed(body))
+    except ValueError:
+        return None
+    error, detail = payload.get("error"), payload.get("detail")
+    found = (
+        _members(error).get("code"),
+        error,
+        _members(detail).get("code"),
+        payload.get("code"),
+        detail,
+    )
+    codes = (code for value in found if (code := _as_code(value)) is not None)
+    return next(codes, None) or _said_in_words(error, detail, payload.get("message"))
+
+
+def _members(value: object) -> dict[str, object]:
+    """Return an object's members; nothing has none."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _as_code(value: object) -> str | None:
+    if not isinstance(value, str) or not value or len(value) > _CODE_LENGTH:
+        return None
+    return None if " " in value else printable(value)
+
+
+def _said_in_words(*places: object) -> str | None:
+    """Return the code of the one refusal that has been seen as a sentence only."""
+    for place in places:
+        text = _members(place).get("message", place)
+        if isinstance(text, str) and _INVALIDATED in text.lower():
+            return "token_invalidated"
+    return None

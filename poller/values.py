@@ -1,0 +1,364 @@
+"""The values that walk through the program.
+
+Everything here is immutable, holds no behaviour beyond deriving one figure from
+another, and knows no clock, file or socket. ``None`` means unknown, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import NoReturn
+
+SCHEMA_VERSION = 1
+"""Version of the record; raised when a key is removed or renamed."""
+
+
+class Secret:
+    """A string that neither prints nor serializes; ``reveal()`` hands it out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not serialized")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an answer, or a credential, says it belongs to."""
+
+    user_id: str | None = None
+    account_id: str | None = None
+    """The workspace. Members of a team share it, so it alone identifies nobody."""
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What one login needs to ask for its usage.
+
+    Claims are read, never verified: they are hints, and nothing about security
+    rests on them.
+    """
+
+    access_token: Secret
+    account_id: str
+    """The workspace that is asked for; sent with every request."""
+    user_id: str | None = None
+    email: str | None = None
+    plan: str | None = None
+    expires_at: float | None = None
+    """Unix seconds of the access token's ``exp``; None where it tells none."""
+    fedramp: bool = False
+    refresh_token: Secret | None = None
+    id_token: Secret | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """The credential's side of the question whose answer it is."""
+        return Identity(self.user_id, self.account_id, self.email)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret it holds, for masking."""
+        access, refresh, identity = self.access_token, self.refresh_token, self.id_token
+        if refresh is not None and identity is not None:  # as nearly every file has it
+            return access, refresh, identity
+        return tuple(secret for secret in (access, refresh, identity) if secret is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One quota window of a limit."""
+
+    name: str
+    """``five_hour``, ``weekly``, ``monthly``, or its length: ``1h``, ``1d``, ``15m``."""
+    remaining_percent: float | None
+    """0-100; None when the upstream gave no usable figure."""
+    window_seconds: int | None
+    reset_at: int | None
+    """Unix seconds."""
+
+    @property
+    def used_percent(self) -> float | None:
+        """0-100; None when unknown."""
+        return None if self.remaining_percent is None else round(100 - self.remaining_percent, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit beside the account's own: a model's, a feature's, code review's."""
+
+    name: str | None
+    feature: str | None
+    usable: bool | None
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """Bought credits."""
+
+    has_credits: bool | None
+    unlimited: bool | None
+    balance: str | None
+    """Decimal string without currency sign or separators."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpendLimit:
+    """A workspace's cap on one member's spending; amounts are decimal strings."""
+
+    limit: str | None
+    used: str | None
+    remaining: str | None
+    remaining_percent: float | None
+    """0-100."""
+    reset_at: int | None
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one answer of the usage endpoint says, whatever its shape was."""
+
+    plan: str | None = None
+    usable: bool | None = None
+    """Can the account be used now; None where nothing tells."""
+    limited_by: str | None = None
+    """What blocks it; None where not blocked."""
+    usable_at: int | None = None
+    """Unix seconds; None where not blocked or not known."""
+    windows: tuple[Window, ...] = ()
+    extra_limits: tuple[Limit, ...] = ()
+    credits: Credits | None = None
+    spend_limit: SpendLimit | None = None
+    reset_credits: int | None = None
+    identity: Identity = Identity()
+
+    @property
+    def remaining_percent(self) -> float | None:
+        """The least of the account's own windows; None where none is known."""
+        known = [w.remaining_percent for w in self.windows if w.remaining_percent is not None]
+        return min(known) if known else None
+
+
+class FailureKind(StrEnum):
+    """Every way an account can end without figures."""
+
+    FILE_MISSING = "file_missing"
+    FILE_UNREADABLE = "file_unreadable"
+    FILE_INVALID = "file_invalid"
+    NO_CREDENTIALS = "no_credentials"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 - a kind, not a password
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - likewise
+    LOGIN_REQUIRED = "login_required"
+    REFRESH_LOCKED = "refresh_locked"
+    REFRESH_UNKNOWN = "refresh_unknown"
+    REFRESH_UNSAVED = "refresh_unsaved"
+    REFRESH_REFUSED = "refresh_refused"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    PROXY = "proxy"
+    TIMEOUT = "timeout"
+    CONNECTION_LOST = "connection_lost"
+    PROTOCOL = "protocol"
+    DEADLINE = "deadline"
+    CIRCUIT_OPEN = "circuit_open"
+    LOCAL_RESOURCE = "local_resource"
+    UNAUTHORIZED = "unauthorized"
+    PAYMENT_REQUIRED = "payment_required"
+    FORBIDDEN = "forbidden"
+    EDGE_BLOCKED = "edge_blocked"
+    NOT_FOUND = "not_found"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    HTTP_ERROR = "http_error"
+    REDIRECT = "redirect"
+    INVALID_RESPONSE = "invalid_response"
+    IDENTITY_MISMATCH = "identity_mismatch"
+    INTERNAL = "internal"
+    CANCELLED = "cancelled"
+
+    @property
+    def exit_class(self) -> int:
+        """The exit code this kind asks for: 1 credential, 2 network, 3 upstream, 70, 130."""
+        return _EXIT_CLASS[self]
+
+
+_K = FailureKind
+_EXIT_CLASS = {
+    **dict.fromkeys(
+        (
+            _K.FILE_MISSING,
+            _K.FILE_UNREADABLE,
+            _K.FILE_INVALID,
+            _K.NO_CREDENTIALS,
+            _K.INVALID_TOKEN,
+            _K.TOKEN_EXPIRED,
+            _K.LOGIN_REQUIRED,
+            _K.REFRESH_LOCKED,
+            _K.REFRESH_UNKNOWN,
+            _K.REFRESH_UNSAVED,
+            _K.REFRESH_REFUSED,
+        ),
+        1,
+    ),
+    **dict.fromkeys(
+        (
+            _K.DNS,
+            _K.CONNECT,
+            _K.TLS,
+            _K.PROXY,
+            _K.TIMEOUT,
+            _K.CONNECTION_LOST,
+            _K.PROTOCOL,
+            _K.DEADLINE,
+            _K.CIRCUIT_OPEN,
+            _K.LOCAL_RESOURCE,
+        ),
+        2,
+    ),
+    **dict.fromkeys(
+        (
+            _K.UNAUTHORIZED,
+            _K.PAYMENT_REQUIRED,
+            _K.FORBIDDEN,
+            _K.EDGE_BLOCKED,
+            _K.NOT_FOUND,
+            _K.RATE_LIMITED,
+            _K.SERVER_ERROR,
+            _K.HTTP_ERROR,
+            _K.REDIRECT,
+            _K.INVALID_RESPONSE,
+            _K.IDENTITY_MISMATCH,
+        ),
+        3,
+    ),
+    _K.INTERNAL: 70,
+    _K.CANCELLED: 130,
+}
+
+
+class Retry(Enum):
+    """Whether one account's failure is worth another attempt, and how patiently."""
+
+    NEVER = "never"
+    ONCE = "once"
+    TRANSIENT = "transient"
+    THROTTLED = "throttled"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an account has no figures, said for a person and for a program."""
+
+    kind: FailureKind
+    message: str
+    """A sentence for a person: what and where; lower case, no full stop."""
+    hint: str
+    """What to do about it; likewise."""
+    code: str | None = None
+    """The upstream's own machine code."""
+    retry_now: Retry = Retry.NEVER
+    retry_after_s: float | None = None
+    """What the upstream asked to wait; None where it asked nothing."""
+    host_at_fault: bool = False
+    """True where it says that the upstream, not the account, is in trouble."""
+    may_work_later: bool = False
+    """Whether asking again later, with nothing changed, may succeed."""
+
+
+def internal_failure(what: str) -> Failure:
+    """Return the failure that a bug of ours makes; ``what`` names it without its text."""
+    return Failure(
+        FailureKind.INTERNAL,
+        f"a bug in this program: {what}",
+        "please report it with this line",
+    )
+
+
+def out_of_resources(what: str) -> Failure:
+    """Return the failure of a machine that is short of ``what``: files, memory, threads."""
+    because = f": {what}" if what else ""
+    return Failure(
+        FailureKind.LOCAL_RESOURCE,
+        f"this machine ran out of files or memory{because}",
+        "raise the limit (ulimit -n) or lower --concurrency",
+        retry_now=Retry.TRANSIENT,
+        may_work_later=True,
+    )
+
+
+def unexpected_failure(error: BaseException) -> Failure:
+    """Return what an exception means that nobody translated; its text may hold anything."""
+    if isinstance(error, MemoryError):
+        return out_of_resources("memory")
+    return internal_failure(type(error).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer, whole, as it came."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    """In the order they came; names in lower case. Not shown: they may echo the token."""
+    body: bytes = field(repr=False)
+    """Decompressed; at most the client's cap. Likewise."""
+    reused: bool = False
+    """Whether it came over a connection that had carried another request before."""
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of that lower-case name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one account: exactly one per account, whatever happens."""
+
+    position: int
+    """Place in the input, from 0."""
+    account: str
+    """The label; unique in a run, printable."""
+    source: str
+    """The auth file's path as it was given or found; printable."""
+    observed_at: float
+    """Unix seconds."""
+    usage: Usage | None = None
+    failure: Failure | None = None
+    http_status: int | None = None
+    attempts: int = 0
+    elapsed_s: float | None = None
+    """From the first attempt to the report; None where none was made."""
+    refreshed: bool = False
+    """Whether its file was given new tokens."""
+    identity: Identity = Identity()
+    """The answer's, completed by the credential's."""
+    response: Response | None = None
+    """The last answer, kept only where a run was asked for it."""
+    secrets: tuple[Secret, ...] = ()
+    """The credential's, to mask ``response`` with; kept only beside one."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the account answered."""
+        return self.failure is None

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from poller.authfiles.labels import Folder, Listing, Taken, is_odd
+from poller.authfiles.picks import FolderPicks
+
+
+def folder(path: str, *names: str) -> Folder:
+    return Folder(path, tuple(path.strip("/").split("/")) if path != "/" else (), sorted(names))
+
+
+def labels(*folders: Folder) -> list[str]:
+    listing = Listing(folders)
+    return [listing.label(each, name) for each in folders for name in each.names]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "label"),
+    [
+        ("/h/account", "alice.auth.json", "alice"),
+        ("/h/account", "alice.json", "alice"),
+        ("/h/account", "a.b.auth.json", "a.b"),
+        ("/h/account", "张伟.auth.json", "张伟"),
+        ("/h/account", "a\x1b\udcff.auth.json", "a\\x1b\\xff"),
+        ("/h/account", "plain", "plain"),
+        ("/h/.codex", "auth.json", "codex"),
+        ("/h/work", "auth.json", "work"),
+        ("/", "auth.json", "auth"),
+        ("/h/x", ".auth.json", "x"),
+        ("/", "", "auth"),
+    ],
+)
+def test_label_is_the_name_without_its_ending(path: str, name: str, label: str) -> None:
+    assert labels(folder(path, name)) == [label]
+
+
+def test_auth_json_ending_keeps_the_stem_from_its_neighbour() -> None:
+    assert labels(folder("/h/a", "alice.auth.json", "alice.json")) == ["alice", "alice.json"]
+
+
+def test_file_named_like_its_folder_keeps_that_from_auth_json() -> None:
+    assert labels(folder("/h/a", "a.auth.json", "auth.json")) == ["a", "auth.json"]
+
+
+def test_same_name_in_two_folders_prefixes_both() -> None:
+    found = labels(
+        folder("/h/home", "alice.auth.json", "bob.json"), folder("/h/work", "alice.json")
+    )
+    assert found == ["home/alice", "bob", "work/alice"]
+
+
+def test_prefix_is_as_long_as_it_takes() -> None:
+    found = labels(folder("/a/x/codex", "q.auth.json"), folder("/b/x/codex", "q.auth.json"))
+    assert found == ["a/x/codex/q", "b/x/codex/q"]
+
+
+def test_folder_above_and_below_are_told_apart() -> None:
+    assert labels(folder("/a", "q.json"), folder("/b/a", "q.json")) == ["a/q", "b/a/q"]
+
+
+def test_auth_json_is_told_apart_by_what_is_before_its_folder() -> None:
+    found = labels(folder("/u/one/.codex", "auth.json"), folder("/u/two/.codex", "auth.json"))
+    assert found == ["one/codex", "two/codex"]
+
+
+def test_what_no_path_tells_apart_is_named_whole() -> None:
+    found = labels(folder("/u/alice", "auth.json"), folder("/u", "alice.auth.json"))
+    assert found == ["u/alice/auth.json", "u/alice.auth.json"]
+
+
+def test_many_folders_of_one_name_are_told_apart() -> None:
+    folders = [folder(f"/u/{number}/.codex", "auth.json") for number in range(300)]
+    assert labels(*folders) == [f"{number}/codex" for number in range(300)]
+
+
+def test_many_folders_of_different_names_need_no_prefix() -> None:
+    folders = [folder(f"/u/{number}", f"x{number}.json") for number in range(10)]
+    assert labels(*folders) == [f"x{number}" for number in range(10)]
+
+
+def test_picks_of_folders_can_be_walked_and_sliced() -> None:
+    folders = [folder("/u/a", "x.json", "y.json"), folder("/u/b"), folder("/u/c", "z.auth.json")]
+    picks = FolderPicks(Listing(folders), cwd="/")
+    assert [pick.label for pick in picks] == ["x", "y", "z"]
+    assert [pick.path for pick in picks[1:]] == ["/u/a/y.json", "/u/c/z.auth.json"]
+    assert [pick.counts for pick in picks] == [False, False, True]
+    assert len(FolderPicks(Listing(()), cwd="/")) == 0
+
+
+def test_taken_label_gets_a_number() -> None:
+    taken = Taken()
+    assert [taken.unique("a") for _ in range(3)] == ["a", "a#2", "a#3"]
+
+
+@pytest.mark.parametrize("label", ["a:b", "a#2", "a\\x1b", "a.json"])
+def test_label_that_might_be_had_in_two_ways_is_odd(label: str) -> None:
+    assert is_odd(label)
+    assert not is_odd("alice")

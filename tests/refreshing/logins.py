@@ -1,0 +1,143 @@
+"""Logins that the made-up token endpoint knows, in files, and runs that refresh them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from poller.authfiles import Source, discover
+from poller.polling.scheduler import fan_out
+from poller.renewal.endpoint import TokenEndpoint
+from poller.renewal.ledger import Ledger
+from poller.renewal.renewals import Renewals
+from poller.settings import Settings
+from poller.simulator.accounts import auth_file, refresh_token_of
+from poller.upstream.client import open_client
+from tests.running import LONGEST_S, started
+from tests.running import ended as end_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from poller.simulator.server import Simulator
+    from poller.values import Report
+    from tests.running import Ended
+
+EXPIRED_S = -86_400.0
+GOOD_S = 86_400.0
+
+
+def login(
+    name: str, *, lives_s: float = EXPIRED_S, fault: str = "", usage: str = "", **more: Any
+) -> bytes:
+    """Return a Codex file; ``fault`` is the token endpoint's, ``usage`` the usage endpoint's."""
+    user_id, account_id = f"user-{name}", f"acct-{name}{usage}"
+    return auth_file(
+        user_id=user_id,
+        account_id=account_id,
+        email=f"{name}@example.com",
+        expires_at=time.time() + lives_s,
+        refresh_token=refresh_token(name, fault=fault, usage=usage),
+        **more,
+    )
+
+
+def refresh_token(name: str, *, fault: str = "", usage: str = "", generation: int = 0) -> str:
+    return refresh_token_of(
+        f"user-{name}",
+        f"acct-{name}{usage}",
+        email=f"{name}@example.com",
+        generation=generation,
+        fault=fault,
+    )
+
+
+def store(folder: Path, name: str, content: bytes | None = None, **how: Any) -> Path:
+    """Write a login into ``<name>.auth.json``."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{name}.auth.json"
+    path.write_bytes(login(name, **how) if content is None else content)
+    path.chmod(0o600)
+    return path
+
+
+def tokens(path: Path) -> dict[str, Any]:
+    """Return the tokens in a Codex file."""
+    return dict(json.loads(path.read_bytes())["tokens"])
+
+
+def is_alive(simulator: Simulator, path: Path, name: str) -> bool:
+    """Say whether a file holds the refresh token that works now."""
+    alive = simulator.logins.alive(f"user-{name}", f"acct-{name}")
+    return str(tokens(path)["refresh_token"]) == (alive or refresh_token(name))
+
+
+def sent_twice(simulator: Simulator) -> dict[str, list[str]]:
+    return {
+        token[-30:]: became
+        for token, became in simulator.logins.outcomes.items()
+        if len(became) > 1
+    }
+
+
+def surroundings(home: Path, simulator: Simulator) -> dict[str, str]:
+    """Return the environment of a run that refreshes at the simulator."""
+    return {
+        "CODEX_REFRESH_TOKEN_URL_OVERRIDE": simulator.token_url,
+        "XDG_STATE_HOME": str(home / "state"),
+    }
+
+
+async def refresh(cwd: Path, simulator: Simulator, *args: str, **how: Any) -> Ended:
+    """Run the real program with ``--refresh``."""
+    env = {**surroundings(cwd, simulator), **how.pop("env", {})}
+    words = ("--refresh", "--chatgpt-url", simulator.url, *args)
+    async with started(*words, cwd=cwd, env=env, **how) as running:
+        return await end_of(running)
+
+
+@asynccontextmanager
+async def renewals(
+    home: Path,
+    simulator: Simulator,
+    *,
+    token_url: str | None = None,
+    endpoint: TokenEndpoint | None = None,
+    **how: Any,
+) -> AsyncIterator[Renewals]:
+    """Make what renews, in this process."""
+    url = token_url or simulator.token_url
+    endpoint = endpoint or TokenEndpoint(Settings(), url=url, proxy=None)
+    yield Renewals(endpoint, Ledger(str(home / "state/poller/logins")), **how)
+
+
+async def polled(
+    cwd: Path,
+    simulator: Simulator,
+    *accounts: str,
+    renewing: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> dict[str, Report]:
+    """Poll files with refreshing on, in this process; return the reports by account."""
+    dirs = None if accounts else (str(cwd / "account"),)
+    asked = Settings(
+        chatgpt_url=simulator.url, accounts=accounts, account_dirs=dirs, refresh=True, **settings
+    )
+    source = Source(discover(asked, environ=os.environ, cwd=str(cwd)))
+    async with (
+        asyncio.timeout(LONGEST_S),
+        renewals(cwd, simulator, **(renewing or {})) as renewed,
+        open_client(asked, proxy=None) as client,
+        fan_out(source, client, asked, renewals=renewed) as reports,
+    ):
+        return {report.account: report async for report in reports}
+
+
+def outcome(report: Report) -> tuple[str | None, bool]:
+    """Return the kind of failure, if any, and whether the file was given new tokens."""
+    return (None if report.failure is None else str(report.failure.kind), report.refreshed)

@@ -1,0 +1,343 @@
+"""Settings: the table of options, values, files, and where credentials may go."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from poller import settings as door
+from poller.cli import parse
+from poller.settings import Settings, UsageError
+from poller.settings.file import own_path
+from poller.settings.options import OTHERS, every_option
+from poller.settings.value_types import quoted
+
+BAD = Path(__file__).parents[1] / "data" / "config"
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in an empty folder, with a configuration folder of one's own elsewhere."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for name in ("HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    path = Path(own_path())
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def refusal(*argv: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        parse(argv)
+    return str(caught.value)
+
+
+# The table
+
+
+def test_every_field_of_settings_stands_in_the_table_with_its_default() -> None:
+    told = {option.field: option.default for option in every_option()}
+    assert told == dataclasses.asdict(Settings())
+
+
+def test_the_types_of_the_defaults_are_those_of_settings() -> None:
+    plain = dataclasses.asdict(Settings())
+    for option in every_option():
+        assert type(option.default) is type(plain[option.field])
+
+
+def test_no_key_and_no_flag_is_there_twice() -> None:
+    options = (*every_option(), *OTHERS)
+    keys = [option.key for option in options]
+    flags = [flag for option in options for flag in option.flags]
+    assert len(set(keys)) == len(keys)
+    assert len(set(flags)) == len(flags)
+
+
+def test_the_door_knows_what_it_does_not_have() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Setings'"):
+        door.__getattr__("Setings")
+
+
+# Files with a mistake in them, one each
+
+
+@pytest.mark.parametrize(
+    "bad",
+    sorted(path.name for path in BAD.glob("*.toml") if not path.name.startswith("here_")),
+)
+def test_a_wrong_file_is_refused_with_its_message(
+    bad: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(BAD)
+    assert refusal("--config", bad) == expected(bad)
+
+
+@pytest.mark.parametrize("bad", sorted(path.name for path in BAD.glob("here_*.toml")))
+def test_a_config_found_here_is_refused_with_its_message(bad: str) -> None:
+    Path("config.toml").write_bytes((BAD / bad).read_bytes())
+    assert refusal() == expected(bad)
+
+
+@pytest.mark.parametrize("bad", ["here_proxy", "here_ca_file", "here_url", "here_url_like_ours"])
+def test_the_same_file_is_taken_where_it_was_named(bad: str) -> None:
+    Path("config.toml").write_bytes((BAD / f"{bad}.toml").read_bytes())
+    assert parse(["--config", "config.toml"]) != Settings()
+
+
+@pytest.mark.parametrize("bad", ["here_proxy", "here_url", "here_url_like_ours"])
+def test_the_same_file_is_taken_where_it_is_the_users_own(bad: str, own: Path) -> None:
+    own.write_bytes((BAD / f"{bad}.toml").read_bytes())
+    assert parse([]) != Settings()
+
+
+def test_the_users_own_file_is_their_own_in_its_own_folder_too(
+    own: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own.write_bytes((BAD / "here_url.toml").read_bytes())
+    monkeypatch.chdir(own.parent)
+    assert parse([]).chatgpt_url == "https://evil.example/"
+
+
+def test_a_config_beside_the_users_own_is_still_not_theirs(own: Path) -> None:
+    own.write_text("")
+    Path("config.toml").write_bytes((BAD / "here_url.toml").read_bytes())
+    assert "current folder" in refusal()
+
+
+def expected(bad: str) -> str:
+    return (BAD / bad).with_suffix(".txt").read_text().strip().replace("{own}", own_path())
+
+
+def test_every_bad_file_has_its_message() -> None:
+    names = {path.stem for path in BAD.glob("*.toml")}
+    assert names == {path.stem for path in BAD.glob("*.txt")}
+    assert len(names) > 70
+
+
+# Reading files
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://chatgpt.com/other",
+        "https://chat.openai.com/backend-api/wham/usage",
+        "http://127.0.0.1:8787/usage",
+        "https://[::1]:8787/usage",
+    ],
+)
+def test_a_config_found_here_may_ask_the_upstream_and_this_machine(url: str) -> None:
+    Path("config.toml").write_text(f'[requests]\nchatgpt_url = "{url}"\n')
+    assert parse([]).chatgpt_url == url
+
+
+def test_only_the_first_file_there_is_gets_read(own: Path) -> None:
+    own.write_text("[requests]\nretries = 3\n[output]\nordered = true\n")
+    assert parse([]).retries == 3
+    Path("config.toml").write_text("[requests]\nretries = 4\n")
+    assert (parse([]).retries, parse([]).ordered) == (4, False)
+    Path("named.toml").write_text("")
+    assert parse(["--config", "named.toml"]) == Settings()
+
+
+def test_a_file_may_be_empty_begin_with_a_mark_and_end_its_lines_as_windows_does() -> None:
+    assert parse(["--config", os.devnull]) == Settings()
+    Path("config.toml").write_bytes(b"\xef\xbb\xbf[requests]\r\nretries = 4\r\n")
+    assert parse([]).retries == 4
+
+
+def test_a_flag_beats_the_file() -> None:
+    Path("config.toml").write_text('[requests]\nretries = 4\n[accounts]\naccount_dir = "a"\n')
+    assert parse(["--retries", "0"]).retries == 0
+    assert parse(["--account-dir", "b"]).account_dirs == ("b",)
+
+
+def test_a_file_that_cannot_be_read_is_refused() -> None:
+    assert refusal("--config", "no.toml") == "no.toml: cannot be read: no such file or directory"
+    assert refusal("--config", ".") == ".: a folder, not a configuration file"
+    Path("config.toml").symlink_to("nowhere")
+    assert refusal().startswith("config.toml: cannot be read: ")
+
+
+def test_an_endless_file_is_refused() -> None:
+    assert "larger than 1 MiB" in refusal("--config", "/dev/zero")
+
+
+def test_a_fifo_found_here_is_not_waited_for() -> None:
+    os.mkfifo("config.toml")
+    assert refusal() == "config.toml: not a regular file; name one with --config FILE"
+
+
+def test_a_path_with_escapes_in_it_is_shown_escaped() -> None:
+    assert refusal("--config", "\x1b[31m\n.toml").startswith("\\x1b[31m\\x0a.toml: ")
+
+
+def test_paths_begin_at_home_where_they_say_so(tmp_path: Path) -> None:
+    Path("config.toml").write_text('[accounts]\naccount_dir = ["~/keys", "b"]\n')
+    assert parse([]).account_dirs == (str(tmp_path / "home" / "keys"), "b")
+
+
+def test_one_name_or_folder_needs_no_list() -> None:
+    Path("config.toml").write_text('[accounts]\nnames = "alice"\naccount_dir = "keys"\n')
+    settings = parse([])
+    assert (settings.accounts, settings.account_dirs) == (("alice",), ("keys",))
+
+
+def test_no_password_of_a_proxy_is_ever_in_a_message() -> None:
+    for path in BAD.glob("*.txt"):
+        assert "hunter22" not in path.read_text()
+
+
+# What goes together
+
+
+def test_the_demo_on_the_command_line_leaves_the_files_accounts_and_proxy_alone(own: Path) -> None:
+    own.write_text(
+        '[accounts]\nnames = "a"\naccount_dir = "b"\nfiles_from = "c"\n'
+        '[requests]\nproxy = "http://127.0.0.1:1"\n',
+    )
+    assert parse(["--demo", "3"]) == Settings(demo=3)
+
+
+@pytest.mark.parametrize("flag", ["alice", "--account-dir=x", "--files-from=x"])
+def test_accounts_on_the_command_line_end_the_files_demo(flag: str) -> None:
+    Path("config.toml").write_text("[accounts]\ndemo = 3\n")
+    assert parse([]).demo == 3
+    assert parse([flag]).demo is None
+
+
+def test_names_on_the_command_line_replace_the_files_list_but_not_its_folders() -> None:
+    Path("config.toml").write_text('[accounts]\nfiles_from = "x"\naccount_dir = "keys"\n')
+    assert parse(["alice"]) == Settings(accounts=("alice",), account_dirs=("keys",))
+
+
+@pytest.mark.parametrize("other", ["ACCOUNT", "--account-dir", "--files-from"])
+def test_a_demo_with_accounts_is_refused(other: str) -> None:
+    flag = "alice" if other == "ACCOUNT" else f"{other}=x"
+    expected = f"--demo polls made-up accounts only: leave out --demo, or {other}"
+    assert refusal("--demo", "3", flag) == expected
+
+
+def test_quiet_and_verbose_on_the_command_line_beat_each_other_in_the_file() -> None:
+    Path("config.toml").write_text("[output]\nverbose = 2\n")
+    assert parse(["-q"]) == Settings(quiet=True)
+    Path("config.toml").write_text("[output]\nquiet = true\n")
+    assert parse(["-v"]) == Settings(verbose=1)
+
+
+@pytest.mark.parametrize("flag", ["--raw-json", "--raw-headers"])
+def test_the_answer_does_not_go_into_a_table(flag: str) -> None:
+    assert refusal(flag, "--format", "table") == (
+        f"{flag}: does not fit into a table: leave it out, or ask for --format jsonl "
+        "(table comes from --format)"
+    )
+    Path("config.toml").write_text('[output]\nformat = "table"\n')
+    assert "(table comes from config.toml: output.format)" in refusal(flag)
+    assert parse([flag, "--format", "jsonl"]).format == "jsonl"
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.2:1", "http://[::1]:1", "https://u:p@127.0.0.1"])
+def test_a_proxy_on_this_machine_may_see_what_goes_to_this_machine(proxy: str) -> None:
+    argv = ["--proxy", proxy, "--chatgpt-url", "http://127.0.0.1:1/"]
+    assert parse(argv).proxy == proxy
+
+
+@pytest.mark.parametrize("proxy", ["http://localhost:1", "proxy.example:3128", "https://10.0.0.1"])
+def test_no_other_proxy_sees_a_token_in_clear(proxy: str) -> None:
+    told = refusal("--proxy", proxy, "--chatgpt-url", "http://127.0.0.1:1/")
+    assert told.startswith("--proxy: the proxy would see your tokens")
+    assert parse(["--proxy", proxy]).proxy
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("flag", "good", "bad"),
+    [
+        ("--concurrency", "1 10000", "0 10001 8.0 1e2 x -1 ٨ 1_0"),
+        ("--retries", "0 100", "-1 101 0.5"),
+        ("--rate", "0.1 1000000 1e3", "0 -1 inf nan x"),
+        ("--timeout", "0.001 15 .5", "0 -0.0 -1 Infinity soon 15s"),
+        ("--account-deadline", "1", "0"),
+        ("--deadline", "1", "0"),
+        ("--patience", "1", "0"),
+        ("--fail-under", "0 100 12.5", "-1 100.01 nan 10%"),
+        ("--demo", "1 100000", "0 100001 1.5 -1"),
+        ("--timezone", "UTC Europe/Berlin America/Argentina/Ushuaia", "America Mars ../UTC /"),
+        ("--format", "auto table jsonl", "json Table csv"),
+    ],
+)
+def test_bounds_are_held(flag: str, good: str, bad: str) -> None:
+    for text in good.split():
+        parse([flag, text])
+    for text in bad.split():
+        assert refusal(flag, text).startswith(f"{flag}: expected ")
+
+
+def test_a_number_of_thousands_of_digits_is_no_number() -> None:
+    assert "got " in refusal("--concurrency", "9" * 5000)
+
+
+@pytest.mark.parametrize("text", [" 8", "8 ", ""])
+def test_blanks_make_no_number(text: str) -> None:
+    assert refusal("--retries", text).endswith(f'got "{text}"')
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("berlin", "Europe/Berlin"),
+        ("new york", "America/New_York"),
+        ("europe/berlin", "Europe/Berlin"),
+        ("Asia/Shanghia", "Asia/Shanghai"),
+    ],
+)
+def test_a_zone_that_is_not_there_is_guessed_at(text: str, meant: str) -> None:
+    if Path("/usr/share/zoneinfo").joinpath(text).exists():
+        pytest.skip("this file system does not tell upper from lower case")
+    assert refusal("--timezone", text).endswith(f"did you mean {meant!r}?")
+
+
+def test_a_certificate_file_must_be_there_and_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    assert parse(["--ca-file", str(tmp_path / "ca.pem")]).ca_file == str(tmp_path / "ca.pem")
+    assert refusal("--ca-file", "no.pem") == '--ca-file: no such file: "no.pem"'
+    assert refusal("--ca-file", ".") == '--ca-file: expected a file, got a folder: "."'
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
+def test_a_certificate_file_must_be_readable(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch(mode=0)
+    assert "not readable by you" in refusal("--ca-file", str(tmp_path / "ca.pem"))
+
+
+@pytest.mark.parametrize("agent", ["Mozilla/5.0", "codex_cli_rs/0.48 (Linux; x86_64)"])
+def test_a_good_user_agent_is_taken(agent: str) -> None:
+    Path("config.toml").write_text(f'[requests]\nuser_agent = "{agent}"\n')
+    assert parse([]).user_agent == agent
+
+
+def test_what_a_message_shows_is_short_printable_and_masked() -> None:
+    assert quoted("x" * 100) == f'"{"x" * 59}…"'
+    assert quoted("a\x1bb") == '"a\\x1bb"'
+    assert quoted("me:pass@word@host") == '"***@host"'
+    assert quoted("http://me:pa/ss@host:1/") == '"http://***@host:1/"'
+    assert quoted("me@example.com") == '"me@example.com"'
+    assert quoted([True, 1, [2.5]]) == "[true, 1, [2.5]]"
+
+
+def test_every_message_is_lower_case_without_a_full_stop() -> None:
+    for path in BAD.glob("*.txt"):
+        for line in path.read_text().splitlines():
+            assert re.match(r"[\w.]+\.toml: \S", line)
+            assert not line.endswith(".")

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poller.usage.response import machine_code, refusal, usage_or_failure
+from poller.values import Failure, FailureKind, Response, Retry, Usage
+
+K = FailureKind
+R = Retry
+NOW = 1_795_361_246.0
+
+
+def answer(status: int, body: object = b"", **headers: str) -> Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Response(status, pairs, content)
+
+
+def refused(response: Response) -> Failure:
+    outcome = usage_or_failure(response, observed_at=NOW)
+    assert isinstance(outcome, Failure)
+    return outcome
+
+
+PAGE = b"<!DOCTYPE html><html>"
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "retry", "code"),
+    [
+        (
+            answer(401, {"error": {"code": "token_expired"}}),
+            K.UNAUTHORIZED,
+            R.NEVER,
+            "token_expired",
+        ),
+        (
+            answer(401, {"detail": {"code": "token_revoked"}}),
+            K.UNAUTHORIZED,
+            R.NEVER,
+            "token_revoked",
+        ),
+        (
+            answer(401, {"detail": "token_invalidated"}),
+            K.UNAUTHORIZED,
+            R.NEVER,
+            "token_invalidated",
+        ),
+        (
+            answer(401, {"code": "account_deactivated"}),
+            K.UNAUTHORIZED,
+            R.NEVER,
+            "account_deactivated",
+        ),
+        (
+            answer(401, {"error": {"message": "Encountered invalidated oauth token for user"}}),
+            K.UNAUTHORIZED,
+            R.NEVER,
+            "token_invalidated",
+        ),
+        (answer(401), K.UNAUTHORIZED, R.ONCE, None),
+        (answer(401, {"error": {}}), K.UNAUTHORIZED, R.ONCE, None),
+        (answer(401, {"error": "what_is_this"}), K.UNAUTHORIZED, R.ONCE, "what_is_this"),
+        (
+            answer(402, {"detail": {"code": "deactivated_workspace"}}),
+            K.PAYMENT_REQUIRED,
+            R.NEVER,
+            "deactivated_workspace",
+        ),
+        (answer(403, PAGE, content_type="text/html; charset=UTF-8"), K.EDGE_BLOCKED, R.NEVER, None),
+        (answer(403, PAGE), K.EDGE_BLOCKED, R.NEVER, None),
+        (answer(403, {}, cf_mitigated="challenge"), K.EDGE_BLOCKED, R.NEVER, None),
+        (answer(200, {}, cf_mitigated="challenge"), K.EDGE_BLOCKED, R.NEVER, None),
+        (answer(503, b"", cf_mitigated="challenge"), K.EDGE_BLOCKED, R.NEVER, None),
+        (
+            answer(403, {"error": {"code": "invalid_workspace_selected"}}),
+            K.FORBIDDEN,
+            R.NEVER,
+            "invalid_workspace_selected",
+        ),
+        (answer(403, {"detail": "no"}), K.FORBIDDEN, R.NEVER, "no"),
+        (answer(404, b"gone"), K.NOT_FOUND, R.ONCE, None),
+        (answer(429), K.RATE_LIMITED, R.THROTTLED, None),
+        *[
+            (answer(status), K.SERVER_ERROR, R.TRANSIENT, None)
+            for status in (408, 425, 500, 502, 503, 504, 520, 522, 524, 529)
+        ],
+        *[
+            (answer(status), K.HTTP_ERROR, R.NEVER, None)
+            for status in (0, 100, 201, 204, 400, 405, 410, 415, 422, 501, 600, 999)
+        ],
+        *[
+            (answer(status, location="https://elsewhere.example/"), K.REDIRECT, R.NEVER, None)
+            for status in (300, 301, 302, 303, 304, 307, 308)
+        ],
+        (answer(200, PAGE), K.INVALID_RESPONSE, R.ONCE, None),
+        (answer(200), K.INVALID_RESPONSE, R.ONCE, None),
+        (answer(200, b'{"rate_limit": NaN}'), K.INVALID_RESPONSE, R.ONCE, None),
+        (answer(200, b"{} {}"), K.INVALID_RESPONSE, R.ONCE, None),
+        (answer(200, b"null"), K.INVALID_RESPONSE, R.NEVER, None),
+        (answer(200, b"[]"), K.INVALID_RESPONSE, R.NEVER, None),
+        (answer(200, b"7"), K.INVALID_RESPONSE, R.NEVER, None),
+        (answer(200, b'"text"'), K.INVALID_RESPONSE, R.NEVER, None),
+    ],
+)
+def test_each_answer_without_figures_has_one_meaning(
+    response: Response, kind: FailureKind, retry: Retry, code: str | None
+) -> None:
+    failure = refused(response)
+
+    assert (failure.kind, failure.retry_now, failure.code) == (kind, retry, code)
+    assert failure.message
+    assert failure.hint
+
+
+@pytest.mark.parametrize("status", [404, 429, 500, 503, 501])
+def test_trouble_of_the_host_blames_the_host(status: int) -> None:
+    assert refused(answer(status)).host_at_fault
+    assert refused(answer(status)).may_work_later
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 422])
+def test_a_refusal_of_the_account_does_not_blame_the_host(status: int) -> None:
+    assert not refused(answer(status, {})).host_at_fault
+
+
+def test_an_edge_block_blames_the_host() -> None:
+    assert refused(answer(403, PAGE)).host_at_fault
+
+
+def test_an_object_gives_usage() -> None:
+    outcome = usage_or_failure(answer(200, {"plan_type": "plus"}), observed_at=NOW)
+
+    assert isinstance(outcome, Usage)
+    assert outcome.plan == "plus"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'"email": "cut \\ud83d"',
+        b'"limit": 1e999',
+        b'"limit": -1e999',
+        b'"limit": %s' % (b"9" * 5_000),
+        b'"limit": 99999999999999999999',
+    ],
+)
+def test_sound_json_is_read_however_odd_a_field_is(odd: bytes) -> None:
+    body = b'{"plan_type": "plus", %s, "rate_limit_reset_credits": {"available_count": 3}}' % odd
+    outcome = usage_or_failure(answer(200, body), observed_at=NOW)
+
+    assert isinstance(outcome, Usage)
+    assert (outcome.plan, outcome.reset_credits) == ("plus", 3)
+    assert outcome.identity.email == ("cut \\ud83d" if b"email" in odd else None)
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert isinstance(
+        usage_or_failure(answer(200, b'\xef\xbb\xbf{"a": 1}'), observed_at=NOW), Usage
+    )
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"01", b"1.", b"1e", b"0x1"])
+def test_what_is_no_number_is_no_json(number: bytes) -> None:
+    assert refused(answer(200, b'{"a": %s, "b": 1e999}' % number)).kind == K.INVALID_RESPONSE
+
+
+def test_retry_after_is_heard_and_said() -> None:
+    failure = refused(answer(429, retry_after="120"))
+
+    assert failure.retry_after_s == 120.0
+    assert "120 s" in failure.message
+
+
+@pytest.mark.parametrize("status", [401, 404, 400])
+def test_retry_after_means_nothing_on_other_answers(status: int) -> None:
+    assert refused(answer(status, retry_after="2")).retry_after_s is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"error": {"code": "a"}, "code": "b"}, "a"),
+        ({"error": "a", "detail": {"code": "b"}}, "a"),
+        ({"detail": {"code": "a"}, "code": "b"}, "a"),
+        ({"code": "a", "detail": "b"}, "a"),
+        ({"detail": "a"}, "a"),
+        ({"error": {"code": 7}, "detail": "b"}, "b"),
+        ({"detail": "a sentence is no code"}, None),
+        ({"code": "x" * 65}, None),
+        ({"code": ""}, None),
+        ({"code": "\x1b[31m"}, "\\x1b[31m"),
+        ({"message": "Encountered invalidated OAuth token"}, "token_invalidated"),
+        ([], None),
+    ],
+)
+def test_the_code_is_looked_for_in_order(body: object, code: str | None) -> None:
+    assert machine_code(json.dumps(body).encode()) == code
+
+
+def test_every_status_is_classified() -> None:
+    kinds = {status: refusal(answer(status), observed_at=NOW).kind for status in range(1000)}
+
+    assert kinds[500] == K.SERVER_ERROR
+    assert len(kinds) == 1000
+
+
+@given(
+    status=st.integers(0, 999),
+    body=st.binary(),
+    headers=st.dictionaries(
+        st.sampled_from(["content-type", "retry-after", "cf-mitigated", "location", "date"]),
+        st.text(),
+    ),
+)
+def test_no_answer_is_too_strange(status: int, body: bytes, headers: dict[str, str]) -> None:
+    outcome = usage_or_failure(Response(status, tuple(headers.items()), body), observed_at=NOW)
+
+    assert isinstance(outcome, Usage | Failure)
