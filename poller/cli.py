@@ -212,11 +212,9 @@ def asks_for_help(words: Sequence[str]) -> bool:
 
 
 def _schema() -> str:
-    from json import dumps
+    from importlib.resources import files
 
-    from poller.present.record import schema
-
-    return f"{dumps(schema(), indent=2)}\n"
+    return files("poller.present").joinpath("record.schema.json").read_text(encoding="utf-8")
 
 
 def _settings(given: dict[str, object]) -> Settings:

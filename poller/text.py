@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import deque
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import orjson
@@ -22,9 +24,18 @@ PIECE = 12
 
 MASK = "***"
 
+_BLOCK = PIECE // 2
+_ACCOUNTS_REMEMBERED = 256
+_TEXTS_REMEMBERED = 1024
+_FEW_ACCOUNTS, _FEW_TEXTS = 16, 64
+"""Up to so many are searched one by one; for more an index is built, which takes its time."""
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
 _VISIBLE_ASCII = bytes(range(0x21, 0x7F))
 
-_TOKEN_SHAPED = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|\b(?:rt_|rt\.|sess-|sk-)[\w.-]{8,}")
+_TOKEN_SHAPED = re.compile(
+    r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|\b(?:rt_|rt\.|sess-|sk-)[\w.-]{8,}", re.IGNORECASE
+)
 
 
 def printable(text: str) -> str:
@@ -62,33 +73,93 @@ def _spelled(char: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def masked(text: str, secrets: Iterable[Secret]) -> str:
+def masked(text: str, tokens: Iterable[str] = ()) -> str:
     """Return ``text`` with every token in it, whole or in part, replaced by ``***``.
 
-    A part is any ``PIECE`` characters in a row of one of ``secrets``; whatever is
-    shaped like a token goes too, as it may be somebody else's.
+    ``tokens`` are in lower case; upper and lower case make no difference. A part is any
+    ``PIECE`` characters in a row. Whatever is shaped like a token goes, too, as it may be
+    somebody else's.
     """
     if len(text) < PIECE:
         return text
-    for secret in secrets:
-        text = _without(text, secret.reveal())
+    for token in tokens:
+        text = _without(text, token)
     return _TOKEN_SHAPED.sub(MASK, text)
 
 
-def _without(text: str, secret: str) -> str:
+def lower(text: str) -> str:
+    """Return ``text`` with A-Z in lower case and nothing else changed, its length least of all."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
+def _without(text: str, token: str) -> str:
     kept: list[str] = []
+    seen = lower(text)
     half = PIECE // 2
     start = index = 0
-    while index <= len(text) - PIECE:
-        if text[index + half : index + PIECE] not in secret:
-            index += half + 1  # no piece that begins up to there can do without this half
+    while index <= len(seen) - PIECE:
+        if seen[index + half : index + PIECE] not in token:
+            index += half + 1  # every piece that begins before there contains this half
             continue
-        if text[index : index + PIECE] not in secret:
+        if seen[index : index + PIECE] not in token:
             index += 1
             continue
         end = index + PIECE
-        while end < len(text) and text[end - PIECE + 1 : end + 1] in secret:
+        while end < len(seen) and seen[end - PIECE + 1 : end + 1] in token:
             end += 1
         kept += (text[start:index], MASK)
         start = index = end
-    return "".join((*kept, text[start:]))
+    return "".join((*kept, text[start:])) if kept else text
+
+
+class KnownTokens:
+    """The tokens a run has seen, to keep them out of every text that comes from outside.
+
+    Remembers those of the last few hundred accounts: an answer is checked against its own
+    account's tokens and everybody else's, in time that grows with the text alone.
+    """
+
+    def __init__(self) -> None:
+        self._accounts: deque[tuple[str, ...]] = deque(maxlen=_ACCOUNTS_REMEMBERED)
+        self._added = 0
+        self._clean: dict[str, int] = {}
+        """Texts without a token in them, and how many accounts they were checked against."""
+        self._index: dict[str, str] = {}
+        """A token by each of its blocks of half a piece."""
+        self._index_from = self._indexed = 0
+
+    def add(self, secrets: Iterable[Secret]) -> None:
+        """Remember one account's tokens."""
+        self._accounts.append(tuple(lower(secret.reveal()) for secret in secrets))
+        self._added += 1
+
+    def mask(self, text: str) -> str:
+        """Return ``text`` without any of the tokens; see :func:`masked`."""
+        if len(text) < PIECE:
+            return text
+        new = self._since(self._clean.get(text, 0))
+        few = len(new) <= _FEW_ACCOUNTS or len(self._clean) < _FEW_TEXTS
+        clean = masked(text, chain.from_iterable(new) if few else self._candidates(text))
+        if clean == text:
+            if len(self._clean) >= _TEXTS_REMEMBERED:
+                self._clean.clear()
+            self._clean[text] = self._added
+        return clean
+
+    def _since(self, added: int) -> list[tuple[str, ...]]:
+        count = min(self._added - added, len(self._accounts))
+        return list(islice(reversed(self._accounts), count))
+
+    def _candidates(self, text: str) -> set[str]:
+        """Return tokens that share a block with ``text``: every piece holds a whole block."""
+        if self._added - self._index_from >= 2 * _ACCOUNTS_REMEMBERED:
+            self._index.clear()
+            self._index_from = self._indexed = self._added - len(self._accounts)
+        for token in chain.from_iterable(self._since(self._indexed)):
+            for start in range(0, len(token) - _BLOCK + 1, _BLOCK):
+                # Tokens begin alike: of those with the same block any will do.
+                self._index.setdefault(token[start : start + _BLOCK], token)
+        self._indexed = self._added
+        seen = lower(text)
+        blocks = {seen[start : start + _BLOCK] for start in range(len(seen) - _BLOCK + 1)}
+        return {self._index[block] for block in blocks if block in self._index}

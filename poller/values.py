@@ -1,17 +1,21 @@
 """The values that walk through the program.
 
-Everything here is immutable, holds no behaviour beyond deriving one figure from
-another, and knows no clock, file or socket. ``None`` means unknown, never 0.
+All are frozen, derive at most one figure from another, and know no clock, file or socket.
+``None`` means unknown, never 0. Times are Unix seconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA_VERSION = 1
 """Version of the record; raised when a key is removed or renamed."""
+_OTHERS_READ = 0o044
 
 
 class Secret:
@@ -53,8 +57,7 @@ class Identity:
 class Credential:
     """What one login needs to ask for its usage.
 
-    Claims are read, never verified: they are hints, and nothing about security
-    rests on them.
+    Claims are hints: they are read, never verified, and no security decision rests on them.
     """
 
     access_token: Secret
@@ -71,7 +74,7 @@ class Credential:
 
     @property
     def identity(self) -> Identity:
-        """The credential's side of the question whose answer it is."""
+        """Who this credential says it belongs to, to compare with an answer."""
         return Identity(self.user_id, self.account_id, self.email)
 
     @property
@@ -92,8 +95,11 @@ class Window:
     remaining_percent: float | None
     """0-100; None when the upstream gave no usable figure."""
     window_seconds: int | None
+    """Its length."""
     reset_at: int | None
     """Unix seconds."""
+    started: bool | None = None
+    """False while nothing is used and the reset moves with every answer; None if unclear."""
 
     @property
     def used_percent(self) -> float | None:
@@ -140,17 +146,19 @@ class Usage:
 
     plan: str | None = None
     usable: bool | None = None
-    """Can the account be used now; None where nothing tells."""
+    """Whether the account can be used now, on its plan or on credits."""
     limited_by: str | None = None
     """What blocks it; None where not blocked."""
     usable_at: int | None = None
-    """Unix seconds; None where not blocked or not known."""
+    """Unix seconds, ahead of the observation; None where not blocked or not known."""
     windows: tuple[Window, ...] = ()
     extra_limits: tuple[Limit, ...] = ()
     credits: Credits | None = None
     spend_limit: SpendLimit | None = None
     reset_credits: int | None = None
     identity: Identity = Identity()
+    on_credits: bool | None = None
+    """Whether the plan is used up and bought credits carry on."""
 
     @property
     def remaining_percent(self) -> float | None:
@@ -183,6 +191,7 @@ class FailureKind(StrEnum):
     DEADLINE = "deadline"
     CIRCUIT_OPEN = "circuit_open"
     LOCAL_RESOURCE = "local_resource"
+    WORKER_LOST = "worker_lost"
     UNAUTHORIZED = "unauthorized"
     PAYMENT_REQUIRED = "payment_required"
     FORBIDDEN = "forbidden"
@@ -233,6 +242,7 @@ _EXIT_CLASS = {
             _K.DEADLINE,
             _K.CIRCUIT_OPEN,
             _K.LOCAL_RESOURCE,
+            _K.WORKER_LOST,
         ),
         2,
     ),
@@ -333,10 +343,14 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one account: exactly one per account, whatever happens."""
+    """How polling one account ended: exactly one per account, whatever happens.
+
+    Safe to hand to anybody: it holds no token, and every text in it that came from outside
+    was made printable and masked where it was read. It can be pickled.
+    """
 
     position: int
-    """Place in the input, from 0."""
+    """Index of its file in the input, from 0."""
     account: str
     """The label; unique in a run, printable."""
     source: str
@@ -346,19 +360,75 @@ class Report:
     usage: Usage | None = None
     failure: Failure | None = None
     http_status: int | None = None
+    """Of the last answer; None where there was none."""
     attempts: int = 0
+    """Requests sent."""
     elapsed_s: float | None = None
     """From the first attempt to the report; None where none was made."""
     refreshed: bool = False
     """Whether its file was given new tokens."""
+    key: str | None = None
+    """The same for this user in this workspace over runs, labels and machines: 16 hex digits."""
+    machine: str | None = None
+    """Where it was asked from, as its owner named it."""
     identity: Identity = Identity()
     """The answer's, completed by the credential's."""
-    response: Response | None = None
-    """The last answer, kept only where a run was asked for it."""
-    secrets: tuple[Secret, ...] = ()
-    """The credential's, to mask ``response`` with; kept only beside one."""
+    raw: object = None
+    """The last answer's JSON, or its text, where a run was asked to keep it."""
+    headers: Mapping[str, str] | None = None
+    """The last answer's, likewise; by lower-case name."""
 
     @property
     def ok(self) -> bool:
         """Whether the account answered."""
         return self.failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One round: what was asked, and how it went."""
+
+    started_at: float
+    ended_at: float
+    accounts: int
+    """Reports of the round."""
+    ok: int
+    """Accounts that answered."""
+    requests: int
+    """Attempts of all accounts."""
+    reports: tuple[Report, ...] = ()
+    """In the order they came; empty where nobody keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """What an auth file says of one account, before anybody is asked; it holds no token."""
+
+    position: int
+    """Index of the file in the input, from 0."""
+    account: str
+    """The label; unique in a run, printable."""
+    source: str
+    """The file's path as it was given or found; printable."""
+    shape: str | None = None
+    """Whose file it is: ``codex``, ``opencode``, …"""
+    plan: str | None = None
+    expires_at: float | None = None
+    """Unix seconds of the access token's ``exp``."""
+    has_refresh_token: bool | None = None
+    refresh: str | None = None
+    """``in_place`` where ``--refresh`` would work, or what stands against it."""
+    mode: int | None = None
+    """The file's permission bits; None where there is no file or no such thing."""
+    same_login_as: str | None = None
+    """The first account before it with the same token."""
+    same_account_as: str | None = None
+    """The first account before it with the same user and workspace."""
+    failure: Failure | None = None
+    """Why it cannot be polled; None where it can."""
+    identity: Identity = Identity()
+
+    @property
+    def readable_by_others(self) -> bool | None:
+        """Whether its group or everybody may read the file."""
+        return None if self.mode is None else bool(self.mode & _OTHERS_READ)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poller.text import MASK, PIECE, masked, printable
+from poller.text import MASK, PIECE, KnownTokens, masked, printable
 from poller.values import Secret
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -54,7 +56,8 @@ def test_what_is_printable_stays_so_and_can_be_encoded(text: str) -> None:
     ],
 )
 def test_a_token_is_masked_whole_and_in_part(text: str, shown: str) -> None:
-    assert masked(text, [Secret(TOKEN)]) == shown
+    assert masked(text, [TOKEN.lower()]) == shown
+    assert masked(text.upper(), [TOKEN.lower()]) == shown.upper()
 
 
 @pytest.mark.parametrize(
@@ -77,9 +80,44 @@ def test_what_is_shaped_like_a_token_is_masked_whosever_it_is(text: str, shown: 
     st.lists(st.text("abc", min_size=1, max_size=40), max_size=3),
 )
 def test_no_piece_of_any_secret_survives(text: str, values: list[str]) -> None:
-    shown = masked(text, [Secret(value) for value in values])
+    shown = masked(text, values)
     for value in values:
         for start in range(len(value) - PIECE + 1):
             assert value[start : start + PIECE] not in shown
     if not any(text[i : i + PIECE] in value for value in values for i in range(len(text) - 11)):
         assert shown == text
+
+
+def tokens_of(number: int) -> list[Secret]:
+    return [Secret(sha256(f"{number} {kind}".encode()).hexdigest() * 8) for kind in ("a", "r")]
+
+
+@pytest.mark.parametrize("accounts", [1, 16, 17, 255, 600])
+def test_a_text_is_checked_against_the_tokens_of_every_account_seen_lately(accounts: int) -> None:
+    known = KnownTokens()
+    for number in range(accounts):
+        known.add(tokens_of(number))
+    for number in range(max(0, accounts - 256), accounts, 7):
+        for secret in tokens_of(number):
+            piece = secret.reveal()[101:141]
+            assert known.mask(f"plan {piece} x") == "plan *** x"
+            assert known.mask(f"{number} {piece.upper()}") == f"{number} ***"
+
+
+def test_many_unknown_texts_are_checked_as_thoroughly_as_a_few() -> None:
+    known = KnownTokens()
+    for number in range(300):
+        known.add(tokens_of(number))
+        for each in range(5):
+            assert known.mask(f"a limit of number {number} {each}").startswith("a limit")
+        echo = tokens_of(max(0, number - 200))[1].reveal()[7:19]
+        assert known.mask(f"limit {number} {echo}") == f"limit {number} ***"
+
+
+def test_a_text_that_was_clean_is_checked_again_against_later_tokens() -> None:
+    known = KnownTokens()
+    (secret, _) = tokens_of(1)
+    text = secret.reveal()[:20]
+    assert known.mask(text) == text
+    known.add([secret])
+    assert known.mask(text) == MASK

@@ -14,11 +14,11 @@ import anyio
 
 from poller import authfiles
 from poller.deliver.stdout import Ordered, ReaderGone, ResultsLost, Writer
-from poller.present.file_record import NOBODY, Entry, serialize
+from poller.present.file_record import serialize
 from poller.process import exit_codes
 from poller.renewal.eligibility import refreshable
 from poller.settings import UsageError
-from poller.values import Credential, Failure
+from poller.values import Credential, Failure, FileEntry, Identity
 
 if TYPE_CHECKING:
     from poller.authfiles import Account, Source
@@ -100,17 +100,17 @@ class _Reader:
         self._show_identity = show_identity
         self._kin = authfiles.Kin()
 
-    async def next(self) -> Entry | None:
+    async def next(self) -> FileEntry | None:
         """Return the next account's entry; None when there are no more."""
         account = await self._source.next()
         return None if account is None else self._entry(account)
 
-    def _entry(self, account: Account) -> Entry:
+    def _entry(self, account: Account) -> FileEntry:
         outcome, held = account.outcome, account.held
         self.count += 1
         self.failed |= not isinstance(outcome, Credential)
         same_login_as, same_account_as = self._kin.note(account.label, held)
-        return Entry(
+        return FileEntry(
             account.position,
             account.label,
             account.source,
@@ -123,7 +123,7 @@ class _Reader:
             same_login_as=same_login_as,
             same_account_as=same_account_as,
             failure=outcome if isinstance(outcome, Failure) else None,
-            identity=held.identity if held and self._show_identity else NOBODY,
+            identity=held.identity if held and self._show_identity else Identity(),
         )
 
 
@@ -138,7 +138,7 @@ def _mode(path: str | None) -> int | None:
 
 
 class _Sink(Protocol):
-    async def take(self, entry: Entry) -> None: ...
+    async def take(self, entry: FileEntry) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -156,7 +156,7 @@ class _Lines:
         self._show_identity = settings.show_identity
         self._order = Ordered() if settings.ordered else None
 
-    async def take(self, entry: Entry) -> None:
+    async def take(self, entry: FileEntry) -> None:
         line = serialize(entry, now=time.time(), show_identity=self._show_identity)
         due = (line,) if self._order is None else self._order.push(entry.position, line)
         for each in due:
@@ -176,7 +176,7 @@ class _Table:
         self._quiet = settings.quiet
         self._table = ListTable(None if settings.timezone is None else ZoneInfo(settings.timezone))
 
-    async def take(self, entry: Entry) -> None:
+    async def take(self, entry: FileEntry) -> None:
         self._table.add(entry)
 
     async def close(self) -> None:

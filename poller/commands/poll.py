@@ -210,7 +210,9 @@ class _Run:
         try:
             return record(report)
         except Exception as error:  # noqa: BLE001 - it shall cost this account alone
-            broken = replace(report, usage=None, response=None, failure=unexpected_failure(error))
+            broken = replace(
+                report, usage=None, raw=None, headers=None, failure=unexpected_failure(error)
+            )
             self._unspoken = broken
             return record(broken)
 

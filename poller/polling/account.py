@@ -10,8 +10,11 @@ import anyio
 
 from poller.authfiles import reread
 from poller.polling.policy import worth_retrying
+from poller.text import KnownTokens
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, transport_failure
-from poller.usage.identity import IdentityMatch, match_identity
+from poller.usage.identity import IdentityMatch, account_key, match_identity
+from poller.usage.masking import masked_failure, masked_identity, masked_outcome
+from poller.usage.raw import raw_headers, raw_json
 from poller.usage.response import usage_or_failure
 from poller.values import (
     Credential,
@@ -26,6 +29,8 @@ from poller.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from poller.authfiles import Account
     from poller.polling.policy import Pace
     from poller.renewal import Renewal
@@ -72,8 +77,8 @@ class Poll:
     started_at: float | None = None
     """Monotonic seconds of the first attempt."""
     http_status: int | None = None
-    usage: Usage | None = None
-    response: Response | None = None
+    raw: object = None
+    headers: dict[str, str] | None = None
     unproven: bool = False
     """Whether the last outcome came over a reused connection without proof of whose it is."""
     reread: bool = False
@@ -84,6 +89,8 @@ class Poll:
     """Whether its file was given new tokens."""
     report: Report | None = None
     """Set once it has ended, so that nothing fetched is lost on the way out."""
+    sent: Credential | None = None
+    """The last one that was sent."""
     credential: Credential | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,21 +101,26 @@ class Poll:
 class Attempts:
     """Makes the attempts of any account of a run."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what attempts are made with, each named
         self,
         client: Fetches,
         settings: Settings,
         *,
         pace: Pace | None = None,
         renewals: Renews | None = None,
+        tokens: KnownTokens | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """``clock`` tells Unix seconds."""
+        self._clock = clock
         self._client = client
+        self._tokens = KnownTokens() if tokens is None else tokens
         self._renewals = renewals
         self._pace = pace
         self._timeout_s = settings.timeout_s
         self._retries = settings.retries
         self._deadline_s = settings.account_deadline_s
-        self._keeps_responses = settings.raw_json or settings.raw_headers
+        self._keeps_json, self._keeps_headers = settings.raw_json, settings.raw_headers
 
     async def attempt(self, poll: Poll) -> Outcome:
         """Make one attempt, and what proving whose answer it is takes; never raises.
@@ -173,9 +185,10 @@ class Attempts:
         poll.asked_to_renew = True
         renewal = await renewals.renew(poll.account, stale, within_s=self.deadline_left_s(poll))
         poll.refreshed = renewal.refreshed
-        if isinstance(renewal.outcome, Credential):
-            poll.account = replace(poll.account, outcome=renewal.outcome)
-            poll.credential = renewal.outcome
+        if isinstance(renewal.outcome, Failure):
+            return replace(renewal, outcome=masked_failure(renewal.outcome, self._tokens.mask))
+        poll.account = replace(poll.account, outcome=renewal.outcome)
+        poll.credential = renewal.outcome
         return renewal
 
     async def _proven(self, poll: Poll, outcome: Outcome) -> Outcome:
@@ -231,6 +244,9 @@ class Attempts:
             left_s = self.deadline_left_s(poll)
             if left_s <= 0:
                 return _past_deadline(self._deadline_s)
+        if poll.attempts == 0 or poll.sent is not credential:
+            self._tokens.add(credential.secrets)
+            poll.sent = credential
         poll.attempts += 1
         timeout_s = min(self._timeout_s, left_s)
         answer = await self._client.fetch(credential, timeout_s=timeout_s, fresh=fresh)
@@ -257,13 +273,16 @@ class Attempts:
         )
         if fault.kind is TransportErrorKind.TIMEOUT and self.deadline_left_s(poll) <= 0:
             return _past_deadline(self._deadline_s)
-        return transport_failure(fault)
+        return masked_failure(transport_failure(fault), self._tokens.mask)
 
     def _after_response(self, poll: Poll, credential: Credential, response: Response) -> Outcome:
         poll.http_status = response.status
-        if self._keeps_responses:
-            poll.response = response
-        outcome = usage_or_failure(response, observed_at=time.time())
+        if self._keeps_json:
+            poll.raw = raw_json(response.body, self._tokens.mask)
+        if self._keeps_headers:
+            poll.headers = raw_headers(response.headers, self._tokens.mask)
+        outcome = usage_or_failure(response, observed_at=self._clock())
+        outcome = masked_outcome(outcome, self._tokens.mask)
         if isinstance(outcome, Failure):
             poll.unproven = response.reused
             return outcome
@@ -280,22 +299,33 @@ class Attempts:
         ended_at = time.monotonic()
         credential = poll.credential
         usage = outcome if isinstance(outcome, Usage) else None
+        identity = _identity(usage, credential)
+        if usage is not None:
+            identity = self._masked(identity, credential)
+            usage = replace(usage, identity=identity)
         poll.report = Report(
             position=poll.account.position,
             account=poll.account.label,
             source=poll.account.source,
-            observed_at=time.time(),
+            observed_at=self._clock(),
             usage=usage,
             failure=outcome if isinstance(outcome, Failure) else None,
             http_status=poll.http_status,
             attempts=poll.attempts,
             refreshed=poll.refreshed,
             elapsed_s=None if poll.started_at is None else ended_at - poll.started_at,
-            identity=_identity(usage, credential),
-            response=poll.response,
-            secrets=() if credential is None else credential.secrets,
+            identity=identity,
+            key=account_key(*_user_and_workspace(identity, credential)),
+            raw=poll.raw,
+            headers=poll.headers,
         )
         return poll.report
+
+    def _masked(self, identity: Identity, credential: Credential | None) -> Identity:
+        """Mask what the answer alone says; what the file says, too, is no echo."""
+        if credential is not None and identity == credential.identity:
+            return identity
+        return masked_identity(identity, self._tokens.mask)
 
 
 _ABOUT_TOKENS = frozenset({FailureKind.TOKEN_EXPIRED, FailureKind.UNAUTHORIZED})
@@ -319,6 +349,15 @@ def _identity(usage: Usage | None, credential: Credential | None) -> Identity:
         theirs.account_id or ours.account_id,
         theirs.email or ours.email,
     )
+
+
+def _user_and_workspace(
+    identity: Identity, credential: Credential | None
+) -> tuple[str | None, str | None]:
+    """Return what an account is known by: as its file says, else as the answer does."""
+    if credential is None:
+        return identity.user_id, identity.account_id
+    return credential.user_id or identity.user_id, credential.account_id
 
 
 def _past_deadline(deadline_s: float) -> Failure:

@@ -36,26 +36,28 @@ _TROUBLES = 5
 
 
 @asynccontextmanager
-async def fan_out(
+async def fan_out(  # noqa: PLR0913 - what a round is made of, each named
     source: Source,
     client: Fetches,
     settings: Settings,
     *,
     note: Callable[[str], None] | None = None,
     renewals: Renews | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncGenerator[Reports]:
     """Poll every account of ``source``; yield the stream of their reports.
 
     At most ``settings.concurrency`` requests are in flight; ``settings.deadline_s`` counts
     from here. Leaving the context early cancels what is under way. ``note`` is told what
-    goes on, a line at a time; ``renewals`` renew expired logins, where that was asked for.
+    goes on, a line at a time; ``renewals`` renew expired logins, where that was asked for;
+    ``clock`` tells Unix seconds.
     """
     raised: Exception | None = None
     queue = Queue()
     pace = None if settings.rate is None else Pace(settings.rate)
     run = _Run(
         source,
-        Attempts(client, settings, pace=pace, renewals=renewals),
+        Attempts(client, settings, pace=pace, renewals=renewals, clock=clock),
         settings,
         queue=queue,
         note=note,

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import tzinfo
 
-    from poller.present.file_record import Entry
     from poller.present.layout import Line
     from poller.present.terminal import Marks
+    from poller.values import FileEntry
 
 _GAP = "  "
 _COLUMNS = ("email", "file", "plan", "expires", "refresh", "mode")
@@ -36,9 +36,9 @@ class ListTable:
 
     def __init__(self, timezone: tzinfo | None = None) -> None:
         self._timezone = timezone
-        self._entries: list[Entry] = []
+        self._entries: list[FileEntry] = []
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: FileEntry) -> None:
         """Keep an entry."""
         self._entries.append(entry)
 
@@ -60,7 +60,7 @@ class ListTable:
         """Return one line: how many can be polled, and what to look at; ``now`` is Unix seconds."""
         failed = sum(entry.failure is not None for entry in self._entries)
         told = f"{len(self._entries) - failed} can be polled, {failed} cannot"
-        if exposed := sum(bool(entry.others_read) for entry in self._entries):
+        if exposed := sum(bool(entry.readable_by_others) for entry in self._entries):
             told += f"; {exposed} can be read by others: chmod 600"
         expiring = (
             (entry.expires_at, entry.account)
@@ -81,25 +81,25 @@ class _Teller:
         self.zone = clock.zone
         self._clock, self._now = clock, now
 
-    def cell(self, entry: Entry, column: str, *, moment: bool) -> tuple[str | None, str]:
+    def cell(self, entry: FileEntry, column: str, *, moment: bool) -> tuple[str | None, str]:
         """Return what a cell says, None for nothing; ``moment`` for when a token expires."""
         if column == "expires":
             return self._expiry(entry, moment=moment)
         if column == "mode":
             told = None if entry.mode is None else f"{entry.mode:04o}"
-            return told, LITTLE if entry.others_read else PLAIN
+            return told, LITTLE if entry.readable_by_others else PLAIN
         if column == "refresh":
             return self._refresh(entry), PLAIN
         if column == "email":
             return entry.identity.email, PLAIN
         return (entry.plan if column == "plan" else entry.shape), PLAIN
 
-    def _refresh(self, entry: Entry) -> str | None:
+    def _refresh(self, entry: FileEntry) -> str | None:
         if entry.refresh in (None, "in_place", "no_refresh_token"):
             return {None: None, False: "no", True: "yes"}[entry.has_refresh_token]
         return entry.refresh
 
-    def _expiry(self, entry: Entry, *, moment: bool) -> tuple[str | None, str]:
+    def _expiry(self, entry: FileEntry, *, moment: bool) -> tuple[str | None, str]:
         if entry.expires_at is None:
             return None, PLAIN
         left_s = entry.expires_at - self._now
@@ -136,7 +136,7 @@ class _Layout:
     """Lay entries out within a width; ``width`` None cuts nothing."""
 
     def __init__(
-        self, entries: Sequence[Entry], teller: _Teller, marks: Marks, *, width: int | None
+        self, entries: Sequence[FileEntry], teller: _Teller, marks: Marks, *, width: int | None
     ) -> None:
         self._entries, self._teller, self._marks, self._width = entries, teller, marks, width
         self._widest = self._measured()
@@ -157,7 +157,7 @@ class _Layout:
         for entry in self._entries:
             yield self._line(entry, name(entry.account))
 
-    def _line(self, entry: Entry, name: str) -> Line:
+    def _line(self, entry: FileEntry, name: str) -> Line:
         line: Line = [(padded(name, self._account), PLAIN)]
         taken = self._account
         for column in self._columns:
@@ -168,7 +168,7 @@ class _Layout:
             taken += len(_GAP) + width
         return self._within([*line, *self._told(entry, taken)])
 
-    def _told(self, entry: Entry, taken: int) -> Line:
+    def _told(self, entry: FileEntry, taken: int) -> Line:
         """Return the status, and a failure's hint where there is room to say a thing."""
         reason = _GAP + _status(entry)
         if entry.failure is None:
@@ -227,7 +227,7 @@ class _Layout:
         return within(line, self._width, self._marks.cut)
 
 
-def _status(entry: Entry) -> str:
+def _status(entry: FileEntry) -> str:
     if entry.failure is not None:
         return f"failed: {entry.failure.kind.value}"
     if entry.same_login_as is not None:

@@ -7,6 +7,7 @@ answer whose identifiers agree with the credential proves that it is this accoun
 from __future__ import annotations
 
 from enum import Enum
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,3 +42,14 @@ def match_identity(*, asked: Identity | Credential, answered: Identity) -> Ident
     if agrees is None:
         return IdentityMatch.UNKNOWN
     return IdentityMatch.CONFIRMED if agrees else IdentityMatch.DIFFERENT
+
+
+def account_key(user_id: str | None, account_id: str | None) -> str | None:
+    """Return what names a user in a workspace without giving either away: 16 hex digits.
+
+    The first 8 bytes of BLAKE2b over user id, NUL, account id; None where neither is known.
+    """
+    if user_id is None and account_id is None:
+        return None
+    whose = f"{user_id or ''}\0{account_id or ''}".encode("utf-8", "surrogatepass")
+    return blake2b(whose).digest()[:8].hex()

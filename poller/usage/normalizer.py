@@ -8,6 +8,7 @@ Only the keys that are needed are looked up.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -65,6 +66,8 @@ _NAMED = (
 _UNITS = (("d", _DAY_S), ("h", _HOUR_S), ("m", 60), ("s", 1))
 _LENGTHS = (("limit_window_seconds", 1), ("window_seconds", 1), ("window_minutes", 60))
 _LENGTH_LIMIT_S = 3650 * _DAY_S
+_NOT_BEGUN_WITHIN_S = 120
+"""How far from its whole length the reset of a window that has not begun may be."""
 _PERCENTAGES = ("percent_left", "remaining_percent", "used_percent")
 _RESETS = ("reset_at", "resets_at", "reset_time_ms")
 _COUNT_LIMIT = 1 << 53
@@ -84,10 +87,14 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
     windows = _windows(container, observed_at)
     control = mapping(root.get("spend_control")) or {}
     spend_limit = _spend_limit((control, container, root), observed_at)
-    verdict = _verdict(root, container, windows, (control, spend_limit))
+    bought = mapping(root.get("credits")) or {}
+    verdict = _verdict(root, container, windows, _Spending(control, spend_limit, bought))
+    if verdict.usable_at is not None and verdict.usable_at <= observed_at:
+        verdict = verdict._replace(usable_at=None)  # blocked all the same: nobody knows until when
     return Usage(
         plan=short_text(root.get("plan_type")),
         usable=verdict.usable,
+        on_credits=None if verdict.usable is None else verdict.on_credits,
         limited_by=verdict.limited_by,
         usable_at=verdict.usable_at,
         windows=windows,
@@ -140,9 +147,7 @@ def _windows(container: Mapping[str, object], observed_at: float) -> tuple[Windo
 
 
 def _again(window: Window, count: int) -> Window:
-    return Window(
-        f"{window.name}_{count}", window.remaining_percent, window.window_seconds, window.reset_at
-    )
+    return replace(window, name=f"{window.name}_{count}")
 
 
 def _window(value: object, slot_s: int, observed_at: float) -> Window | None:
@@ -171,7 +176,27 @@ def _window_of(figures: Mapping[str, object], slot_s: int, observed_at: float) -
         reset_at = _resets_at(figures, observed_at)
     if window_seconds is None and remaining_percent is None and reset_at is None:
         return None
-    return Window(_name(window_seconds or slot_s), remaining_percent, window_seconds, reset_at)
+    started = _started(remaining_percent, window_seconds, reset_at, observed_at)
+    return Window(
+        _name(window_seconds or slot_s), remaining_percent, window_seconds, reset_at, started
+    )
+
+
+def _started(
+    remaining_percent: float | None,
+    window_seconds: int | None,
+    reset_at: int | None,
+    observed_at: float,
+) -> bool | None:
+    """Say whether a window has begun: until then its reset stays its whole length away."""
+    if remaining_percent is not None and remaining_percent < 100:
+        return True
+    if window_seconds is None or reset_at is None:
+        return None
+    whole_length_away = abs(reset_at - observed_at - window_seconds) <= _NOT_BEGUN_WITHIN_S
+    if remaining_percent is None and whole_length_away:
+        return None
+    return not whole_length_away
 
 
 def _name(window_seconds: int) -> str:
@@ -224,39 +249,72 @@ class _Verdict(NamedTuple):
     usable: bool | None
     limited_by: str | None = None
     usable_at: int | None = None
+    on_credits: bool = False
+
+
+class _Spending(NamedTuple):
+    """What an answer says of money."""
+
+    control: Mapping[str, object]
+    limit: SpendLimit | None
+    bought: Mapping[str, object]
+    """The credits, as they came."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether the spend limit is reached."""
+        return self.control.get("reached") is True
+
+    def carries_on(self) -> bool:
+        """Say whether bought credits pay for what the plan no longer covers."""
+        bought = self.bought
+        if self.spent or bought.get("overage_limit_reached") is True:
+            return False
+        if bought.get("unlimited") is True:
+            return True
+        balance = number_of(amount_of(bought.get("balance")))
+        return bought.get("has_credits") is True and (balance is None or balance > 0)
 
 
 _FREE, _UNKNOWN = _Verdict(usable=True), _Verdict(usable=None)
+_ON_CREDITS = _Verdict(usable=True, on_credits=True)
 
 
 def _verdict(
     root: Mapping[str, object],
     container: Mapping[str, object],
     windows: tuple[Window, ...],
-    spending: tuple[Mapping[str, object], SpendLimit | None],
+    spending: _Spending,
 ) -> _Verdict:
-    control, spend_limit = spending
-    spent = control.get("reached") is True
+    """Say whether an account can be used; ``rate_limit`` speaks of its plan alone."""
     reason = _reason(root.get("rate_limit_reached_type"))
-    usable = False if spent or reason is not None else _usable(container, windows)
-    if usable is None and spend_limit is not None:
+    usable = _usable(container, windows)
+    exhausted = [window for window in windows if window.remaining_percent == 0]
+    if reason is None and spending.carries_on():
+        said_so = container.get("allowed") is not None or container.get("limit_reached") is not None
+        if said_so and (usable is False or exhausted):
+            return _ON_CREDITS
+        if usable is None and not windows and spending.bought.get("unlimited") is True:
+            return _FREE
+    if spending.spent or reason is not None:
+        usable = False
+    if usable is None and spending.limit is not None:
         # nothing left, and nobody says whether that blocks: not known
-        usable = None if spend_limit.remaining_percent == 0 else True
+        usable = None if spending.limit.remaining_percent == 0 else True
     if usable is not False:
         return _FREE if usable else _UNKNOWN
-    exhausted = [window for window in windows if window.remaining_percent == 0]
     resets = [window.reset_at for window in exhausted]
-    if spent:
-        resets.append(spend_limit.reset_at if spend_limit is not None else None)
+    if spending.spent:
+        resets.append(spending.limit.reset_at if spending.limit is not None else None)
     known = [reset_at for reset_at in resets if reset_at is not None]
     usable_at = max(known) if known and len(known) == len(resets) else None
-    return _Verdict(usable, _limited_by(exhausted, reason, spent=spent), usable_at)
+    return _Verdict(usable, _limited_by(exhausted, reason, spent=spending.spent), usable_at)
 
 
 def _usable(container: Mapping[str, object], windows: tuple[Window, ...]) -> bool | None:
     """Say what a limit alone tells: its own word, else whether its windows have anything left.
 
-    100 % used and allowed happens (running on credits), and so does 98 % and blocked.
+    98 % used and blocked happens, and so does 100 % used and allowed.
     """
     allowed, reached = container.get("allowed"), container.get("limit_reached")
     if allowed is False or reached is True:

@@ -1,4 +1,4 @@
-"""Show an answer as it came, without the tokens it may hold or echo."""
+"""Keep an answer as it came, without the tokens it may hold or echo."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from poller.text import MASK, masked
+from poller.text import MASK
 
 if TYPE_CHECKING:
-    from poller.values import Response, Secret
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    Mask: TypeAlias = Callable[[str], str]
 
 _RAW_TEXT_BYTES = 64 << 10
 """Of an answer that is no JSON."""
@@ -40,54 +43,50 @@ _TOKEN_IN_TEXT = re.compile(
 )
 
 
-def raw_json(response: Response | None, secrets: tuple[Secret, ...]) -> object:
-    """Return the answer's JSON; its text where it is none, or too deep to be written.
+def raw_json(body: bytes, mask: Mask) -> object:
+    """Return an answer's JSON; its text where it is none, or too deep to be written.
 
-    Tokens are masked: those of ``secrets``, whole or in part, what is shaped like one, and
-    whatever stands under a name that tokens are kept under.
+    ``mask`` takes known tokens out of a text. Whatever stands under a name that tokens are
+    kept under goes, too.
     """
-    if response is None:
-        return None
     try:
-        payload: object = orjson.loads(response.body)
+        payload: object = orjson.loads(body)
         orjson.dumps([payload])  # as deep as it will stand in the record
-        return _without_tokens(payload, secrets)
+        return _without_tokens(payload, mask)
     except (orjson.JSONDecodeError, TypeError, RecursionError):
-        text = response.body[:_RAW_TEXT_BYTES].decode(errors="replace")
-        return masked(_TOKEN_IN_TEXT.sub(rf"\1\2{MASK}", text), secrets)
+        text = body[:_RAW_TEXT_BYTES].decode(errors="replace")
+        return mask(_TOKEN_IN_TEXT.sub(rf"\1\2{MASK}", text))
 
 
-def _without_tokens(value: object, secrets: tuple[Secret, ...]) -> object:
+def _without_tokens(value: object, mask: Mask) -> object:
     if isinstance(value, str):
-        return masked(value, secrets)
+        return mask(value)
     if isinstance(value, dict):
         members = cast("dict[str, object]", value).items()
         return {
-            masked(key, secrets): MASK
+            mask(key): MASK
             if member is not None and _holds_token(key)
-            else _without_tokens(member, secrets)
+            else _without_tokens(member, mask)
             for key, member in members
         }
     if isinstance(value, list):
-        return [_without_tokens(member, secrets) for member in cast("list[object]", value)]
+        return [_without_tokens(member, mask) for member in cast("list[object]", value)]
     return value
 
 
 def _holds_token(name: str) -> bool:
-    """Say whether that is where tokens are kept: ``access_token``, ``accessToken`` and so on."""
+    """Say whether tokens are kept under a name: ``access_token``, ``accessToken`` and so on."""
     return name.replace("_", "").replace("-", "").lower() in _HOLDS_TOKENS
 
 
-def raw_headers(response: Response | None, secrets: tuple[Secret, ...]) -> dict[str, object] | None:
-    """Return names and values; those of one name as HTTP joins them, with a comma.
+def raw_headers(headers: Iterable[tuple[str, str]], mask: Mask) -> dict[str, str]:
+    """Return names and values; those of one name joined with a comma, as HTTP does.
 
-    Masked as :func:`raw_json` does; cookies are tokens too.
+    Masked as :func:`raw_json` does; cookies are tokens, too.
     """
-    if response is None:
-        return None
-    headers: dict[str, object] = {}
-    for name, value in response.headers:
-        shown = MASK if _holds_token(name) else masked(value, secrets)
-        key = masked(name, secrets)
-        headers[key] = f"{headers[key]}, {shown}" if key in headers else shown
-    return headers
+    kept: dict[str, str] = {}
+    for name, value in headers:
+        shown = MASK if _holds_token(name) else mask(value)
+        key = mask(name)
+        kept[key] = f"{kept[key]}, {shown}" if key in kept else shown
+    return kept

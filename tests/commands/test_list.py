@@ -15,11 +15,11 @@ import pytest
 
 from poller.cli import main
 from poller.commands import list as listing
-from poller.present.file_record import Entry, serialize
+from poller.present.file_record import serialize
 from poller.present.files_table import ListTable
 from poller.process.signals import Interrupts
 from poller.settings import Settings
-from poller.values import Failure, FailureKind, Identity
+from poller.values import Failure, FailureKind, FileEntry, Identity
 from tests.auth_files import codex, content, several, token
 from tests.running import Ended, account, run, started, write
 
@@ -428,7 +428,7 @@ def test_a_bug_is_one_sentence_and_70(
 # The table
 
 
-def table(*listed: Entry, width: int | None = None, unicode: bool = True) -> list[str]:
+def table(*listed: FileEntry, width: int | None = None, unicode: bool = True) -> list[str]:
     drawn = ListTable()
     for entry in listed:
         drawn.add(entry)
@@ -437,7 +437,7 @@ def table(*listed: Entry, width: int | None = None, unicode: bool = True) -> lis
 
 
 COLUMNS = ("account", "file", "plan", "expires", "refresh", "mode")
-ALICE = Entry(
+ALICE = FileEntry(
     0,
     "alice",
     "account/alice.auth.json",
@@ -448,7 +448,7 @@ ALICE = Entry(
     refresh="in_place",
     mode=0o600,
 )
-FAILED = Entry(
+FAILED = FileEntry(
     1,
     "bob",
     "account/bob.auth.json",

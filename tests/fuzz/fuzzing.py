@@ -15,14 +15,18 @@ import orjson
 from jsonschema import Draft202012Validator
 
 from poller.authfiles.shapes import parse
-from poller.present.record import schema, serialize
+from poller.present.record import serialize
 from poller.present.usage_table import Table
+from poller.text import KnownTokens
 from poller.usage import response as answering
 from poller.usage.json_values import ID_LENGTH
+from poller.usage.masking import masked_outcome
+from poller.usage.raw import raw_headers, raw_json
 from poller.values import Credential, Failure, FailureKind, Report, Response, Secret
 from tests.auth_files import NOW, token
 from tests.fuzz.checking import compiled
 from tests.fuzz.mutating import answers, files, mutated
+from tests.running import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,6 +72,13 @@ class Figures:
 
 
 @cache
+def _known() -> KnownTokens:
+    tokens = KnownTokens()
+    tokens.add([_MINE])
+    return tokens
+
+
+@cache
 def _fits() -> Check:
     return compiled(schema())
 
@@ -88,6 +99,7 @@ def fuzz_answers(count: int, seed: str) -> Figures:
         begun_at = time.process_time()
         try:
             outcome = answering.usage_or_failure(response, observed_at=NOW)
+            outcome = masked_outcome(outcome, _known().mask)
             report = _report(outcome, response)
             _check_record(report, raw=number % 8 == 0, thorough=number % VALIDATED_EVERY == 0)
             reports.append(report)
@@ -120,8 +132,8 @@ def _report(outcome: Usage | Failure, response: Response | None) -> Report:
         http_status=None if response is None else response.status,
         attempts=0 if response is None else 1,
         elapsed_s=None if response is None else 0.25,
-        response=response,
-        secrets=(_MINE,),
+        raw=None if response is None else raw_json(response.body, _known().mask),
+        headers=None if response is None else raw_headers(response.headers, _known().mask),
     )
 
 

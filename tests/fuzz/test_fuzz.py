@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from poller.present.record import schema, serialize
+from poller.present.record import serialize
 from poller.usage.response import usage_or_failure
 from poller.values import Response
 from tests.auth_files import NOW
 from tests.fuzz import fuzzing
 from tests.fuzz.checking import compiled
 from tests.fuzz.mutating import answers, files, mutated
+from tests.running import schema
 
 ANSWERS = FILES = 5_000
 """In CI; ``make fuzz`` takes a million of each."""

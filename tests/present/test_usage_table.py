@@ -48,7 +48,15 @@ def answered(
     spend: SpendLimit | None = None,
 ) -> Report:
     again_at = None if again_in_s is None else int(NOW + again_in_s)
-    usage = Usage(plan, usable, by, again_at, windows, credits=credit, spend_limit=spend)
+    usage = Usage(
+        plan=plan,
+        usable=usable,
+        limited_by=by,
+        usable_at=again_at,
+        windows=windows,
+        credits=credit,
+        spend_limit=spend,
+    )
     return Report(0, account, f"{account}.auth.json", NOW, usage)
 
 

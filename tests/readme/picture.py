@@ -51,7 +51,7 @@ async def _table() -> Table:
         settings = Settings(chatgpt_url=simulator.url)
         async with (
             open_client(settings, proxy=None) as client,
-            fan_out(source, client, settings) as reports,
+            fan_out(source, client, settings, clock=lambda: NOW) as reports,
         ):
             async for report in reports:
                 table.add(report)

@@ -11,7 +11,6 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from poller.cli import help_text, parse
-from poller.present.record import schema
 from poller.values import FailureKind
 from tests.readme.picture import svg
 from tests.readme.quoting import READMES, quoted
@@ -27,6 +26,7 @@ from tests.readme.reading import (
     tables_of,
     text_of,
 )
+from tests.running import schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def test_every_kind_of_failure_is_explained_in_order(name: str) -> None:
 @pytest.mark.parametrize("name", READMES)
 def test_every_key_of_a_record_is_explained(name: str) -> None:
     told = {key for row in tables_of(name)[1][1:] for key in names_in(row[0])}
-    required = set(schema()["required"])  # type: ignore[call-overload]
+    required = set(schema()["required"])
     assert required - told == {"schema_version"}
     assert {key for key in told if "." not in key} <= required
 

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from poller.present.record import record_of, schema, serialize
+from poller.present.record import record_of, serialize
 from poller.text import printable
 from poller.usage.normalizer import normalize
 from poller.values import Report, Usage, Window
+from tests.running import schema
 
 NOW = 1795361246
 """2026-11-22T15:27:26Z"""
@@ -49,7 +50,7 @@ def reset(value: object, key: str = "reset_at") -> int | None:
 def test_an_answer_as_seen_in_the_wild_says_what_it_says(path: Path) -> None:
     case = json.loads(path.read_bytes())
     read = usage(case["answer"], case["observed_at"])
-    report = Report(0, "a", "a.auth.json", 0, usage=read, identity=read.identity)
+    report = Report(0, "a", "a.auth.json", case["observed_at"], usage=read, identity=read.identity)
     record = record_of(report, show_identity=True)
     assert {key: record[key] for key in case["expected"]} == case["expected"]
 
@@ -185,7 +186,7 @@ def test_a_clock_that_is_none_makes_the_time_from_now_unknown() -> None:
 )
 def test_a_window_is_known_by_its_length(seconds: int, name: str) -> None:
     read = window(used_percent=1, limit_window_seconds=seconds)
-    assert read == Window(name, 99, seconds, None)
+    assert read == Window(name, 99, seconds, None, started=True)
 
 
 @pytest.mark.parametrize("length", [None, True, "long", -1, 1e10, math.nan, [], 10**400])
@@ -193,7 +194,7 @@ def test_where_the_length_is_no_length_the_slot_decides(length: object) -> None:
     limits = {slot: {"used_percent": 1, "limit_window_seconds": length} for slot in SLOT_NAMES}
     for slot, name in SLOT_NAMES.items():
         assert usage({"rate_limit": {slot: limits[slot]}}).windows == (
-            Window(name, 99, None, None),
+            Window(name, 99, None, None, started=True),
         )
 
 
@@ -209,7 +210,7 @@ SLOT_NAMES = {
 
 def test_an_invalid_length_leaves_the_next_one_its_say() -> None:
     read = window(limit_window_seconds="?", window_seconds=None, window_minutes=15)
-    assert read == Window("15m", None, 900, None)
+    assert read == Window("15m", None, 900, None, started=None)
 
 
 @pytest.mark.parametrize(
@@ -281,9 +282,9 @@ def test_a_spend_limit_that_is_reached_but_not_told_has_no_known_end() -> None:
 
 
 def test_of_windows_that_reset_together_the_longest_is_named() -> None:
-    spent = {"used_percent": 100, "reset_at": NOW}
+    spent = {"used_percent": 100, "reset_at": NOW + 60}
     read = usage({"rate_limits": {"five_hour": spent, "weekly": {**spent, "window_minutes": 9999}}})
-    assert (read.limited_by, read.usable_at) == ("weekly", NOW)
+    assert (read.limited_by, read.usable_at) == ("weekly", NOW + 60)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +362,101 @@ def test_an_endless_depth_is_not_walked() -> None:
     deep: dict[str, Any] = {}
     for _ in range(5000):
         deep = {"primary_window": deep, "rate_limit": deep, "used_percent": 5}
-    assert usage(deep).windows == (Window("five_hour", 95, None, None),)
+    assert usage(deep).windows == (Window("five_hour", 95, None, None, started=True),)
+
+
+# Begun or not
+
+
+@pytest.mark.parametrize(
+    ("used", "reset_in_s", "seconds", "started"),
+    [
+        (0, 18_000, 18_000, False),
+        (0, 18_119, 18_000, False),
+        (0, 17_881, 18_000, False),
+        (0, 17_870, 18_000, True),
+        (0, 3_600, 18_000, True),
+        (1, 18_000, 18_000, True),
+        (0, None, 18_000, None),
+        (0, 18_000, None, None),
+        (None, 18_000, 18_000, None),
+        (None, 3_600, 18_000, True),
+        (100, None, None, True),
+    ],
+)
+def test_a_window_has_not_begun_while_its_reset_is_its_whole_length_away(
+    used: int | None, reset_in_s: int | None, seconds: int | None, started: bool | None
+) -> None:
+    figures = {
+        "used_percent": used,
+        "limit_window_seconds": seconds,
+        "reset_at": None if reset_in_s is None else NOW + reset_in_s,
+    }
+    read = window(**figures)
+    assert read is not None
+    assert read.started is started
+
+
+# On credits
+
+SPENT = {"primary_window": {"used_percent": 100, "limit_window_seconds": 604_800}}
+USED_UP = {**SPENT, "allowed": False, "limit_reached": True}
+ALLOWED = {**SPENT, "allowed": True, "limit_reached": False}
+BOUGHT = {"has_credits": True, "unlimited": False, "balance": "12.5"}
+UNLIMITED = {"has_credits": False, "unlimited": True, "balance": "0"}
+
+
+@pytest.mark.parametrize(
+    ("rate_limit", "bought", "more", "usable", "on_credits"),
+    [
+        pytest.param(USED_UP, BOUGHT, {}, True, True, id="credits carry on"),
+        pytest.param(ALLOWED, BOUGHT, {}, True, True, id="100 % used and allowed"),
+        pytest.param(USED_UP, UNLIMITED, {}, True, True, id="unlimited credits carry on"),
+        pytest.param(USED_UP, {**BOUGHT, "balance": None}, {}, True, True, id="no balance told"),
+        pytest.param(USED_UP, {**BOUGHT, "balance": "0"}, {}, False, False, id="balance 0"),
+        pytest.param(USED_UP, {**BOUGHT, "balance": "$0.00"}, {}, False, False, id="balance $0"),
+        pytest.param(
+            USED_UP, {**BOUGHT, "overage_limit_reached": True}, {}, False, False, id="overage"
+        ),
+        pytest.param(
+            USED_UP,
+            BOUGHT,
+            {"rate_limit_reached_type": {"type": "rate_limit_reached"}},
+            False,
+            False,
+            id="the upstream names a reason",
+        ),
+        pytest.param(
+            USED_UP, BOUGHT, {"spend_control": {"reached": True}}, False, False, id="spend limit"
+        ),
+        pytest.param(USED_UP, {"has_credits": False}, {}, False, False, id="no credits"),
+        pytest.param(USED_UP, None, {}, False, False, id="nothing said of credits"),
+        pytest.param(SPENT, BOUGHT, {}, False, False, id="nobody says that it may be used"),
+        pytest.param(
+            {"allowed": True, "primary_window": {"used_percent": 5}},
+            BOUGHT,
+            {},
+            True,
+            False,
+            id="the plan still covers it",
+        ),
+        pytest.param(None, UNLIMITED, {}, True, False, id="unlimited and no windows"),
+        pytest.param(None, BOUGHT, {}, None, None, id="nothing tells"),
+    ],
+)
+def test_credits_carry_on_where_the_plan_is_used_up(
+    rate_limit: object, bought: object, more: dict[str, object], usable: object, on_credits: object
+) -> None:
+    read = usage({"rate_limit": rate_limit, "credits": bought, **more})
+    assert (read.usable, read.on_credits) == (usable, on_credits)
+    if usable:
+        assert (read.limited_by, read.usable_at) == (None, None)
+
+
+def test_a_blocked_account_whose_reset_has_passed_says_no_time() -> None:
+    past = {"used_percent": 100, "limit_window_seconds": 18_000, "reset_at": NOW - 1}
+    read = usage({"rate_limit": {"limit_reached": True, "primary_window": past}})
+    assert (read.usable, read.limited_by, read.usable_at) == (False, "five_hour", None)
 
 
 # Whatever comes

@@ -1,0 +1,66 @@
+"""Take tokens out of what an answer said, once, where it is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from poller.text import PIECE
+from poller.values import Failure, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poller.values import Identity, Limit
+
+
+def masked_outcome(outcome: Usage | Failure, mask: Callable[[str], str]) -> Usage | Failure:
+    """Return an outcome with every text in it masked but its identity.
+
+    ``mask`` takes known tokens out of a text. Identities are compared whole first:
+    see :func:`masked_identity`.
+    """
+    if isinstance(outcome, Failure):
+        return masked_failure(outcome, mask)
+    plan, limited_by = outcome.plan, outcome.limited_by
+    if _is_short(plan) and _is_short(limited_by) and not outcome.extra_limits:
+        return outcome  # as nearly every answer is
+    return replace(
+        outcome,
+        plan=_masked(plan, mask),
+        limited_by=_masked(limited_by, mask),
+        extra_limits=tuple(_masked_limit(limit, mask) for limit in outcome.extra_limits),
+    )
+
+
+def masked_failure(failure: Failure, mask: Callable[[str], str]) -> Failure:
+    """Return a failure with its message and code masked; hints are our own."""
+    message, code = mask(failure.message), _masked(failure.code, mask)
+    if message == failure.message and code == failure.code:
+        return failure
+    return replace(failure, message=message, code=code)
+
+
+def masked_identity(identity: Identity, mask: Callable[[str], str]) -> Identity:
+    """Return an identity with its texts masked."""
+    return replace(
+        identity,
+        user_id=_masked(identity.user_id, mask),
+        account_id=_masked(identity.account_id, mask),
+        email=_masked(identity.email, mask),
+    )
+
+
+def _masked_limit(limit: Limit, mask: Callable[[str], str]) -> Limit:
+    if _is_short(limit.name) and _is_short(limit.feature):
+        return limit
+    return replace(limit, name=_masked(limit.name, mask), feature=_masked(limit.feature, mask))
+
+
+def _masked(text: str | None, mask: Callable[[str], str]) -> str | None:
+    return text if text is None else mask(text)
+
+
+def _is_short(text: str | None) -> bool:
+    """Say whether a text is too short to hold a piece of a token."""
+    return text is None or len(text) < PIECE
