@@ -41,7 +41,7 @@ def _could_not_start(error: Exception) -> int:
 def _main_uninterrupted() -> int:
     from poller.process.signals import Interrupts
 
-    interrupts = Interrupts()  # before all that takes long: arguments, settings, libraries
+    interrupts = Interrupts(os._exit)  # before all that takes long: arguments, settings, libraries
     from poller.cli import main
 
     code = main(interrupts=interrupts)

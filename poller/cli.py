@@ -168,7 +168,7 @@ def _run(settings: Settings, interrupts: Interrupts | None, *, is_listing: bool)
     from poller.process.signals import Interrupts
     from poller.process.streams import hold_standard_streams, silence_stray_tracebacks
 
-    interrupts = interrupts or Interrupts()  # before what takes long to load
+    interrupts = interrupts or Interrupts(sys.exit)  # before what takes long to load
     hold_standard_streams()
     silence_stray_tracebacks()
     if is_listing:

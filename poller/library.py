@@ -1,66 +1,136 @@
-"""The program as a library: the same stream of reports, for code instead of a pipe."""
+"""The program as a library, and the only wiring of a round: the commands use it, too."""
 
 from __future__ import annotations
 
 import os
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from poller.authfiles import Source, discover
-from poller.polling.scheduler import fan_out
+from poller.polling.account import Attempts
+from poller.polling.breaker import Breaker, UpstreamHealth
+from poller.polling.feed import open_feed
+from poller.polling.policy import Pace
+from poller.polling.scheduler import open_round
 from poller.settings import Settings, UsageError
 from poller.settings.addresses import proxy_for
+from poller.text import KnownTokens
 from poller.upstream.client import open_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 
+    from poller.authfiles.read import AuthFile
+    from poller.polling.stream import Reports
     from poller.renewal import Renewals
-    from poller.values import Report
+    from poller.renewal.renewals import Door
+    from poller.upstream.client import Client
+
+    Named = str | os.PathLike[str] | AuthFile
+
+
+class Session:
+    """What outlives a round: kept connections, pauses, the breaker, the rate, known tokens.
+
+    Made by :func:`open_session`; hand it to one :func:`poll` after the other.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        *,
+        renewals: Renewals | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.health = UpstreamHealth(Breaker(settings.patience_s))
+        self.attempts = Attempts(
+            client,
+            settings,
+            tokens=KnownTokens(),
+            pace=None if settings.rate is None else Pace(settings.rate),
+            renewals=renewals,
+            clock=clock,
+        )
+        self._client = client
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far this machine's clock is ahead of the upstream's; None before an answer."""
+        return self._client.clock_offset_s
+
+
+@asynccontextmanager
+async def open_session(
+    settings: Settings | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+    door: Door | None = None,
+) -> AsyncGenerator[Session]:
+    """Open what several rounds share; its connections are closed at the end.
+
+    ``clock`` tells Unix seconds. ``door`` keeps the process from ending in the middle of a
+    refresh.
+
+    Raises:
+        UsageError: the proxy, the certificates or the refresh that ``settings`` ask for
+            cannot be had.
+    """
+    settings = settings or Settings()
+    proxy = settings.proxy or proxy_for(settings.chatgpt_url, environ=os.environ)
+    async with open_client(settings, proxy=proxy) as client:
+        yield Session(settings, client, renewals=_renewals(settings, door), clock=clock)
 
 
 @asynccontextmanager
 async def poll(
-    accounts: Iterable[str | os.PathLike[str]] = (), settings: Settings | None = None
-) -> AsyncGenerator[AsyncIterator[Report]]:
+    accounts: Iterable[Named] | AsyncIterable[Named] = (),
+    settings: Settings | None = None,
+    *,
+    session: Session | None = None,
+) -> AsyncGenerator[Reports]:
     """Poll accounts; hand out the stream of their reports, one per account, as they come.
 
     Needs asyncio's event loop, through anyio or not. Leaving the context early cancels
-    what is under way. A slow reader slows the polling; nothing is printed, and nothing
+    what is in flight. A slow reader slows the polling; nothing is printed, and nothing
     written but by ``settings.refresh``.
 
     Args:
         accounts: Names, shell-style patterns or paths of auth files, as on the command
             line, in place of the settings' own; a ``PathLike`` is a path whatever it
             looks like. Without any here and there, all that the settings' folders hold.
-        settings: Of the requests, and where to look; its defaults without one. Those of
-            the output mean nothing here, but ``raw_json`` or ``raw_headers`` keep each
-            response in its report.
+            An asynchronous iterable is polled as it comes; a name in it that matches
+            nothing is a report of its own, ``file_missing``.
+        settings: Of the requests, and where to look; its defaults without one. Of the
+            output's, ``raw_json`` and ``raw_headers`` keep each answer in its report, and
+            ``ordered`` keeps the reports in input order.
+        session: What earlier rounds have learnt, in place of ``settings``.
 
     Raises:
         UsageError: there is nothing to poll, or not what was asked for; before any
             request is sent. What goes wrong with an account is in its report.
     """
-    settings = settings or Settings()
-    if settings.demo is not None:
-        raise UsageError("settings.demo: only the command line has made-up accounts; leave it out")
-    given = tuple(accounts) or None
-    selection = discover(settings, environ=os.environ, cwd=os.getcwd(), accounts=given)
-    source = Source(selection)
-    try:
-        proxy = settings.proxy or proxy_for(settings.chatgpt_url, environ=os.environ)
-        async with (
-            open_client(settings, proxy=proxy) as client,
-            fan_out(source, client, settings, renewals=_renewals(settings)) as reports,
-        ):
+    if session is None:
+        async with open_session(settings) as own, poll(accounts, session=own) as reports:
             yield reports
-    finally:
-        source.close()
+        return
+    if settings is not None:
+        raise UsageError("settings: a session has its own; hand over one of the two")
+    asked = session.settings
+    if asked.demo is not None:
+        raise UsageError("settings.demo: only the command line has made-up accounts; leave it out")
+    async with (
+        open_feed(accounts, asked, clock=session.clock) as feed,
+        open_round(feed, session.attempts, session.health, asked) as reports,
+    ):
+        yield reports
 
 
-def _renewals(settings: Settings) -> Renewals | None:
+def _renewals(settings: Settings, door: Door | None) -> Renewals | None:
     if not settings.refresh:
         return None
     from poller.renewal import renewals_for  # what few runs need
 
-    return renewals_for(settings, environ=os.environ)
+    return renewals_for(settings, environ=os.environ, door=door)

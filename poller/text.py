@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import deque
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
@@ -120,7 +120,8 @@ class KnownTokens:
     """
 
     def __init__(self) -> None:
-        self._accounts: deque[tuple[str, ...]] = deque(maxlen=_ACCOUNTS_REMEMBERED)
+        self._accounts: deque[str] = deque(maxlen=_ACCOUNTS_REMEMBERED)
+        """The tokens of each, a line each."""
         self._added = 0
         self._clean: dict[str, int] = {}
         """Texts without a token in them, and how many accounts they were checked against."""
@@ -130,7 +131,7 @@ class KnownTokens:
 
     def add(self, secrets: Iterable[Secret]) -> None:
         """Remember one account's tokens."""
-        self._accounts.append(tuple(lower(secret.reveal()) for secret in secrets))
+        self._accounts.append(lower("\n".join([secret.reveal() for secret in secrets])))
         self._added += 1
 
     def mask(self, text: str) -> str:
@@ -139,14 +140,14 @@ class KnownTokens:
             return text
         new = self._since(self._clean.get(text, 0))
         few = len(new) <= _FEW_ACCOUNTS or len(self._clean) < _FEW_TEXTS
-        clean = masked(text, chain.from_iterable(new) if few else self._candidates(text))
+        clean = masked(text, new if few else self._candidates(text))
         if clean == text:
             if len(self._clean) >= _TEXTS_REMEMBERED:
                 self._clean.clear()
             self._clean[text] = self._added
         return clean
 
-    def _since(self, added: int) -> list[tuple[str, ...]]:
+    def _since(self, added: int) -> list[str]:
         count = min(self._added - added, len(self._accounts))
         return list(islice(reversed(self._accounts), count))
 
@@ -155,11 +156,17 @@ class KnownTokens:
         if self._added - self._index_from >= 2 * _ACCOUNTS_REMEMBERED:
             self._index.clear()
             self._index_from = self._indexed = self._added - len(self._accounts)
-        for token in chain.from_iterable(self._since(self._indexed)):
-            for start in range(0, len(token) - _BLOCK + 1, _BLOCK):
-                # Tokens begin alike: of those with the same block any will do.
-                self._index.setdefault(token[start : start + _BLOCK], token)
+        for tokens in self._since(self._indexed):
+            for token in tokens.split("\n"):
+                for start in range(0, len(token) - _BLOCK + 1, _BLOCK):
+                    # Tokens begin alike: of those with the same block any will do.
+                    self._index.setdefault(token[start : start + _BLOCK], token)
         self._indexed = self._added
         seen = lower(text)
         blocks = {seen[start : start + _BLOCK] for start in range(len(seen) - _BLOCK + 1)}
         return {self._index[block] for block in blocks if block in self._index}
+
+
+def os_error_text(error: OSError) -> str:
+    """Return the system's words for an error, in lower case; never its path or own text."""
+    return (error.strerror or "input/output error").lower()

@@ -15,16 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 
-from poller.authfiles import Source, in_memory
-from poller.polling.scheduler import fan_out
+from poller.authfiles.find import in_memory
+from poller.polling.account import Attempts
+from poller.polling.breaker import Breaker, UpstreamHealth
+from poller.polling.feed import AccountFeed
+from poller.polling.policy import Pace
+from poller.polling.scheduler import open_round
 from poller.settings import Settings
 from poller.simulator.accounts import MadeUpAccount, auth_file
 from poller.simulator.wire import Caller
+from poller.text import KnownTokens
 from poller.upstream.client import open_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+    from poller.authfiles.read import AuthFile
+    from poller.polling.account import Fetches, Renews
     from poller.polling.stream import Reports
     from poller.simulator.server import Simulator
     from poller.values import Report
@@ -190,17 +197,49 @@ async def run(*args: str, cwd: Path, given: bytes | None = None, **how: Any) -> 
 async def streamed(
     url: str,
     accounts: Iterable[MadeUpAccount],
-    *,
-    note: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Reports]:
     """Poll accounts in memory, in this process."""
-    source = Source(in_memory((one.name, one.auth_file) for one in accounts))
-    asked = Settings(chatgpt_url=url, **settings)
-    async with (
-        open_client(asked, proxy=None) as client,
-        fan_out(source, client, asked, note=note) as reports,
-    ):
+    async with one_round(made_up(accounts), Settings(chatgpt_url=url, **settings)) as reports:
+        yield reports
+
+
+def made_up(accounts: Iterable[MadeUpAccount]) -> list[AuthFile]:
+    """Return the auth files of made-up accounts, in memory."""
+    return in_memory((one.name, one.auth_file) for one in accounts)
+
+
+@asynccontextmanager
+async def one_round(
+    files: Iterable[AuthFile] | AccountFeed,
+    settings: Settings,
+    *,
+    client: Fetches | None = None,
+    renewals: Renews | None = None,
+    health: UpstreamHealth | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Reports]:
+    """Poll files in one round; what is not given is as the program makes it."""
+    if client is None:
+        async with (
+            open_client(settings, proxy=None) as own,
+            one_round(
+                files, settings, client=own, renewals=renewals, health=health, clock=clock
+            ) as reports,
+        ):
+            yield reports
+        return
+    feed = files if isinstance(files, AccountFeed) else AccountFeed(files, clock=clock)
+    attempts = Attempts(
+        client,
+        settings,
+        tokens=KnownTokens(),
+        pace=None if settings.rate is None else Pace(settings.rate),
+        renewals=renewals,
+        clock=clock,
+    )
+    health = health or UpstreamHealth(Breaker(settings.patience_s))
+    async with open_round(feed, attempts, health, settings) as reports:
         yield reports
 
 

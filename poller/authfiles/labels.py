@@ -1,15 +1,12 @@
-"""Names of auth files -> labels that never collide.
+"""Paths of auth files -> labels that never collide.
 
-A label is the file's name without its ending; for ``auth.json`` it is the folder's.
+A label is the file's name without its ending; for ``auth.json`` it is its folder's name.
 Where two would be the same, as much of the path before it as tells them apart is added.
-Labels of a folder are worked out one at a time, from the sorted listing alone, so that
-nothing has to be kept for each account.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass
+import os
 from typing import TYPE_CHECKING
 
 from poller.text import printable
@@ -17,10 +14,7 @@ from poller.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_FEW = 8
-"""So many folders are searched one by one; for more an index is built."""
-_ODD_ENDING = ".json"
-_ODD = frozenset(":#\\")
+_NAMELESS = frozenset({"auth.json", ".auth.json", ".json", ""})
 
 
 def is_auth_name(name: str) -> bool:
@@ -28,132 +22,72 @@ def is_auth_name(name: str) -> bool:
     return name == "auth.json" or name.endswith(".auth.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder and those of its files that matter."""
-
-    path: str
-    """As it was given."""
-    parts: tuple[str, ...]
-    """Of its absolute path, the root left out."""
-    names: Sequence[str]
-    """Sorted."""
-
-    def __contains__(self, name: str) -> bool:
-        place = bisect_left(self.names, name)
-        return place < len(self.names) and self.names[place] == name
-
-    def stem(self, name: str) -> str:
-        """Return the shortest label of a file that tells it from the others in here."""
-        if self._is_nameless(name):
-            own = self._own_name()
-            others = {f"{own}.auth.json", f"{own}.json"} - {name}
-            return name if name and any(other in self for other in others) else own
-        if name.endswith(".auth.json"):
-            return name.removesuffix(".auth.json")
-        stem = name.removesuffix(".json")
-        return name if stem != name and f"{stem}.auth.json" in self else stem
-
-    def with_stem(self, stem: str) -> str | None:
-        """Return the name of the file that has this stem, if there is one."""
-        for name in (f"{stem}.auth.json", f"{stem}.json", stem, "auth.json"):
-            if name in self and self.stem(name) == stem:
-                return name
-        return None
-
-    def before(self, name: str) -> tuple[str, ...]:
-        """Return the parts of the path before the stem."""
-        is_own = self._is_nameless(name) and self.stem(name) == self._own_name()
-        return self.parts[:-1] if is_own else self.parts
-
-    def _own_name(self) -> str:
-        return (self.parts[-1].removeprefix(".") if self.parts else "") or "auth"
-
-    @staticmethod
-    def _is_nameless(name: str) -> bool:
-        return name in ("auth.json", ".auth.json", ".json", "")
+def labels_of(paths: Iterable[str]) -> dict[str, str]:
+    """Return the label of each path, printable; the paths are absolute and normal."""
+    folders: dict[str, set[str]] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        folders.setdefault(folder, set()).add(name)
+    rivals: dict[str, list[str]] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        rivals.setdefault(_stem(folder, name, beside=folders[folder]), []).append(path)
+    unique = UniqueLabels()
+    return {
+        path: unique.claim(printable(label))
+        for stem, same in rivals.items()
+        for path, label in zip(same, _told_apart(stem, same), strict=True)
+    }
 
 
-class Listing:
-    """Folders whose files must not be mistaken for one another."""
+class UniqueLabels:
+    """Labels that were given; a second one of the same gets a number behind it."""
 
-    def __init__(self, folders: Sequence[Folder]) -> None:
-        self.folders = folders
-        self._index: dict[str, list[Folder]] | None = None
-        self._depths: dict[str, int] = {}
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
 
-    def label(self, folder: Folder, name: str) -> str:
-        """Return a file's label, printable."""
-        stem = folder.stem(name)
-        if len(self.folders) == 1:
-            return printable(stem)
-        depth = self._depth(stem)
-        if depth < 0:
-            return printable("/".join((*folder.parts, name)))
-        before = folder.before(name)
-        return printable("/".join((*before[max(0, len(before) - depth) :], stem)))
-
-    def _depth(self, stem: str) -> int:
-        """Return how many parts of the path tell apart all who have this stem; -1: none do."""
-        if stem in self._depths:
-            return self._depths[stem]
-        rivals = [
-            folder.before(name)
-            for folder in self._candidates(stem)
-            if (name := folder.with_stem(stem)) is not None
-        ]
-        depth = _telling_apart(rivals)
-        if len(rivals) > _FEW:
-            self._depths[stem] = depth
-        return depth
-
-    def _candidates(self, stem: str) -> Iterable[Folder]:
-        if len(self.folders) <= _FEW:
-            return self.folders
-        if self._index is None:
-            self._index = {}
-            for folder in self.folders:
-                for name in folder.names:
-                    self._index.setdefault(folder.stem(name), []).append(folder)
-        return self._index[stem]
-
-
-def _telling_apart(paths: Sequence[tuple[str, ...]]) -> int:
-    if len(paths) < 2:
-        return 0
-    for depth in range(1, max(map(len, paths)) + 1):
-        if len({path[-depth:] for path in paths}) == len(paths):
-            return depth
-    return -1
-
-
-class Taken:
-    """Labels already given in a run, as eight bytes each."""
-
-    def __init__(self) -> None:
-        self._hashes: set[int] = set()
-
-    def claim(self, label: str) -> bool:
-        """Take a label; say whether it was free."""
-        number = hash(label)
-        if number in self._hashes:
-            return False
-        self._hashes.add(number)
-        return True
-
-    def unique(self, label: str) -> str:
-        """Take a label, with a number behind it where it was not free."""
+    def claim(self, label: str) -> str:
+        """Return ``label``, or ``label#2`` and so on where it was given before."""
         number, free = 1, label
-        while not self.claim(free):
+        while free in self._taken:
             number += 1
             free = f"{label}#{number}"
+        self._taken.add(free)
         return free
 
 
-def is_odd(label: str) -> bool:
-    """Say whether a label might be had in two ways, in spite of :class:`Listing`.
+def _stem(folder: str, name: str, *, beside: set[str]) -> str:
+    """Return the shortest label that tells a file from those in the same folder."""
+    if name in _NAMELESS:
+        own = _own_name(folder)
+        others = {f"{own}.auth.json", f"{own}.json"} - {name}
+        return own if beside.isdisjoint(others) else name or own
+    if name.endswith(".auth.json"):
+        return name.removesuffix(".auth.json")
+    stem = name.removesuffix(".json")
+    return name if f"{stem}.auth.json" in beside else stem
 
-    An escaped character may also stand in a name as it is, a colon may come from
-    ``<file>:<name>``, and ``alice.json`` may be the stem of ``alice.json.auth.json``.
-    """
-    return label.endswith(_ODD_ENDING) or not _ODD.isdisjoint(label)
+
+def _own_name(folder: str) -> str:
+    return os.path.basename(folder).removeprefix(".") or "auth"
+
+
+def _told_apart(stem: str, paths: Sequence[str]) -> list[str]:
+    """Return ``stem`` for one path; for several as much of each as tells them apart."""
+    if len(paths) == 1:
+        return [stem]
+    before = [_parts_before(stem, path) for path in paths]
+    for depth in range(1, max(map(len, before)) + 1):
+        if len({parts[-depth:] for parts in before}) == len(paths):
+            return ["/".join((*parts[-depth:], stem)) for parts in before]
+    return ["/".join(_parts(path)) for path in paths]
+
+
+def _parts_before(stem: str, path: str) -> tuple[str, ...]:
+    folder, name = os.path.split(path)
+    parts = _parts(folder)
+    return parts[:-1] if name in _NAMELESS and stem == _own_name(folder) else parts
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split(os.sep) if part)

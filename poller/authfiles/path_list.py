@@ -1,116 +1,108 @@
-"""Paths that come in one a line, from a file or a pipe, read no faster than needed."""
+"""A list of paths, one a line, from a file or a pipe: ``--files-from``."""
 
 from __future__ import annotations
 
 import os
-import stat
-from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import to_thread
 
-from poller.authfiles.labels import Folder, Taken
-from poller.authfiles.picks import Pick
-from poller.text import printable
+from poller.authfiles.find import listed
+from poller.process.threads import run_in_thread
+from poller.settings import UsageError
+from poller.text import os_error_text, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from poller.authfiles.read import AuthFile
 
+STDIN = 0
 _CHUNK = 1 << 16
-_LINE_CAP = 8192
-"""Bytes of a line; no path is longer, and a list without line breaks must not fill memory."""
+_LINE_LENGTH = 8192
+"""Bytes; no path is longer, and a list without line breaks must not fill memory."""
+_BOM = "\ufeff"
 
 
-class Arrivals:
-    """The picks of a list of paths, as far as it has been read."""
+class PathList:
+    """The auth files of a list, which is read to its end before the first is handed out."""
 
     def __init__(self, descriptor: int, *, cwd: str, owned: bool) -> None:
-        """Read from ``descriptor``; close it at the end where it is ``owned``."""
-        self.waiting: deque[Pick] = deque()
-        self.ended = False
+        """Read from ``descriptor``; close it at the end if it is ``owned``."""
         self.trouble: str | None = None
         """Why the list ended before its end; None where it did not."""
         self._descriptor = descriptor
         self._owned = owned
         self._cwd = cwd
-        self._partial = b""
-        self._paths = Taken()
-        self._labels = Taken()
-        self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        self._pollable = not self._is_file and os.name != "nt"
+        self._paths: list[str] = []
+        self._rest = b""
+        self._at_start = True
+        self._handed_out = False
 
-    async def more(self) -> None:
-        """Wait until something has come, and take it in."""
-        try:
-            chunk = await self._chunk()
-        except BlockingIOError:  # somebody else was faster at a shared pipe
-            return
-        except OSError as error:
-            self.trouble = f"the list of paths broke off: {error.strerror or 'read error'}"
-            chunk = b""
-        if not chunk:
-            self._take(self._partial)
-            self.close()
-            return
-        *lines, rest = (self._partial + chunk).split(b"\n")
-        self._partial = rest[:_LINE_CAP]
-        for line in lines:
-            self._take(line[:_LINE_CAP])
+    async def next(self) -> list[AuthFile]:
+        """Return all files of the list, once it has been read; nothing after that."""
+        if self._handed_out:
+            return []
+        while chunk := await self._chunk():
+            self._take(chunk)
+        self._take(b"\n")
+        return self.left()
 
-    @property
-    def pollable(self) -> bool:
-        """Whether waiting for more can be given up without losing what comes meanwhile."""
-        return self._is_file or self._pollable
+    def left(self) -> list[AuthFile]:
+        """Return the files that were read so far and not handed out."""
+        if self._handed_out:
+            return []
+        self._handed_out = True
+        return listed(self._paths, cwd=self._cwd)
 
     def close(self) -> None:
-        """Take no more."""
-        if self._owned and not self.ended:
+        """Close what it was read from."""
+        if self._owned:
             os.close(self._descriptor)
-        self.ended = True
 
     async def _chunk(self) -> bytes:
-        if self._is_file:
-            return os.read(self._descriptor, _CHUNK)
-        if self._pollable:
+        read = partial(os.read, self._descriptor, _CHUNK)
+        while True:
             try:
+                return await run_in_thread(read, abandon_on_cancel=True)
+            except BlockingIOError:  # whoever shares the pipe made it so
                 await anyio.wait_readable(self._descriptor)
-            except PermissionError:  # a device that cannot be waited for, /dev/null among them
-                self._pollable = False
-            else:
-                return os.read(self._descriptor, _CHUNK)
-        return await to_thread.run_sync(os.read, self._descriptor, _CHUNK, abandon_on_cancel=True)
+            except OSError as error:
+                self.trouble = f"the list of paths broke off: {os_error_text(error)}"
+                return b""
 
-    def _take(self, line: bytes) -> None:
-        given = os.fsdecode(line.removesuffix(b"\r"))
-        if not given.strip():
-            return
-        path = os.path.join(self._cwd, given)
-        if self._paths.claim(os.path.normpath(path)):
-            self.waiting.append(Pick(self._label(path), given, path, named=True))
-
-    def _label(self, path: str) -> str:
-        for label in _longer_and_longer(path):
-            if self._labels.claim(label):
-                return label
-        return self._labels.unique(printable(path))
+    def _take(self, chunk: bytes) -> None:
+        *lines, rest = (self._rest + chunk).split(b"\n")
+        self._rest = rest[:_LINE_LENGTH]
+        for line in lines:
+            path = os.fsdecode(line[:_LINE_LENGTH].removesuffix(b"\r"))
+            if self._at_start:
+                path, self._at_start = path.removeprefix(_BOM), False
+            if path.strip():
+                self._paths.append(path)
 
 
-def _longer_and_longer(path: str) -> Iterator[str]:
-    """Yield a file's stem, then more and more of the path before it, then all of it."""
-    folder, name = folder_of(path)
-    stem, before = folder.stem(name), folder.before(name)
-    for start in range(len(before), -1, -1):
-        yield printable("/".join((*before[start:], stem)))
-    yield printable("/".join((*folder.parts, name)))
+async def open_path_list(files_from: str, *, cwd: str, stdin: int = STDIN) -> PathList:
+    """Open the list of paths ``files_from``; ``-`` is standard input.
 
-
-def folder_of(path: str) -> tuple[Folder, str]:
-    """Return a folder that holds nothing but this file, and the file's name."""
-    directory, name = os.path.split(os.path.normpath(path))
-    return Folder(directory, parts_of(directory), (name,)), name
-
-
-def parts_of(directory: str) -> tuple[str, ...]:
-    """Return the parts of an absolute path, the root left out."""
-    return tuple(directory.strip(os.sep).split(os.sep)) if directory.strip(os.sep) else ()
+    Raises:
+        UsageError: it cannot be opened, or is a folder.
+    """
+    try:
+        if files_from == "-":
+            os.fstat(stdin)
+            return PathList(stdin, cwd=cwd, owned=False)
+        path = os.path.join(cwd, files_from)
+        if await run_in_thread(partial(os.path.isdir, path), abandon_on_cancel=True):
+            shown = printable(files_from)
+            raise UsageError(f"--files-from {shown}: a folder; give it as --account-dir {shown}")
+        # A named pipe is waited for here until somebody writes into it.
+        flags: int = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+        descriptor = await run_in_thread(partial(os.open, path, flags), abandon_on_cancel=True)
+    except (OSError, ValueError) as error:
+        why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
+        shown = "standard input" if files_from == "-" else printable(files_from)
+        raise UsageError(
+            f"--files-from {shown}: cannot be read ({why}); "
+            "name a file with one path a line, or - for standard input"
+        ) from None
+    return PathList(descriptor, cwd=cwd, owned=True)

@@ -1,30 +1,31 @@
-"""One auth file, read and parsed; read again while Codex may be writing it."""
+"""Auth files -> their accounts; read again while Codex may be writing one."""
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
-from anyio import to_thread
 
 from poller.authfiles.files import Content, read
 from poller.authfiles.shapes import Login, parse
+from poller.process.threads import run_in_thread
+from poller.text import printable
 from poller.values import Credential, Failure, FailureKind, unexpected_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from poller.authfiles.picks import Pick
-
-    T = TypeVar("T")
+    from collections.abc import Callable, Iterable
 
 WAITS_S = (0.02, 0.05, 0.1)
 """Before each further reading: Codex truncates the file and has written it 50 ms later."""
 SHORT_WAITS_S = (0.1, 0.3, 0.6, 1.0, 2.0)
 """The same where this machine had no descriptor left: they come back as requests end."""
 
+# Of a plain *.json in a folder, nobody knows that it is an auth file; these hide whether it is.
+_HIDING = frozenset({FailureKind.FILE_UNREADABLE, FailureKind.LOCAL_RESOURCE, FailureKind.INTERNAL})
 _LOST = Failure(
     FailureKind.NO_CREDENTIALS,
     "the account is no longer in its file",
@@ -33,11 +34,37 @@ _LOST = Failure(
 
 
 @dataclass(frozen=True, slots=True)
+class AuthFile:
+    """A file to read, and what of it is wanted."""
+
+    label: str
+    """Unique in the run; printable."""
+    source: str
+    """Its path as it was given or found."""
+    path: str | None
+    """To open it by, absolute; None for one in memory."""
+    content: bytes | None = field(default=None, repr=False)
+    """Of one in memory."""
+    always_reported: bool = True
+    """Whether it gets a report even where it is no auth file of a known shape."""
+    include_disabled: bool = False
+    """Whether accounts that their owner has switched off are polled, too."""
+    logins: frozenset[str] | None = None
+    """Names of those wanted of a file that holds several; None means all."""
+
+    def wants(self, login: Login) -> bool:
+        """Say whether an account of the file is to be polled."""
+        if self.logins is not None and login.name not in self.logins:
+            return False
+        return self.include_disabled or not login.disabled
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """One account of the run, with what its file said."""
+    """One account to poll, with what its file said."""
 
     position: int
-    """Place in the input, from 0; no number is left out or given twice."""
+    """Index of its file in the input, from 0."""
     label: str
     """Unique in the run; printable."""
     source: str
@@ -48,13 +75,14 @@ class Account:
     login: str | None
     """The account's name in its file, where that can hold several."""
     shape: str | None = None
-    """Of the file, as ``core.credentials.Login`` names them; None where it has none known."""
+    """Of the file, as `Login.shape` names them; None where it has none known."""
     held: Credential | None = None
     """What its file held when it was read first, whether that can be sent or not."""
+    readable_by_others: bool = False
+    """Whether its file's group or everybody may read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a file held when it was read."""
 
     logins: tuple[Login, ...] | Failure
@@ -68,45 +96,74 @@ class Reading:
             return ()
         if logins.kind is FailureKind.LOCAL_RESOURCE:
             return SHORT_WAITS_S
-        return WAITS_S if self._is_half_written(logins) else ()
-
-    @staticmethod
-    def _is_half_written(failure: Failure) -> bool:
-        return failure.kind is FailureKind.FILE_INVALID and failure.may_work_later
+        return WAITS_S if _is_half_written(logins) else ()
 
     def settled(self) -> Reading:
         """Return the same, for good: a file that was half written is so to stay."""
-        if isinstance(self.logins, Failure) and self._is_half_written(self.logins):
-            return replace(self, logins=replace(self.logins, may_work_later=False))
+        if isinstance(self.logins, Failure) and _is_half_written(self.logins):
+            return self._replace(logins=replace(self.logins, may_work_later=False))
         return self
 
 
-def read_pick(pick: Pick, *, now: float) -> Reading:
-    """Read a file once; never raises. ``now`` is in Unix seconds."""
-    return _reading(pick.path, pick.content, now=now)
+def _is_half_written(failure: Failure) -> bool:
+    return failure.kind is FailureKind.FILE_INVALID and failure.may_work_later
 
 
-def _reading(path: str | None, content: bytes | None, *, now: float) -> Reading:
-    try:
-        if path is None:
-            return Reading(parse(content or b"", now=now)).settled()
-        found = read(path)
-        if not isinstance(found, Content):
-            return Reading(found)
-        return Reading(parse(found.content, now=now), found.readable_by_others)
-    except Exception as error:  # noqa: BLE001 - it shall cost this file, not those beside it
-        return Reading(unexpected_failure(error))
+async def read_slowly(
+    file: AuthFile, *, clock: Callable[[], float] = time.time, within_s: float
+) -> Reading:
+    """Read a file in a thread of its own, again while that may help.
+
+    After ``within_s`` seconds a file that does not answer (a dead network drive) is
+    ``file_unreadable``. ``clock`` tells Unix seconds.
+    """
+    with anyio.move_on_after(within_s):
+        return await _read_until_settled(file, clock=clock)
+    return Reading(_no_answer(within_s))
 
 
-async def read_until_settled(path: str, *, clock: Callable[[], float]) -> Reading:
-    """Read a file, again while that may help: for 170 ms where it may be half written."""
-    reading = await in_thread(lambda: _reading(path, None, now=clock()))
-    times = 0
-    while times < len(reading.waits_s):
-        await anyio.sleep(reading.waits_s[times])
-        times += 1
-        reading = await in_thread(lambda: _reading(path, None, now=clock()))
-    return reading.settled()
+def read_into(
+    readings: list[Reading],
+    files: Iterable[AuthFile],
+    *,
+    clock: Callable[[], float],
+    until: float = math.inf,
+) -> None:
+    """Read files once each, one after the other, until ``until`` (monotonic seconds).
+
+    Each reading is there as soon as it is made: what a file that never answers holds up
+    can be told from outside.
+    """
+    for file in files:
+        if time.monotonic() >= until:
+            break
+        readings.append(_read_once(file, now=clock()))
+
+
+def accounts_of(file: AuthFile, position: int, reading: Reading) -> list[Account]:
+    """Return each account that is wanted of a file that was read."""
+    source = printable(file.source)
+    logins = reading.logins
+    if isinstance(logins, Failure):
+        if not file.always_reported and logins.kind not in _HIDING:
+            return []
+        return [Account(position, file.label, source, logins, file.path, None)]
+    several = len(logins) > 1
+    return [
+        Account(
+            position,
+            f"{file.label}:{login.name}" if several else file.label,
+            source,
+            login.outcome,
+            file.path,
+            login.name,
+            login.shape,
+            login.held,
+            reading.readable_by_others,
+        )
+        for login in logins
+        if file.wants(login)
+    ]
 
 
 async def reread(account: Account, *, clock: Callable[[], float] = time.time) -> Account:
@@ -116,17 +173,47 @@ async def reread(account: Account, *, clock: Callable[[], float] = time.time) ->
     """
     if account.path is None:
         return account
-    reading = await read_until_settled(account.path, clock=clock)
-    logins = reading.logins
+    file = AuthFile(account.label, account.source, account.path)
+    logins = (await _read_until_settled(file, clock=clock)).logins
     if isinstance(logins, Failure):
         return replace(account, outcome=logins)
     named = (login.outcome for login in logins if login.name == account.login)
     return replace(account, outcome=next(named, _LOST))
 
 
-async def in_thread(work: Callable[[], T]) -> T:
-    """Do ``work`` off the event loop; on it where no thread is to be had."""
+def logins_in(path: str) -> tuple[Login, ...]:
+    """Return what a file holds; nothing where it is no auth file."""
+    logins = _read_once(AuthFile("", path, path), now=0.0).logins
+    return () if isinstance(logins, Failure) else logins
+
+
+async def _read_until_settled(file: AuthFile, *, clock: Callable[[], float]) -> Reading:
+    times = 0
+    while True:
+        now = clock()
+        reading = await run_in_thread(partial(_read_once, file, now=now), abandon_on_cancel=True)
+        if times >= len(reading.waits_s):
+            return reading.settled()
+        await anyio.sleep(reading.waits_s[times])
+        times += 1
+
+
+def _read_once(file: AuthFile, *, now: float) -> Reading:
     try:
-        return await to_thread.run_sync(work, abandon_on_cancel=True)
-    except RuntimeError:  # can't start new thread
-        return work()
+        if file.path is None:
+            return Reading(parse(file.content or b"", now=now)).settled()
+        found = read(file.path)
+        if not isinstance(found, Content):
+            return Reading(found)
+        return Reading(parse(found.content, now=now), found.readable_by_others)
+    except Exception as error:  # noqa: BLE001 - it shall cost this file, not those beside it
+        return Reading(unexpected_failure(error))
+
+
+def _no_answer(within_s: float) -> Failure:
+    return Failure(
+        FailureKind.FILE_UNREADABLE,
+        f"the file did not answer within {within_s:g} s",
+        "check the drive or the network mount that it lies on",
+        may_work_later=True,
+    )

@@ -1,83 +1,98 @@
-"""Where the reports of a run go: JSON Lines as they come, or one table at the end."""
+"""Where the reports of a round go: lines as they come, or a text at the end."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Protocol
-
-from poller.deliver.stdout import Ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from poller.deliver.progress import Progress
-    from poller.deliver.stdout import Writer
-    from poller.present.usage_table import Table
-    from poller.values import Report
+    from poller.values import Report, Snapshot
+
+
+class Writes(Protocol):
+    """What bytes are written to: `poller.deliver.stdout.Writer`, or a file."""
+
+    async def write(self, line: bytes) -> None:
+        """Write; raises ReaderGone or ResultsLost."""
+        ...
 
 
 class Sink(Protocol):
-    """Takes every report of a run, then is closed once."""
+    """Takes the reports of one round after the other."""
+
+    async def begin(self) -> None:
+        """Begin a round."""
+        ...
 
     async def take(self, report: Report) -> None:
         """Take one report; raises ReaderGone or ResultsLost."""
         ...
 
-    async def close(self) -> None:
-        """Write what is left to be written; likewise."""
+    async def end(self, snapshot: Snapshot) -> None:
+        """End the round: write what is left to be written; likewise."""
+        ...
+
+    def close(self) -> None:
+        """Let go of whatever is held, however it ended."""
         ...
 
 
-class JsonLines:
-    """One record a line, flushed as its account is done; ``ordered`` in input order."""
+class Lines:
+    """A line a report, written as its account is done."""
 
-    def __init__(
-        self, writer: Writer, serialize: Callable[[Report], bytes], *, ordered: bool = False
-    ) -> None:
+    def __init__(self, writer: Writes, serialize: Callable[[Report], bytes]) -> None:
         self._writer = writer
         self._serialize = serialize
-        self._order = Ordered() if ordered else None
+
+    async def begin(self) -> None:
+        """Do nothing."""
 
     async def take(self, report: Report) -> None:
-        """Write the record, or keep it until its turn has come."""
-        line = self._serialize(report)
-        if self._order is None:
-            await self._writer.write(line)
-            return
-        for due in self._order.push(report.position, line):
-            await self._writer.write(due)
+        """Write the line."""
+        await self._writer.write(self._serialize(report))
 
-    async def close(self) -> None:
-        """Write the records whose turn never came, in order."""
-        for line in self._order.drain() if self._order is not None else ():
-            await self._writer.write(line)
+    async def end(self, snapshot: Snapshot) -> None:
+        """Do nothing: everything was written."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
-class Tables:
-    """One table at the end; progress meanwhile."""
+class TextAtEnd:
+    """One text about all reports of a round, such as a table; progress meanwhile."""
 
     def __init__(
         self,
-        table: Table,
-        writer: Writer,
-        paint: Callable[[float], Iterable[str]],
+        writer: Writes,
         *,
+        add: Callable[[Report], None],
+        render: Callable[[Snapshot], Iterable[str]],
         progress: Progress | None = None,
     ) -> None:
-        self._table = table
+        """``render`` is called once ``add`` has been called with every report."""
         self._writer = writer
-        self._paint = paint
+        self._add = add
+        self._render = render
         self._progress = progress
 
+    async def begin(self) -> None:
+        """Do nothing."""
+
     async def take(self, report: Report) -> None:
-        """Keep the report's row."""
-        self._table.add(report)
+        """Keep what the text says of the report."""
+        self._add(report)
         if self._progress is not None:
             self._progress.advance(report)
 
-    async def close(self) -> None:
-        """Draw the table of what there is."""
+    async def end(self, snapshot: Snapshot) -> None:
+        """Write the text."""
+        self.close()
+        for piece in self._render(snapshot):
+            await self._writer.write(piece.encode())
+
+    def close(self) -> None:
+        """Take the progress off the screen."""
         if self._progress is not None:
             self._progress.stop()
-        for piece in self._paint(time.time()):
-            await self._writer.write(piece.encode())

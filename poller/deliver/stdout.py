@@ -8,14 +8,12 @@ import os
 import select
 import socket
 import stat
-import zlib
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _PIPE_BUF = getattr(select, "PIPE_BUF", 512)
 """Bytes that a pipe takes whole once it says that it is writable (POSIX)."""
@@ -23,11 +21,6 @@ _FINISH_S = 1.0
 """How long a line that was begun is finished after a cancellation; the run has 2 s to leave."""
 _LOOK_AGAIN_S = 0.02
 """Between two tries where the loop cannot wait for a descriptor."""
-_PLAIN_BYTES = 1 << 20
-"""Lines waiting for their turn are kept as they are up to this many bytes, then compressed."""
-_ZLIB_LEVEL = 1
-_ZLIB_WINDOW = 12
-"""Two to this power: 4 KiB, enough for a record and the sample, at 20 KiB of memory a call."""
 
 
 class ReaderGone(Exception):  # noqa: N818 - no fault of ours: whoever read has seen enough
@@ -191,61 +184,3 @@ def _poll(fd: int, events: int) -> select.poll | None:
     poll = select.poll()
     poll.register(fd, events)
     return poll
-
-
-class Ordered:
-    """Hold lines back until those before them have come; positions count up from 0.
-
-    Holds nothing but bytes: as they are while they are few, then compressed one by one
-    against the first line seen, as records are much alike.
-    """
-
-    def __init__(self, plain_bytes: int = _PLAIN_BYTES) -> None:
-        self._next = 0
-        self._plain: dict[int, bytes] = {}
-        self._packed: dict[int, bytes] = {}
-        self._room = plain_bytes
-        self._sample = b""
-
-    def push(self, position: int, item: bytes) -> Iterator[bytes]:
-        """Take the line of ``position``; return those that are due now, in order.
-
-        They are unpacked one by one as they are asked for: a long backlog that comes due
-        at once is never held at its full size.
-        """
-        if position == self._next:
-            self._next += 1
-            return chain((item,), self._due())
-        self._sample = self._sample or item
-        if len(item) <= self._room:
-            self._room -= len(item)
-            self._plain[position] = item
-        else:
-            self._packed[position] = self._pack(item)
-        return iter(())
-
-    def drain(self) -> Iterator[bytes]:
-        """Return every line still held, in order, whatever is missing between them."""
-        return map(self._pop, sorted((*self._plain, *self._packed)))
-
-    def _due(self) -> Iterator[bytes]:
-        while self._next in self._plain or self._next in self._packed:
-            self._next += 1
-            yield self._pop(self._next - 1)
-
-    def _pop(self, position: int) -> bytes:
-        packed = self._packed.pop(position, None)
-        if packed is not None:
-            return zlib.decompressobj(-_ZLIB_WINDOW, zdict=self._zdict()).decompress(packed)
-        item = self._plain.pop(position)
-        self._room += len(item)
-        return item
-
-    def _pack(self, item: bytes) -> bytes:
-        packer = zlib.compressobj(
-            _ZLIB_LEVEL, zlib.DEFLATED, -_ZLIB_WINDOW, memLevel=4, zdict=self._zdict()
-        )
-        return packer.compress(item) + packer.flush()
-
-    def _zdict(self) -> bytes:
-        return self._sample[-(1 << _ZLIB_WINDOW) :]

@@ -1,4 +1,4 @@
-"""One account's life: its attempts, its deadline, whose answer it was; always a report."""
+"""One account: its attempts, its deadline, whose answer it was; it always ends as a report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import anyio
 
-from poller.authfiles import reread
+from poller.authfiles.read import reread
 from poller.polling.policy import worth_retrying
-from poller.text import KnownTokens
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, transport_failure
 from poller.usage.identity import IdentityMatch, account_key, match_identity
 from poller.usage.masking import masked_failure, masked_identity, masked_outcome
@@ -31,33 +30,34 @@ from poller.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from poller.authfiles import Account
+    from poller.authfiles.read import Account
     from poller.polling.policy import Pace
     from poller.renewal import Renewal
     from poller.settings import Settings
+    from poller.text import KnownTokens
 
     Outcome: TypeAlias = Usage | Failure
 
 
 class Fetches(Protocol):
-    """The far side, as this module needs it; see :class:`poller.upstream.client.Client`."""
+    """What sends one request; see `poller.upstream.client.Client`."""
 
     async def fetch(
         self, credential: Credential, *, timeout_s: float, fresh: bool = False
     ) -> Response | TransportError:
-        """Send one request."""
+        """Send one request; ``fresh`` means over a new connection."""
         ...
 
     def stop_keeping(self) -> None:
-        """Keep no connection for the rest of the run."""
+        """Use no connection a second time from now on."""
         ...
 
 
 class Renews(Protocol):
-    """What renews logins, where that was asked for; see :class:`poller.renewal.Renewals`."""
+    """What renews logins, if that was asked for; see `poller.renewal.Renewals`."""
 
     def is_due(self, credential: Credential) -> bool:
-        """Say whether a token is to be renewed before it is sent."""
+        """Say whether a token should be renewed before it is sent."""
         ...
 
     async def renew(self, account: Account, stale: Credential, *, within_s: float) -> Renewal:
@@ -65,299 +65,300 @@ class Renews(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Poll:
-    """One account under way."""
+@dataclass(slots=True, eq=False)
+class InFlight:
+    """One account that is being polled."""
 
     account: Account
-    attempts: int = 0
-    """Requests begun, as the server counts them."""
-    tries: int = 0
-    """The same as the retry policy counts them: without those that prove whose answer it is."""
+    requests_sent: int = 0
+    """As the server counts them."""
+    policy_attempts: int = 0
+    """As the retry policy counts them: without requests that confirm whose answer it was."""
     started_at: float | None = None
     """Monotonic seconds of the first attempt."""
     http_status: int | None = None
     raw: object = None
     headers: dict[str, str] | None = None
-    unproven: bool = False
-    """Whether the last outcome came over a reused connection without proof of whose it is."""
-    reread: bool = False
+    needs_confirmation: bool = False
+    """Whether the last outcome came over a reused connection and may be another account's."""
+    was_reread: bool = False
     """Whether its file was read again for a newer token."""
-    asked_to_renew: bool = False
-    """Whether its login was to be renewed: that is done once at most."""
+    renewal_tried: bool = False
+    """Whether its login was to be renewed: that is tried once at most."""
     refreshed: bool = False
     """Whether its file was given new tokens."""
     report: Report | None = None
     """Set once it has ended, so that nothing fetched is lost on the way out."""
-    sent: Credential | None = None
-    """The last one that was sent."""
     credential: Credential | None = field(init=False)
+    known: Credential | None = None
+    """The last credential whose tokens were remembered for masking."""
 
     def __post_init__(self) -> None:
         outcome = self.account.outcome
         self.credential = outcome if isinstance(outcome, Credential) else None
 
+    @property
+    def renewable(self) -> Credential | None:
+        """What would be renewed; None where there is nothing to renew it with."""
+        held = self.credential or self.account.held
+        if self.account.path is None or held is None or held.refresh_token is None:
+            return None
+        return held
+
 
 class Attempts:
-    """Makes the attempts of any account of a run."""
+    """Makes the attempts of any account; one object serves all rounds of a process."""
 
     def __init__(  # noqa: PLR0913 - what attempts are made with, each named
         self,
         client: Fetches,
         settings: Settings,
         *,
+        tokens: KnownTokens,
         pace: Pace | None = None,
         renewals: Renews | None = None,
-        tokens: KnownTokens | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``clock`` tells Unix seconds."""
-        self._clock = clock
+        """``tokens`` are masked in every answer; ``clock`` tells Unix seconds."""
         self._client = client
-        self._tokens = KnownTokens() if tokens is None else tokens
-        self._renewals = renewals
+        self._tokens = tokens
         self._pace = pace
+        self._renewals = renewals
+        self._clock = clock
         self._timeout_s = settings.timeout_s
         self._retries = settings.retries
         self._deadline_s = settings.account_deadline_s
         self._keeps_json, self._keeps_headers = settings.raw_json, settings.raw_headers
 
-    async def attempt(self, poll: Poll) -> Outcome:
-        """Make one attempt, and what proving whose answer it is takes; never raises.
+    async def attempt(self, polled: InFlight) -> Outcome:
+        """Make one attempt; never raises.
 
-        A failure that is worth another attempt is returned as it is; before one that
-        would end the account's attempts, or a success, is believed, :meth:`prove` asks
-        again where the connection leaves a doubt.
+        A failure that may be retried is returned as it is. What would end the account is
+        confirmed first, if the connection leaves a doubt whose answer it was.
         """
-        poll.tries += 1
+        polled.policy_attempts += 1
         try:
-            if self._renewals is not None and poll.tries == 1:
-                unrenewed = await self._renewed_early(self._renewals, poll)
-                if unrenewed is not None:
-                    return unrenewed
-            # After a first attempt on a fresh one, so that its end needs no more proof.
-            outcome = await self._send(poll, fresh=poll.attempts > 0)
+            if self._renewals is not None and polled.policy_attempts == 1:
+                failure = await self._renew_early(self._renewals, polled)
+                if failure is not None:
+                    return failure
+            # A retry goes over a new connection: how it ends needs no confirmation.
+            outcome = await self._send(polled, fresh=polled.requests_sent > 0)
             if isinstance(outcome, Failure):
-                outcome = await self._with_newer_token(poll, outcome)
-                if isinstance(outcome, Failure) and self.may_retry(poll, outcome):
+                outcome = await self._with_newer_token(polled, outcome)
+                if isinstance(outcome, Failure) and self.may_retry(polled, outcome):
                     return outcome
-            return await self._proven(poll, outcome)
+            return await self._final(polled, outcome)
         except Exception as error:  # noqa: BLE001 - the one catch-all: always a report
             return unexpected_failure(error)
 
-    async def prove(self, poll: Poll, outcome: Outcome) -> Outcome:
-        """Ask once more on a fresh connection where ``outcome`` leaves a doubt; never raises."""
+    async def confirm(self, polled: InFlight, outcome: Outcome) -> Outcome:
+        """Return what an account ends with after its last attempt; never raises."""
         try:
-            return await self._proven(poll, outcome)
+            return await self._final(polled, outcome)
         except Exception as error:  # noqa: BLE001 - likewise
             return unexpected_failure(error)
 
-    def may_retry(self, poll: Poll, failure: Failure, *, wait_s: float = 0.0) -> bool:
+    def may_retry(self, polled: InFlight, failure: Failure, *, wait_s: float = 0.0) -> bool:
         """Say whether the failure's kind and the account's deadline allow another attempt."""
-        if not worth_retrying(failure, attempts=poll.tries, retries=self._retries):
+        attempts = polled.policy_attempts
+        if not worth_retrying(failure, attempts=attempts, retries=self._retries):
             return False
-        return max(wait_s, failure.retry_after_s or 0.0) < self.deadline_left_s(poll)
+        return max(wait_s, failure.retry_after_s or 0.0) < self.deadline_left_s(polled)
 
-    def deadline_left_s(self, poll: Poll) -> float:
-        """Return the seconds an account has yet."""
-        if poll.started_at is None:
+    def deadline_left_s(self, polled: InFlight) -> float:
+        """Return the seconds until the account's deadline."""
+        if polled.started_at is None:
             return self._deadline_s
-        return poll.started_at + self._deadline_s - time.monotonic()
+        return polled.started_at + self._deadline_s - time.monotonic()
 
-    def may_renew(self, poll: Poll, outcome: Outcome) -> bool:
-        """Say whether a new token may help, and one may be had."""
-        if self._renewals is None or poll.asked_to_renew or not isinstance(outcome, Failure):
+    def may_renew(self, polled: InFlight, outcome: Outcome) -> bool:
+        """Say whether a new token may help and there is something to get one with."""
+        if self._renewals is None or polled.renewal_tried or not isinstance(outcome, Failure):
             return False
-        return outcome.kind in _ABOUT_TOKENS and _renewable(poll) is not None
+        return outcome.kind in _ABOUT_TOKENS and polled.renewable is not None
 
-    async def _renewed_early(self, renewals: Renews, poll: Poll) -> Failure | None:
-        """Renew a token that has expired or soon will; return why not, where that is the end."""
-        stale = _renewable(poll)
-        if stale is None or not (poll.credential is None or renewals.is_due(stale)):
-            return None
-        renewal = await self._renew(renewals, poll, stale)
-        if not isinstance(renewal.outcome, Failure):
-            return None
-        still_good = poll.credential is not None and not renewal.sent
-        return None if still_good else renewal.outcome
-
-    async def _renew(self, renewals: Renews, poll: Poll, stale: Credential) -> Renewal:
-        poll.asked_to_renew = True
-        renewal = await renewals.renew(poll.account, stale, within_s=self.deadline_left_s(poll))
-        poll.refreshed = renewal.refreshed
-        if isinstance(renewal.outcome, Failure):
-            return replace(renewal, outcome=masked_failure(renewal.outcome, self._tokens.mask))
-        poll.account = replace(poll.account, outcome=renewal.outcome)
-        poll.credential = renewal.outcome
-        return renewal
-
-    async def _proven(self, poll: Poll, outcome: Outcome) -> Outcome:
-        """Return what an account ends with: proven to be its own, and not for an old token."""
-        if poll.unproven:
-            outcome = await self._prove(poll, outcome)
-        if self._renewals is None or not self.may_renew(poll, outcome):
-            return outcome
-        stale = _renewable(poll)
-        if stale is None:
-            return outcome
-        renewal = await self._renew(self._renewals, poll, stale)
-        if isinstance(renewal.outcome, Failure):
-            return renewal.outcome
-        return await self._send(poll, fresh=True)
-
-    async def _prove(self, poll: Poll, outcome: Outcome) -> Outcome:
-        proof = await self._send(poll, fresh=True)
-        if isinstance(proof, Failure):
-            proof = await self._with_newer_token(poll, proof)
-        believed_wrong = not isinstance(outcome, Failure) or outcome.retry_now is Retry.NEVER
-        if believed_wrong and isinstance(proof, Usage) and not self._same(outcome, proof):
-            self._client.stop_keeping()
-        return proof
-
-    @staticmethod
-    def _same(outcome: Outcome, proof: Usage) -> bool:
-        return isinstance(outcome, Usage) and outcome.identity == proof.identity
-
-    async def _with_newer_token(self, poll: Poll, outcome: Failure) -> Outcome:
-        """Ask once more where the token was refused and the file has a new one by now."""
-        refused = outcome.kind is FailureKind.UNAUTHORIZED
-        if not refused or poll.reread or poll.account.path is None:
-            return outcome
-        poll.reread = True
-        account = await reread(poll.account)
-        newer = account.outcome
-        if not isinstance(newer, Credential) or newer == poll.credential:
-            return outcome
-        poll.account, poll.credential = account, newer
-        return await self._send(poll, fresh=True)
-
-    async def _send(self, poll: Poll, *, fresh: bool) -> Outcome:
-        credential = poll.credential
-        if credential is None:
-            raise AssertionError("only accounts with a credential are asked")
-        if self._pace is not None:
-            await self._keep_pace(self._pace, poll)
-        if poll.started_at is None:
-            poll.started_at = time.monotonic()
-            left_s = self._deadline_s
-        else:
-            left_s = self.deadline_left_s(poll)
-            if left_s <= 0:
-                return _past_deadline(self._deadline_s)
-        if poll.attempts == 0 or poll.sent is not credential:
-            self._tokens.add(credential.secrets)
-            poll.sent = credential
-        poll.attempts += 1
-        timeout_s = min(self._timeout_s, left_s)
-        answer = await self._client.fetch(credential, timeout_s=timeout_s, fresh=fresh)
-        if isinstance(answer, TransportError):
-            return await self._after_transport_error(poll, answer)
-        return self._after_response(poll, credential, answer)
-
-    async def _keep_pace(self, pace: Pace, poll: Poll) -> None:
-        """Wait until the next request may start, or the account's deadline is over."""
-        wait_s = pace.wait_s(now=time.monotonic())
-        if poll.started_at is not None:
-            wait_s = min(wait_s, max(0.0, self.deadline_left_s(poll)))
-        if wait_s > 0:
-            await anyio.sleep(wait_s)
-
-    async def _after_transport_error(self, poll: Poll, fault: TransportError) -> Outcome:
-        if fault.answered:
-            poll.http_status = fault.status
-        lost_unanswered = fault.kind is TransportErrorKind.CONNECTION_LOST and not fault.answered
-        if fault.reused and lost_unanswered:
-            return await self._send(poll, fresh=True)
-        poll.unproven = fault.reused and (
-            fault.answered or fault.kind is TransportErrorKind.MALFORMED
-        )
-        if fault.kind is TransportErrorKind.TIMEOUT and self.deadline_left_s(poll) <= 0:
-            return _past_deadline(self._deadline_s)
-        return masked_failure(transport_failure(fault), self._tokens.mask)
-
-    def _after_response(self, poll: Poll, credential: Credential, response: Response) -> Outcome:
-        poll.http_status = response.status
-        if self._keeps_json:
-            poll.raw = raw_json(response.body, self._tokens.mask)
-        if self._keeps_headers:
-            poll.headers = raw_headers(response.headers, self._tokens.mask)
-        outcome = usage_or_failure(response, observed_at=self._clock())
-        outcome = masked_outcome(outcome, self._tokens.mask)
-        if isinstance(outcome, Failure):
-            poll.unproven = response.reused
-            return outcome
-        agrees = match_identity(asked=credential, answered=outcome.identity)
-        poll.unproven = response.reused and agrees is not IdentityMatch.CONFIRMED
-        if not response.reused and outcome.identity == Identity():
-            self._client.stop_keeping()
-        if agrees is IdentityMatch.DIFFERENT and not response.reused:
-            return _mismatch(poll)
-        return outcome
-
-    def conclude(self, poll: Poll, outcome: Outcome) -> Report:
-        """Return the account's report, and keep it in ``poll``."""
+    def conclude(self, polled: InFlight, outcome: Outcome) -> Report:
+        """Return the account's report, and keep it in ``polled``."""
         ended_at = time.monotonic()
-        credential = poll.credential
+        account, credential = polled.account, polled.credential
         usage = outcome if isinstance(outcome, Usage) else None
-        identity = _identity(usage, credential)
-        if usage is not None:
-            identity = self._masked(identity, credential)
+        identity = self._identity(usage, credential)
+        if usage is not None and usage.identity != identity:
             usage = replace(usage, identity=identity)
-        poll.report = Report(
-            position=poll.account.position,
-            account=poll.account.label,
-            source=poll.account.source,
+        polled.report = Report(
+            position=account.position,
+            account=account.label,
+            source=account.source,
             observed_at=self._clock(),
             usage=usage,
             failure=outcome if isinstance(outcome, Failure) else None,
-            http_status=poll.http_status,
-            attempts=poll.attempts,
-            refreshed=poll.refreshed,
-            elapsed_s=None if poll.started_at is None else ended_at - poll.started_at,
+            http_status=polled.http_status,
+            attempts=polled.requests_sent,
+            elapsed_s=None if polled.started_at is None else ended_at - polled.started_at,
+            refreshed=polled.refreshed,
+            key=_key(identity, credential or account.held),
             identity=identity,
-            key=account_key(*_user_and_workspace(identity, credential)),
-            raw=poll.raw,
-            headers=poll.headers,
+            raw=polled.raw,
+            headers=polled.headers,
         )
-        return poll.report
+        return polled.report
 
-    def _masked(self, identity: Identity, credential: Credential | None) -> Identity:
-        """Mask what the answer alone says; what the file says, too, is no echo."""
-        if credential is not None and identity == credential.identity:
-            return identity
-        return masked_identity(identity, self._tokens.mask)
+    async def _renew_early(self, renewals: Renews, polled: InFlight) -> Failure | None:
+        """Renew a token that has expired or soon will; return the failure that ends the account."""
+        stale = polled.renewable
+        if stale is None or not (polled.credential is None or renewals.is_due(stale)):
+            return None
+        renewal = await self._renew(renewals, polled, stale)
+        if not isinstance(renewal.outcome, Failure):
+            return None
+        still_good = polled.credential is not None and not renewal.sent
+        return None if still_good else renewal.outcome
+
+    async def _renew(self, renewals: Renews, polled: InFlight, stale: Credential) -> Renewal:
+        polled.renewal_tried = True
+        within_s = self.deadline_left_s(polled)
+        renewal = await renewals.renew(polled.account, stale, within_s=within_s)
+        polled.refreshed = renewal.refreshed
+        if isinstance(renewal.outcome, Failure):
+            return replace(renewal, outcome=masked_failure(renewal.outcome, self._tokens.mask))
+        polled.account = replace(polled.account, outcome=renewal.outcome)
+        polled.credential = renewal.outcome
+        return renewal
+
+    async def _final(self, polled: InFlight, outcome: Outcome) -> Outcome:
+        """Return what an account ends with: certainly its own, and not for an old token."""
+        if polled.needs_confirmation:
+            outcome = await self._confirmed(polled, outcome)
+        stale = polled.renewable
+        if self._renewals is None or stale is None or not self.may_renew(polled, outcome):
+            return outcome
+        renewal = await self._renew(self._renewals, polled, stale)
+        if isinstance(renewal.outcome, Failure):
+            return renewal.outcome
+        return await self._send(polled, fresh=True)
+
+    async def _confirmed(self, polled: InFlight, outcome: Outcome) -> Outcome:
+        """Ask again over a new connection, and believe what comes there."""
+        confirmed = await self._send(polled, fresh=True)
+        if isinstance(confirmed, Failure):
+            confirmed = await self._with_newer_token(polled, confirmed)
+        final = not isinstance(outcome, Failure) or outcome.retry_now is Retry.NEVER
+        if final and isinstance(confirmed, Usage) and not _same_identity(outcome, confirmed):
+            self._client.stop_keeping()
+        return confirmed
+
+    async def _with_newer_token(self, polled: InFlight, outcome: Failure) -> Outcome:
+        """Ask once more if the token was refused and the file holds a new one by now."""
+        refused = outcome.kind is FailureKind.UNAUTHORIZED
+        if not refused or polled.was_reread or polled.account.path is None:
+            return outcome
+        polled.was_reread = True
+        account = await reread(polled.account, clock=self._clock)
+        newer = account.outcome
+        if not isinstance(newer, Credential) or newer == polled.credential:
+            return outcome
+        polled.account, polled.credential = account, newer
+        return await self._send(polled, fresh=True)
+
+    async def _send(self, polled: InFlight, *, fresh: bool) -> Outcome:
+        credential = polled.credential
+        if credential is None:
+            raise AssertionError("only accounts with a credential are asked")
+        if self._pace is not None:
+            await self._keep_pace(self._pace, polled)
+        if polled.started_at is None:
+            polled.started_at = time.monotonic()
+            left_s = self._deadline_s
+        else:
+            left_s = self.deadline_left_s(polled)
+            if left_s <= 0:
+                return _past_deadline(self._deadline_s)
+        if polled.known is not credential:
+            self._tokens.add(credential.secrets)
+            polled.known = credential
+        polled.requests_sent += 1
+        timeout_s = min(self._timeout_s, left_s)
+        answer = await self._client.fetch(credential, timeout_s=timeout_s, fresh=fresh)
+        if isinstance(answer, TransportError):
+            return await self._after_transport_error(polled, answer)
+        return self._after_response(polled, credential, answer)
+
+    async def _keep_pace(self, pace: Pace, polled: InFlight) -> None:
+        """Wait until the next request may start, or until the account's deadline."""
+        wait_s = pace.wait_s(now=time.monotonic())
+        if polled.started_at is not None:
+            wait_s = min(wait_s, max(0.0, self.deadline_left_s(polled)))
+        if wait_s > 0:
+            await anyio.sleep(wait_s)
+
+    async def _after_transport_error(self, polled: InFlight, error: TransportError) -> Outcome:
+        if error.answered:
+            polled.http_status = error.status
+        lost_unanswered = error.kind is TransportErrorKind.CONNECTION_LOST and not error.answered
+        if error.reused and lost_unanswered:
+            return await self._send(polled, fresh=True)
+        malformed = error.kind is TransportErrorKind.MALFORMED
+        polled.needs_confirmation = error.reused and (error.answered or malformed)
+        if error.kind is TransportErrorKind.TIMEOUT and self.deadline_left_s(polled) <= 0:
+            return _past_deadline(self._deadline_s)
+        return masked_failure(transport_failure(error), self._tokens.mask)
+
+    def _after_response(
+        self, polled: InFlight, credential: Credential, response: Response
+    ) -> Outcome:
+        polled.http_status = response.status
+        if self._keeps_json:
+            polled.raw = raw_json(response.body, self._tokens.mask)
+        if self._keeps_headers:
+            polled.headers = raw_headers(response.headers, self._tokens.mask)
+        outcome = usage_or_failure(response, observed_at=self._clock())
+        outcome = masked_outcome(outcome, self._tokens.mask)
+        if isinstance(outcome, Failure):
+            polled.needs_confirmation = response.reused
+            return outcome
+        match = match_identity(asked=credential, answered=outcome.identity)
+        polled.needs_confirmation = response.reused and match is not IdentityMatch.CONFIRMED
+        if not response.reused and outcome.identity == _NOBODY:
+            self._client.stop_keeping()
+        if match is IdentityMatch.DIFFERENT and not response.reused:
+            polled.raw = polled.headers = None
+            return _mismatch(polled)
+        return outcome
+
+    def _identity(self, usage: Usage | None, credential: Credential | None) -> Identity:
+        """Return who an account is: as the answer says, completed by the credential."""
+        if usage is None:
+            return _NOBODY if credential is None else credential.identity
+        theirs = usage.identity
+        if credential is None:
+            return masked_identity(theirs, self._tokens.mask)
+        user_id = theirs.user_id or credential.user_id
+        account_id = theirs.account_id or credential.account_id
+        email = theirs.email or credential.email
+        whole = (user_id, account_id, email)
+        if whole == (theirs.user_id, theirs.account_id, theirs.email):
+            merged = theirs
+        else:
+            merged = Identity(user_id, account_id, email)
+        if whole == (credential.user_id, credential.account_id, credential.email):
+            return merged  # what the file says, too, is no echo
+        return masked_identity(merged, self._tokens.mask)
 
 
+_NOBODY = Identity()
 _ABOUT_TOKENS = frozenset({FailureKind.TOKEN_EXPIRED, FailureKind.UNAUTHORIZED})
 
 
-def _renewable(poll: Poll) -> Credential | None:
-    """Return what would be renewed; None where there is nothing to renew it with."""
-    held = poll.credential or poll.account.held
-    if poll.account.path is None or held is None or held.refresh_token is None:
-        return None
-    return held
+def _same_identity(outcome: Outcome, confirmed: Usage) -> bool:
+    return isinstance(outcome, Usage) and outcome.identity == confirmed.identity
 
 
-def _identity(usage: Usage | None, credential: Credential | None) -> Identity:
-    theirs = Identity() if usage is None else usage.identity
-    if credential is None or (theirs.user_id and theirs.account_id and theirs.email):
-        return theirs
-    ours = credential.identity
-    return Identity(
-        theirs.user_id or ours.user_id,
-        theirs.account_id or ours.account_id,
-        theirs.email or ours.email,
-    )
-
-
-def _user_and_workspace(
-    identity: Identity, credential: Credential | None
-) -> tuple[str | None, str | None]:
-    """Return what an account is known by: as its file says, else as the answer does."""
+def _key(identity: Identity, credential: Credential | None) -> str | None:
+    """Return the account's key: by what its file says, else by the answer."""
     if credential is None:
-        return identity.user_id, identity.account_id
-    return credential.user_id or identity.user_id, credential.account_id
+        return account_key(identity.user_id, identity.account_id)
+    return account_key(credential.user_id or identity.user_id, credential.account_id)
 
 
 def _past_deadline(deadline_s: float) -> Failure:
@@ -370,11 +371,11 @@ def _past_deadline(deadline_s: float) -> Failure:
     )
 
 
-def _mismatch(poll: Poll) -> Failure:
+def _mismatch(polled: InFlight) -> Failure:
     return Failure(
         FailureKind.IDENTITY_MISMATCH,
         "the upstream answered for another account; its figures are not shown",
         "try again; if it stays, the file mixes two logins: log in again with codex",
-        retry_now=Retry.ONCE if poll.attempts == 1 else Retry.NEVER,
+        retry_now=Retry.ONCE if polled.requests_sent == 1 else Retry.NEVER,
         may_work_later=True,
     )

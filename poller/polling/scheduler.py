@@ -1,4 +1,4 @@
-"""Many accounts: a fixed set of workers, slots and bounds.
+"""One round: many accounts, a fixed set of workers, slots and bounds.
 
 A worker takes the next account and makes its first attempt; only an account that fails
 gets a task of its own, which asks for a slot again for each further attempt. A slot is
@@ -7,8 +7,7 @@ held while a request is in flight, never while waiting.
 
 from __future__ import annotations
 
-import asyncio
-import math
+import logging
 import random
 import time
 from contextlib import asynccontextmanager
@@ -18,56 +17,54 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.lowlevel import checkpoint
 
-from poller.polling.account import Attempts, Poll
-from poller.polling.policy import FIRST_STARTS, PAUSE_SHARES, Breaker, Pace, Pause, RetryBudget
+from poller.polling.account import InFlight
+from poller.polling.cancellation import ignoring_stray_cancellation, reraise_unless_stray
+from poller.polling.policy import FIRST_STARTS, RetryBudget
 from poller.polling.retry import persist
-from poller.polling.stream import Queue, Reports
-from poller.values import Failure, FailureKind, Retry, internal_failure, unexpected_failure
+from poller.polling.stream import InputOrder, ReportQueue, Reports, Waiting
+from poller.values import (
+    Failure,
+    FailureKind,
+    Retry,
+    internal_failure,
+    unexpected_failure,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Iterable
 
-    from poller.authfiles import Account, Source
-    from poller.polling.account import Fetches, Outcome, Renews
+    from poller.authfiles.read import Account
+    from poller.polling.account import Attempts, Outcome
+    from poller.polling.breaker import UpstreamHealth
+    from poller.polling.feed import AccountFeed
     from poller.settings import Settings
+    from poller.values import Report
 
-_TROUBLES = 5
-"""So often the list of accounts may fail to give one before the run is given up."""
+logger = logging.getLogger("poller")
+
+_LIST_FAILURES = 5
+"""So often taking the next account may fail before the round is given up."""
 
 
 @asynccontextmanager
-async def fan_out(  # noqa: PLR0913 - what a round is made of, each named
-    source: Source,
-    client: Fetches,
+async def open_round(
+    feed: AccountFeed,
+    attempts: Attempts,
+    health: UpstreamHealth,
     settings: Settings,
-    *,
-    note: Callable[[str], None] | None = None,
-    renewals: Renews | None = None,
-    clock: Callable[[], float] = time.time,
 ) -> AsyncGenerator[Reports]:
-    """Poll every account of ``source``; yield the stream of their reports.
+    """Poll every account of ``feed`` once; yield the stream of their reports.
 
     At most ``settings.concurrency`` requests are in flight; ``settings.deadline_s`` counts
-    from here. Leaving the context early cancels what is under way. ``note`` is told what
-    goes on, a line at a time; ``renewals`` renew expired logins, where that was asked for;
-    ``clock`` tells Unix seconds.
+    from here. ``health`` outlives the round. Leaving the context early cancels what is in
+    flight.
     """
     raised: Exception | None = None
-    queue = Queue()
-    pace = None if settings.rate is None else Pace(settings.rate)
-    run = _Run(
-        source,
-        Attempts(client, settings, pace=pace, renewals=renewals, clock=clock),
-        settings,
-        queue=queue,
-        note=note,
-    )
+    running = _Round(feed, attempts, health, settings)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run.go)
-        if settings.deadline_s is not None:
-            tasks.start_soon(_end_after, settings.deadline_s, run)
+        tasks.start_soon(running.run)
         try:
-            yield Reports(queue, run.stop)
+            yield running.reports
         except Exception as error:  # noqa: BLE001 - raised again below, outside the group
             raised = error
         tasks.cancel_scope.cancel()
@@ -75,54 +72,64 @@ async def fan_out(  # noqa: PLR0913 - what a round is made of, each named
         raise raised
 
 
-class _Run:
-    """The state of one run."""
+class _Round:
+    """The state of one round."""
 
     def __init__(
         self,
-        source: Source,
+        feed: AccountFeed,
         attempts: Attempts,
+        health: UpstreamHealth,
         settings: Settings,
-        *,
-        queue: Queue,
-        note: Callable[[str], None] | None,
     ) -> None:
-        self._source = source
+        self._feed = feed
         self._attempts = attempts
-        self._queue = queue
-        self._note = note
+        self._health = health
         self._concurrency = settings.concurrency
+        self._deadline_s = settings.deadline_s
         self._slots = anyio.Semaphore(settings.concurrency, fast_acquire=True)
-        # Accounts under way are bounded at 8 times the concurrency, 64 at least.
+        # Accounts in flight or waiting are bounded at 8 times the concurrency, 64 at least.
         waiting = max(64, 8 * settings.concurrency) - settings.concurrency
         self._waiting = anyio.Semaphore(waiting, fast_acquire=True)
         self._workers = 0
         self._lost_slots = 0
-        self._troubles = 0
-        self._answers = 0
+        self._list_failures = 0
         self._budget = RetryBudget()
-        self._pauses = {retry: Pause(share) for retry, share in PAUSE_SHARES.items()}
-        self._breaker = Breaker(settings.patience_s)
         self._breaker_moved = anyio.Event()
         self._gate_shut = False  # so that the good path asks one thing before it starts
-        self._under_way: dict[int, Poll] = {}
+        self._no_more_probes = False
+        self._in_flight: dict[str, InFlight] = {}
         self._left_over: Failure | None = None
         self._tasks = anyio.create_task_group()
+        self._order: InputOrder | None = None
+        if settings.ordered:
+            self._order, feed.found = InputOrder(), self._expect
+        self._queue = ReportQueue()
+        self.reports = Reports(
+            self._queue,
+            feed.notices,
+            stop=self.stop,
+            total=lambda: feed.total,
+            waiting=self._waits_for,
+        )
 
-    async def go(self) -> None:
-        """Run to the end: every account its report, then the stream is closed."""
+    async def run(self) -> None:
+        """Run to the end: every account gets its report, then the stream is closed."""
         try:
             async with self._tasks:
-                self._hire(min(self._concurrency, FIRST_STARTS))
-        except Exception as error:  # noqa: BLE001 - no account is to pay with its record
+                if self._deadline_s is not None:
+                    self._tasks.cancel_scope.deadline = anyio.current_time() + self._deadline_s
+                if self._health.breaker.is_open or self._health.pause_left_s(now=time.monotonic()):
+                    self._gate_shut = True
+                if self._health.breaker.is_open:
+                    self._tasks.start_soon(self._probe)
+                self._start_workers(min(self._concurrency, FIRST_STARTS))
+        except Exception as error:  # noqa: BLE001 - no account shall pay with its record
             self._give_up(unexpected_failure(error))
+        if self._left_over is None and self._tasks.cancel_scope.cancelled_caught:
+            self._give_up(_past_deadline(self._deadline_s or 0.0))
         await self._conclude_left()
         self._queue.close()
-
-    def _hire(self, workers: int) -> None:
-        self._workers += workers
-        for _ in range(workers):
-            self._tasks.start_soon(_kept, self._work)
 
     def stop(self, failure: Failure) -> None:
         """Cut what is in flight; every account left gets ``failure``."""
@@ -133,19 +140,20 @@ class _Run:
         self._left_over = failure
         self._gate_shut = True
 
-    async def _conclude_left(self) -> None:
-        """Report what was cut, and every account not yet tried."""
-        failure = self._left_over
-        if failure is None:
-            if not self._under_way and not self._source.known_left:
-                return
-            failure = internal_failure("it ended before this account")
-        for poll in self._under_way.values():
-            await self._queue.put(poll.report or self._attempts.conclude(poll, failure))
-        self._under_way.clear()
-        for account in await self._source.remaining(unread=failure):
-            outcome = account.outcome if isinstance(account.outcome, Failure) else failure
-            await self._finish(Poll(account), outcome)
+    def _waits_for(self) -> Waiting | None:
+        now, breaker = time.monotonic(), self._health.breaker
+        if breaker.is_open:
+            left_s = breaker.patience_left_s(now=now)
+            return Waiting(silent_s=breaker.open_for_s(now=now), patience_left_s=left_s)
+        pause_left_s = self._health.pause_left_s(now=now)
+        return Waiting(pause_left_s=pause_left_s) if pause_left_s > 0 else None
+
+    # Accounts
+
+    def _start_workers(self, count: int) -> None:
+        self._workers += count
+        for _ in range(count):
+            self._tasks.start_soon(ignoring_stray_cancellation, self._work)
 
     async def _work(self) -> None:
         while True:
@@ -153,93 +161,92 @@ class _Run:
             try:
                 if self._gate_shut:
                     await self._admitted()
-                account = await self._source.next()
+                account = await self._feed.next()
                 if account is None:
                     return
                 await self._start(account)
             except BaseException as error:  # noqa: BLE001 - raised again where it must be
-                await self._survive(error, account)
+                await self._contain_error(error, account)
 
-    async def _survive(self, error: BaseException, account: Account | None) -> None:
-        """Let what went wrong with one account cost that account alone.
+    async def _conclude_left(self) -> None:
+        """Report what was cut, and every account that was not tried."""
+        failure = self._left_over
+        if failure is None:
+            if not self._in_flight and not self._feed.known_left:
+                return
+            failure = internal_failure("it ended before this account")
+        for polled in list(self._in_flight.values()):
+            await self._put(polled.report or self._attempts.conclude(polled, failure))
+        self._in_flight.clear()
+        async for account in self._feed.rest(failure):
+            outcome = account.outcome if isinstance(account.outcome, Failure) else failure
+            await self._finish(InFlight(account), outcome)
+        if self._order is not None:
+            await self._deliver(self._order.drain())
 
-        A bug, no memory, or a cancellation that nobody here asked for; the run's own is
-        raised again. Without an account it was the list of them: that is asked again, but
-        not for ever.
-        """
-        if not isinstance(error, Exception):
-            _let_through(error)
-        if account is None:
-            self._troubles += 1
-            if self._troubles >= _TROUBLES:
-                self.stop(unexpected_failure(error))
-            await checkpoint()
-            return
-        poll = self._under_way.get(account.position)
-        if poll is not None:
-            await self._queue.put(
-                poll.report or self._attempts.conclude(poll, unexpected_failure(error))
-            )
-            self._under_way.pop(account.position, None)
+    # Attempts
 
     async def _start(self, account: Account, *, probe: bool = False) -> None:
-        """Make an account's first attempt; hand it on where that is not its end."""
-        poll = self._under_way[account.position] = Poll(account)
+        """Make an account's first attempt; hand it on if that is not its end."""
+        polled = self._in_flight[account.label] = InFlight(account)
         known = account.outcome
-        if isinstance(known, Failure) and not self._attempts.may_renew(poll, known):
-            await self._finish(poll, known)
+        if isinstance(known, Failure) and not self._attempts.may_renew(polled, known):
+            await self._finish(polled, known)
             return
         if not await self._enter_slot(probe=probe) and self._left_over is not None:
-            await self._finish(poll, self._left_over)
+            await self._finish(polled, self._left_over)
             return
         self._budget.started += 1
-        outcome = await self._attempt(poll)
-        if (isinstance(outcome, Failure) or self._breaker.is_counting) and poll.attempts:
-            self._watch(outcome)
-        if isinstance(outcome, Failure) and self._attempts.may_retry(poll, outcome):
+        outcome = await self._attempt(polled)
+        failed = isinstance(outcome, Failure)
+        if (failed or self._health.breaker.is_counting) and polled.requests_sent:
+            self._update_breaker(outcome)
+        if isinstance(outcome, Failure) and self._attempts.may_retry(polled, outcome):
             await self._waiting.acquire()
-            self._tasks.start_soon(_kept, self._persist, poll, outcome)
+            self._tasks.start_soon(ignoring_stray_cancellation, self._persist, polled, outcome)
             return
-        await self._finish(poll, outcome)
+        await self._finish(polled, outcome)
 
-    async def _persist(self, poll: Poll, failure: Failure) -> None:
+    async def _persist(self, polled: InFlight, failure: Failure) -> None:
         """See a failed account through its retries."""
         try:
-            outcome = await self._retried(poll, failure)
-            if poll.unproven or self._attempts.may_renew(poll, outcome):
+            outcome = await self._retried(polled, failure)
+            if polled.needs_confirmation or self._attempts.may_renew(polled, outcome):
                 await self._slots.acquire()
-                outcome = await self._proven(poll, outcome)
-            await self._finish(poll, outcome)
+                outcome = await self._confirm(polled, outcome)
+            await self._finish(polled, outcome)
         except BaseException as error:  # noqa: BLE001 - raised again where it must be
-            await self._survive(error, poll.account)
+            await self._contain_error(error, polled.account)
         finally:
             self._waiting.release()
 
-    async def _retried(self, poll: Poll, failure: Failure) -> Outcome:
+    async def _retried(self, polled: InFlight, failure: Failure) -> Outcome:
         last = failure
 
         async def again() -> Outcome:
             nonlocal last
             entered = False
-            with anyio.move_on_after(self._attempts.deadline_left_s(poll)):
+            with anyio.move_on_after(self._attempts.deadline_left_s(polled)):
                 entered = await self._enter_slot()
             if not entered:
                 return replace(last, retry_now=Retry.NEVER)
-            outcome = await self._attempt(poll)
+            outcome = await self._attempt(polled)
             last = outcome if isinstance(outcome, Failure) else last
             return outcome
 
         def may_retry(failure: Failure, _attempts: int, wait_s: float) -> bool:
             if self._left_over is not None:
                 return False
-            if not self._attempts.may_retry(poll, failure, wait_s=wait_s):
+            if not self._attempts.may_retry(polled, failure, wait_s=wait_s):
                 return False
-            return self._budget.take(again=poll.attempts > 1, instead_of_proof=poll.unproven)
+            return self._budget.take(
+                again=polled.requests_sent > 1, instead_of_confirmation=polled.needs_confirmation
+            )
 
         return await persist(failure, again, may_retry=may_retry, sleep=anyio.sleep)
 
     async def _enter_slot(self, *, probe: bool = False) -> bool:
-        """Wait for what keeps requests from starting, then hold a slot; False where none will."""
+        """Wait for what keeps requests from starting, then hold a slot; False if none will."""
         while not self._gate_shut or probe or await self._admitted():
             try:
                 self._slots.acquire_nowait()
@@ -251,156 +258,175 @@ class _Run:
             return True
         return False
 
-    async def _attempt(self, poll: Poll) -> Outcome:
+    async def _attempt(self, polled: InFlight) -> Outcome:
         """Make one attempt in the slot that is held, and give the slot back."""
-        lost, before = False, poll.attempts
+        lost, before = False, polled.requests_sent
         try:
-            outcome = await self._attempts.attempt(poll)
+            outcome = await self._attempts.attempt(polled)
             lost = isinstance(outcome, Failure) and self._costs_its_slot(outcome)
         finally:
             if not lost:
                 self._slots.release()
-        self._answers += 1
+        self._health.answers += 1
         if isinstance(outcome, Failure):
-            self._budget.failed_proofs += max(0, poll.attempts - before - 1)
-            self._heed(poll, outcome)
+            self._budget.failed_confirmations += max(0, polled.requests_sent - before - 1)
+            self._note_failure(polled, outcome)
         return outcome
 
-    async def _proven(self, poll: Poll, outcome: Outcome) -> Outcome:
-        before = poll.attempts
+    async def _confirm(self, polled: InFlight, outcome: Outcome) -> Outcome:
+        before = polled.requests_sent
         try:
-            proven = await self._attempts.prove(poll, outcome)
+            confirmed = await self._attempts.confirm(polled, outcome)
         finally:
             self._slots.release()
-        if isinstance(proven, Failure):
-            self._budget.failed_proofs += poll.attempts - before
-        return proven
+        if isinstance(confirmed, Failure):
+            self._budget.failed_confirmations += polled.requests_sent - before
+        return confirmed
 
-    async def _finish(self, poll: Poll, outcome: Outcome) -> None:
-        report = self._attempts.conclude(poll, outcome)
-        if not self._queue.offer(report):
+    async def _finish(self, polled: InFlight, outcome: Outcome) -> None:
+        report = self._attempts.conclude(polled, outcome)
+        if self._order is not None or not self._queue.offer(report):
+            await self._put(report)
+        self._in_flight.pop(polled.account.label, None)
+
+    async def _expect(self, position: int, accounts: list[Account]) -> None:
+        if self._order is not None:
+            labels = [account.label for account in accounts]
+            await self._deliver(self._order.expect(position, labels))
+
+    async def _put(self, report: Report) -> None:
+        if self._order is None:
             await self._queue.put(report)
-        self._under_way.pop(poll.account.position, None)
+        else:
+            await self._deliver(self._order.push(report))
+
+    async def _deliver(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            await self._queue.put(report)
+
+    async def _contain_error(self, error: BaseException, account: Account | None) -> None:
+        """Let what went wrong with one account cost that account alone.
+
+        A bug, no memory, or a cancellation that none of our scopes asked for; any other
+        cancellation is raised again. Without an account, taking the next one failed: that is
+        tried again, but not for ever.
+        """
+        if not isinstance(error, Exception):
+            reraise_unless_stray(error)
+        if account is None:
+            self._list_failures += 1
+            if self._list_failures >= _LIST_FAILURES:
+                self.stop(unexpected_failure(error))
+            await checkpoint()
+            return
+        polled = self._in_flight.get(account.label)
+        if polled is not None:
+            failure = unexpected_failure(error)
+            await self._put(polled.report or self._attempts.conclude(polled, failure))
+            self._in_flight.pop(account.label, None)
+
+    # The upstream
 
     async def _admitted(self) -> bool:
-        """Wait while the upstream has asked for a pause, or looks dead; False once given up."""
+        """Wait while the upstream asked for a pause or looks dead; False once given up."""
         while self._left_over is None:
-            now = time.monotonic()
-            wait_s = max(pause.left_s(now=now) for pause in self._pauses.values())
+            wait_s = self._health.pause_left_s(now=time.monotonic())
             if wait_s > 0:
                 await anyio.sleep(wait_s)
-            elif self._breaker.is_open:
+            elif self._health.breaker.is_open and not self._no_more_probes:
                 await self._breaker_moved.wait()
             else:
                 self._gate_shut = False
                 return True
         return False
 
-    def _heed(self, poll: Poll, outcome: Failure) -> None:
-        """Take note of what any attempt's failure says about the upstream."""
-        if self._note is not None:
-            attempt = f"attempt {poll.attempts}"
-            self._note(f"{poll.account.label}: {attempt}: {outcome.kind}: {outcome.message}")
-        if outcome.retry_after_s is not None:
-            pause = self._pauses[outcome.retry_now]
-            pause.note(outcome.retry_after_s, now=time.monotonic(), answers=self._answers)
+    def _note_failure(self, polled: InFlight, failure: Failure) -> None:
+        """Record what any attempt's failure says about the upstream."""
+        logger.info(
+            "%s: attempt %d: %s: %s",
+            polled.account.label,
+            polled.requests_sent,
+            failure.kind.value,
+            failure.message,
+        )
+        if failure.retry_after_s is not None:
+            self._health.note_retry_after(failure, now=time.monotonic())
             self._gate_shut = True
 
-    def _costs_its_slot(self, outcome: Failure) -> bool:
-        """Tell whether concurrency goes down: this machine has too little for as many."""
-        short = outcome.kind is FailureKind.LOCAL_RESOURCE
+    def _costs_its_slot(self, failure: Failure) -> bool:
+        """Say whether concurrency goes down: this machine has too little for as many."""
+        short = failure.kind is FailureKind.LOCAL_RESOURCE
         lost = short and self._concurrency - self._lost_slots > 1
         self._lost_slots += lost
         return lost
 
-    def _watch(self, outcome: Outcome) -> None:
-        """Tell the breaker of a first attempt's end, and look after it once it opens."""
+    def _update_breaker(self, outcome: Outcome) -> None:
+        """Tell the breaker how a first attempt ended; probe once it opens."""
+        breaker = self._health.breaker
         failure = outcome if isinstance(outcome, Failure) else None
-        was_open = self._breaker.is_open
-        more = self._source.known_left
-        self._breaker.note(failure, now=time.monotonic(), more=more)
-        if self._breaker.has_answered and self._workers < self._concurrency:
-            self._hire(self._concurrency - self._workers)
-        if was_open and not self._breaker.is_open:
+        was_open = breaker.is_open
+        more = self._feed.known_left
+        breaker.note(failure, now=time.monotonic(), more=more)
+        if breaker.has_answered and self._workers < self._concurrency:
+            self._start_workers(self._concurrency - self._workers)
+        if was_open and not breaker.is_open:
             self._breaker_moved.set()
-        elif not was_open and self._breaker.is_open and failure is not None:
+        elif not was_open and breaker.is_open:
             self._breaker_moved = anyio.Event()
             self._gate_shut = True
-            self._tasks.start_soon(self._probe, failure)
+            logger.warning("the upstream looks dead; trying one account now and then")
+            self._tasks.start_soon(self._probe)
 
-    async def _probe(self, last: Failure) -> None:
+    async def _probe(self) -> None:
         """Try one account now and then, until the upstream answers or patience is over."""
         moved = self._breaker_moved
         try:
-            await self._probe_until(moved, last)
-        except Exception:  # noqa: BLE001 - whoever waits for it goes on without
-            self._breaker.close()
+            await self._probe_until(moved)
+        except Exception:  # noqa: BLE001 - the accounts that wait for it go on without
+            self._health.breaker.close()
         finally:
             moved.set()
 
-    async def _probe_until(self, moved: anyio.Event, last: Failure) -> None:
-        while self._breaker.is_open and not moved.is_set():
-            wait_s = self._breaker.probe_wait_s()
-            left_s = self._breaker.patience_left_s(now=time.monotonic())
+    async def _probe_until(self, moved: anyio.Event) -> None:
+        breaker = self._health.breaker
+        while breaker.is_open and not moved.is_set():
+            now = time.monotonic()
+            wait_s, left_s = breaker.probe_in_s(now=now), breaker.patience_left_s(now=now)
             await anyio.sleep(min(wait_s, left_s))
-            if left_s <= wait_s:
-                self._give_up(_circuit_open(last))
-                break
+            if left_s < wait_s:
+                self._give_up(_circuit_open(breaker.last_failure))
+                return
+            breaker.probed(now=time.monotonic())
             if not await self._probe_one():
-                self._breaker.close()
+                self._no_more_probes = True
+                return
 
     async def _probe_one(self) -> bool:
         """Ask for one account drawn at random; False where none is left to ask for."""
-        while (account := await self._source.draw(random)) is not None:
+        while (account := await self._feed.draw(random)) is not None:
             try:
                 await self._start(account, probe=True)
             except BaseException as error:  # noqa: BLE001 - raised again where it must be
-                await self._survive(error, account)
+                await self._contain_error(error, account)
             if not isinstance(account.outcome, Failure):
                 return True
         return False
 
 
-async def _kept(work: Callable[..., Awaitable[None]], *of: object) -> None:
-    """Do a task's work; one that is cancelled from nowhere at its very end does not end the others.
-
-    A cancellation that finds nothing more to wait for makes the task itself end cancelled,
-    and its group with it.
-    """
-    await work(*of)
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        try:
-            await checkpoint()
-        except asyncio.CancelledError as error:
-            _let_through(error)
-
-
-def _let_through(error: BaseException) -> None:
-    """Raise again what ends the run; a cancellation from nowhere is taken back."""
-    task = asyncio.current_task()
-    asked_for = anyio.current_effective_deadline() == -math.inf
-    if asked_for or task is None or not isinstance(error, asyncio.CancelledError):
-        raise error
-    task.uncancel()
-
-
-async def _end_after(deadline_s: float, run: _Run) -> None:
-    await anyio.sleep(deadline_s)
-    run.stop(
-        Failure(
-            FailureKind.DEADLINE,
-            f"the run's deadline of {deadline_s:g} s passed",
-            "try again later, or allow more with --deadline",
-            may_work_later=True,
-        )
+def _past_deadline(deadline_s: float) -> Failure:
+    return Failure(
+        FailureKind.DEADLINE,
+        f"the run's deadline of {deadline_s:g} s passed",
+        "try again later, or allow more with --deadline",
+        may_work_later=True,
     )
 
 
-def _circuit_open(last: Failure) -> Failure:
+def _circuit_open(last: Failure | None) -> Failure:
+    because = "" if last is None else f": {last.message}"
     return Failure(
         FailureKind.CIRCUIT_OPEN,
-        f"not asked: the upstream looks dead, account after account: {last.message}",
+        f"not asked: the upstream looks dead, account after account{because}",
         "try again later, or wait longer with --patience",
         may_work_later=True,
     )

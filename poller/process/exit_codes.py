@@ -1,4 +1,4 @@
-"""What a run ends with."""
+"""Exit codes, and what the reports of a run ask for."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class Tally:
     fail_under: float | None = None
     """Percent; None asks for nothing."""
     reports: int = 0
+    answered: int = 0
+    requests: int = 0
     worst_class: int = 0
     """The highest exit class among the failures: 0 to 3."""
     internal: bool = False
@@ -37,6 +39,8 @@ class Tally:
     def note(self, report: Report) -> None:
         """Count one report."""
         self.reports += 1
+        self.answered += report.ok
+        self.requests += report.attempts
         if report.usage is not None and self.fail_under is not None:
             self.below |= _is_below(report.usage, self.fail_under)
         failure = report.failure

@@ -1,11 +1,10 @@
-"""SIGINT and SIGTERM, from the program's first instant to its last.
+"""Signals that stop the program, from its first instant to its last.
 
 Imports nothing heavy: it is in place before the libraries are loaded.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 
 TYPE_CHECKING = False
@@ -14,30 +13,39 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _LEAVE_WITHIN_S = 1.8
-"""After the first signal; what the reader of the results has not taken by then is lost."""
+"""After the first signal; results that their reader has not taken by then are lost."""
 _HOLDS_WITHIN_S = 25.0
-"""Likewise, where something is under way that must not be split."""
+"""The same while something is under way that must not be split."""
+_STOP = ("SIGINT", "SIGTERM")
+_ALSO_STOP = ("SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+"""These would kill the process at once, in the middle of a refresh; where one is ignored
+(nohup does so), it stays ignored."""
 
 
 class Interrupts:
-    """Takes note of the first signal, and leaves at once on the second.
+    """Takes note of the first signal, and ends the process on the second.
 
-    After the first, the process has 1.8 s to leave well; then it is ended, also where a
+    After the first, the process has 1.8 s to leave well; then it is ended, even where a
     system call blocks it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, end: Callable[[int], object]) -> None:
+        """``end`` ends the process at once with an exit code."""
         self.number: int | None = None
         """The first signal, or None."""
+        self._end_process = end
         self._listener: Callable[[int], None] | None = None
         self._holds = 0
-        self._shut = False
         self._put_off = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        for name in (*_STOP, *_ALSO_STOP):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            if name in _STOP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
 
     def listen(self, listener: Callable[[int], None]) -> None:
-        """Call ``listener`` with the first signal, at once where it has come already.
+        """Call ``listener`` with the first signal, at once if it has come already.
 
         It is called between two instructions of the main thread: it may only hand over.
         """
@@ -46,11 +54,11 @@ class Interrupts:
             listener(self.number)
 
     def hold(self) -> bool:
-        """Keep the process from being ended until :meth:`release`; False where it is leaving.
+        """Keep the process from ending until :meth:`release`; False where it is leaving.
 
-        For what must not be cut in two; 25 s at most count from the first signal.
+        For what must not be split; lasts 25 s at most from the first signal.
         """
-        if self.number is not None or self._shut:
+        if self.number is not None:
             return False
         self._holds += 1
         return True
@@ -61,17 +69,14 @@ class Interrupts:
         if self._holds or self.number is None:
             return
         if self._put_off:
-            os._exit(128 + self.number)
+            self._end_process(128 + self.number)
         self._arm(_LEAVE_WITHIN_S)
-
-    def shut(self) -> bool:
-        """Let no hold begin; return whether all that began have ended."""
-        self._shut = True
-        return not self._holds
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.number is not None:
-            self._end()
+            self._put_off = self._holds > 0
+            if not self._put_off:
+                self._end_process(128 + self.number)
             return
         self.number = number
         if hasattr(signal, "setitimer"):
@@ -80,14 +85,8 @@ class Interrupts:
         if self._listener is not None:
             self._listener(number)
 
-    def _end(self) -> None:
-        """End the process now, or as soon as nothing holds it."""
-        if not self._holds:
-            os._exit(128 + (self.number or 0))
-        self._put_off = True
-
     def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
-        os._exit(128 + (self.number or 0))
+        self._end_process(128 + (self.number or 0))
 
     @staticmethod
     def _arm(within_s: float) -> None:

@@ -48,7 +48,7 @@ from poller.values import Credential, Failure, FailureKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from poller.authfiles import Account
+    from poller.authfiles.read import Account
     from poller.settings import Settings
     from poller.values import Response, Secret
 

@@ -22,15 +22,15 @@ def masked_outcome(outcome: Usage | Failure, mask: Callable[[str], str]) -> Usag
     """
     if isinstance(outcome, Failure):
         return masked_failure(outcome, mask)
-    plan, limited_by = outcome.plan, outcome.limited_by
-    if _is_short(plan) and _is_short(limited_by) and not outcome.extra_limits:
-        return outcome  # as nearly every answer is
-    return replace(
-        outcome,
-        plan=_masked(plan, mask),
-        limited_by=_masked(limited_by, mask),
-        extra_limits=tuple(_masked_limit(limit, mask) for limit in outcome.extra_limits),
-    )
+    plan, limited_by = _masked(outcome.plan, mask), _masked(outcome.limited_by, mask)
+    limits = outcome.extra_limits
+    if limits:
+        masked = tuple([_masked_limit(limit, mask) for limit in limits])
+        limits = limits if masked == limits else masked
+    same = plan is outcome.plan and limited_by is outcome.limited_by
+    if same and limits is outcome.extra_limits:
+        return outcome
+    return replace(outcome, plan=plan, limited_by=limited_by, extra_limits=limits)
 
 
 def masked_failure(failure: Failure, mask: Callable[[str], str]) -> Failure:
@@ -52,15 +52,14 @@ def masked_identity(identity: Identity, mask: Callable[[str], str]) -> Identity:
 
 
 def _masked_limit(limit: Limit, mask: Callable[[str], str]) -> Limit:
-    if _is_short(limit.name) and _is_short(limit.feature):
+    name, feature = _masked(limit.name, mask), _masked(limit.feature, mask)
+    if name is limit.name and feature is limit.feature:
         return limit
-    return replace(limit, name=_masked(limit.name, mask), feature=_masked(limit.feature, mask))
+    return replace(limit, name=name, feature=feature)
 
 
 def _masked(text: str | None, mask: Callable[[str], str]) -> str | None:
-    return text if text is None else mask(text)
-
-
-def _is_short(text: str | None) -> bool:
-    """Say whether a text is too short to hold a piece of a token."""
-    return text is None or len(text) < PIECE
+    if text is None or len(text) < PIECE:
+        return text
+    masked = mask(text)
+    return text if masked == text else masked

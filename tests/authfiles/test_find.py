@@ -1,18 +1,22 @@
 from __future__ import annotations
 
-import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.authfiles import Account, Source, discover
+from poller.authfiles.find import find
+from poller.authfiles.read import Reading, accounts_of, read_into
 from poller.settings import Settings, UsageError
 from poller.values import Failure
 from tests.auth_files import codex, content, several, token
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
+
+    from poller.authfiles.read import Account
 
 
 class Place:
@@ -36,11 +40,15 @@ class Place:
     ) -> list[Account]:
         settings = Settings(accounts=given, account_dirs=None if dirs is None else tuple(dirs))
         cwd = str(self.path)
-        source = Source(discover(settings, environ=self.environ, cwd=cwd, accounts=paths))
-        found: list[Account] = []
-        while (account := await source.next()) is not None:
-            found.append(account)
-        assert [account.position for account in found] == list(range(len(found)))
+        files = find(settings, environ=self.environ, cwd=cwd, accounts=paths)
+        readings: list[Reading] = []
+        read_into(readings, files, clock=time.time)
+        found = [
+            account
+            for position, (file, reading) in enumerate(zip(files, readings, strict=True))
+            for account in accounts_of(file, position, reading)
+        ]
+        assert all(account.path == files[account.position].path for account in found)
         assert len({account.label for account in found}) == len(found)
         return found
 
@@ -162,18 +170,6 @@ async def test_account_in_a_file_is_named_whole(here: Place) -> None:
     ]
     assert await here.labels("profiles:*:you", "profiles:*:me") == await here.labels("profiles")
     assert "no account 'profiles:me'" in await here.mistake("profiles:me")
-
-
-async def test_label_of_a_file_never_meets_that_of_an_account_in_another(here: Place) -> None:
-    here.put("account/store:home.auth.json", "account/x\x1b.auth.json", "account/x\\x1b.auth.json")
-    here.put("account/store.json", document=several("home", "work"))
-    assert sorted(await here.labels()) == [
-        "store:home",
-        "store:home#2",
-        "store:work",
-        "x\\x1b",
-        "x\\x1b#2",
-    ]
 
 
 async def test_names_come_in_the_order_given_and_once(here: Place) -> None:
@@ -326,23 +322,3 @@ async def test_tilde_in_a_configured_folder_is_home(
     monkeypatch.setenv("HOME", str(here.path / "home"))
     here.put("home/mine/a.auth.json")
     assert await here.labels(dirs=["~/mine"]) == ["a"]
-
-
-async def test_list_and_accounts_together_are_a_mistake(here: Place) -> None:
-    with pytest.raises(UsageError, match="only one of them"):
-        discover(Settings(accounts=("a",), files_from="-"), environ={}, cwd=str(here.path))
-
-
-async def test_list_that_cannot_be_read_is_a_mistake(here: Place) -> None:
-    (here.path / "folder").mkdir()
-    for name, said in (("nowhere", "no such file"), ("folder", "a folder"), ("n\0", "no such")):
-        with pytest.raises(UsageError, match=said):
-            discover(Settings(files_from=name), environ={}, cwd=str(here.path))
-
-
-async def test_closed_standard_input_is_a_mistake(here: Place) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    os.close(writing)
-    with pytest.raises(UsageError, match="standard input"):
-        discover(Settings(files_from="-"), environ={}, cwd=str(here.path), stdin=reading)

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from poller.authfiles.labels import Folder, Listing, Taken, is_odd
-from poller.authfiles.picks import FolderPicks
+from poller.authfiles.labels import UniqueLabels, labels_of
 
 
-def folder(path: str, *names: str) -> Folder:
-    return Folder(path, tuple(path.strip("/").split("/")) if path != "/" else (), sorted(names))
+def folder(path: str, *names: str) -> list[str]:
+    return [os.path.join(path, name) for name in sorted(names)]
 
 
-def labels(*folders: Folder) -> list[str]:
-    listing = Listing(folders)
-    return [listing.label(each, name) for each in folders for name in each.names]
+def labels(*folders: list[str]) -> list[str]:
+    return list(labels_of([path for each in folders for path in each]).values())
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,12 @@ def test_file_named_like_its_folder_keeps_that_from_auth_json() -> None:
 
 
 def test_same_name_in_two_folders_prefixes_both() -> None:
-    found = labels(
-        folder("/h/home", "alice.auth.json", "bob.json"), folder("/h/work", "alice.json")
-    )
-    assert found == ["home/alice", "bob", "work/alice"]
+    found = labels_of(["/h/home/alice.auth.json", "/h/home/bob.json", "/h/work/alice.json"])
+    assert found == {
+        "/h/home/alice.auth.json": "home/alice",
+        "/h/home/bob.json": "bob",
+        "/h/work/alice.json": "work/alice",
+    }
 
 
 def test_prefix_is_as_long_as_it_takes() -> None:
@@ -79,21 +81,11 @@ def test_many_folders_of_different_names_need_no_prefix() -> None:
     assert labels(*folders) == [f"x{number}" for number in range(10)]
 
 
-def test_picks_of_folders_can_be_walked_and_sliced() -> None:
-    folders = [folder("/u/a", "x.json", "y.json"), folder("/u/b"), folder("/u/c", "z.auth.json")]
-    picks = FolderPicks(Listing(folders), cwd="/")
-    assert [pick.label for pick in picks] == ["x", "y", "z"]
-    assert [pick.path for pick in picks[1:]] == ["/u/a/y.json", "/u/c/z.auth.json"]
-    assert [pick.counts for pick in picks] == [False, False, True]
-    assert len(FolderPicks(Listing(()), cwd="/")) == 0
+def test_a_label_that_was_given_gets_a_number() -> None:
+    unique = UniqueLabels(["b"])
+    assert [unique.claim("a") for _ in range(3)] == ["a", "a#2", "a#3"]
+    assert unique.claim("b") == "b#2"
 
 
-def test_taken_label_gets_a_number() -> None:
-    taken = Taken()
-    assert [taken.unique("a") for _ in range(3)] == ["a", "a#2", "a#3"]
-
-
-@pytest.mark.parametrize("label", ["a:b", "a#2", "a\\x1b", "a.json"])
-def test_label_that_might_be_had_in_two_ways_is_odd(label: str) -> None:
-    assert is_odd(label)
-    assert not is_odd("alice")
+def test_labels_that_are_shown_alike_are_told_apart() -> None:
+    assert labels(["/h/a\x1b.json", "/h/a\\x1b.json"]) == ["a\\x1b", "a\\x1b#2"]

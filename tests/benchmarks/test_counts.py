@@ -106,8 +106,8 @@ def test_json_lines_load_only_what_asking_takes(polled: Counted) -> None:
     looks = {"layout", "files_table", "painting", "usage_table", "terminal"}
     unwanted = {f"poller.{room}" for room in rooms} | {f"poller.present.{look}" for look in looks}
     assert not polled.modules & unwanted
-    # 53 today; one more is half a millisecond, a folder of them is a room that was entered.
-    assert sum(name.startswith("poller") for name in polled.modules) <= 54
+    # 59 today; one more is half a millisecond, a folder of them is a room that was entered.
+    assert sum(name.startswith("poller") for name in polled.modules) <= 60
 
 
 def test_each_file_is_opened_and_read_once(polled: Counted) -> None:
@@ -135,9 +135,9 @@ def test_no_account_has_a_timer_of_its_own(polled: Counted) -> None:
     assert polled.counts["timers"] <= 2 * CONCURRENCY + 20
 
 
-def test_files_are_read_in_one_thread(polled: Counted) -> None:
-    # Another one resolves the server's name, where it has one.
-    assert polled.counts["threads"] <= 2
+def test_files_are_read_in_a_few_threads(polled: Counted) -> None:
+    # One finds the files, one reads them; another resolves the server's name, where it has one.
+    assert polled.counts["threads"] <= 3
 
 
 def test_connections_are_kept_and_every_account_is_asked_once(polled: Counted) -> None:

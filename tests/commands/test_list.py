@@ -400,26 +400,24 @@ async def test_a_full_disk_is_74(folder: Path) -> None:
 async def test_a_signal_ends_it_with_what_was_listed(
     folder: Path, number: signal.Signals, code: int
 ) -> None:
-    paths, more = os.pipe()
-    os.write(more, b"account/alice.auth.json\n")
-    async with started("--list", "--files-from", "-", cwd=folder.parent, stdin=paths) as running:
+    for name in range(2_000):  # more than a pipe holds, so that it is under way
+        store(folder, f"n{name:04}", content(codex()))
+    async with started("--list", cwd=folder.parent) as running:
         assert running.stdout is not None
         assert b'"alice"' in await running.stdout.readline()
         running.send_signal(number)
         assert await running.wait() == code
-    os.close(paths)
-    os.close(more)
 
 
 def test_a_bug_is_one_sentence_and_70(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("rt_secret")
 
-    monkeypatch.setattr(listing, "_selection", broken)
+    monkeypatch.setattr(listing, "open_feed", broken)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    assert listing.list_accounts(Settings(), Interrupts()) == 70
+    assert listing.list_accounts(Settings(), Interrupts(os._exit)) == 70
     assert capsys.readouterr().err == (
         "poller: a bug in this program: RuntimeError; please report it\n"
     )

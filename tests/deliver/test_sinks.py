@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from poller.deliver.progress import Progress
-from poller.deliver.sinks import JsonLines, Tables
+from poller.deliver.sinks import Lines, TextAtEnd
 from poller.deliver.stdout import ReaderGone, Writer
 from poller.present.record import serialize
-from poller.present.usage_table import Table
-from poller.values import Failure, FailureKind, Report, Usage, Window
+from poller.values import Report, Snapshot, Usage, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,59 +60,27 @@ def pipe() -> Iterator[Pipe]:
     os.close(made.writer)
 
 
+ENDED = Snapshot(0.0, 1.0, accounts=2, ok=2, requests=2)
+
+
 async def test_each_record_is_there_as_soon_as_its_report_is_taken(pipe: Pipe) -> None:
-    sink = JsonLines(Writer(pipe.writer), serialize)
+    sink = Lines(Writer(pipe.writer), serialize)
+    await sink.begin()
     for position in (1, 0):
         await sink.take(report(position))
         assert pipe.accounts() == [f"n{position}"]
-    await sink.close()
+    await sink.end(ENDED)
+    sink.close()
 
     assert pipe.read() == b""
 
 
-async def test_ordered_records_wait_for_their_turn(pipe: Pipe) -> None:
-    sink = JsonLines(Writer(pipe.writer), serialize, ordered=True)
-    seen = []
-    for position in (2, 0, 3, 1):
-        await sink.take(report(position))
-        seen.append(pipe.accounts())
-    await sink.close()
-
-    assert seen == [[], ["n0"], [], ["n1", "n2", "n3"]]
-    assert pipe.read() == b""
-
-
-async def test_records_whose_turn_never_came_are_written_at_the_end_in_order(pipe: Pipe) -> None:
-    sink = JsonLines(Writer(pipe.writer), serialize, ordered=True)
-    for position in (5, 3, 0):
-        await sink.take(report(position))
-    assert pipe.accounts() == ["n0"]
-    await sink.close()
-
-    assert pipe.accounts() == ["n3", "n5"]
-
-
-@pytest.mark.parametrize("ordered", [False, True])
-async def test_a_reader_that_is_gone_is_said(pipe: Pipe, ordered: bool) -> None:
-    sink = JsonLines(Writer(pipe.writer), serialize, ordered=ordered)
+async def test_a_reader_that_is_gone_is_said(pipe: Pipe) -> None:
+    sink = Lines(Writer(pipe.writer), serialize)
     pipe.hang_up()
 
     with pytest.raises(ReaderGone):
         await sink.take(report(0))
-
-
-async def test_a_table_is_written_once_at_the_end(pipe: Pipe) -> None:
-    table = Table()
-    draw = partial(table.render, width=80, color=False, unicode=True)
-    sink = Tables(table, Writer(pipe.writer), lambda now: draw(now=now))
-    await sink.take(report(0, "one"))
-    await sink.take(report(1, "two"))
-    assert pipe.read() == b""
-    await sink.close()
-    drawn = pipe.read().decode()
-
-    assert drawn.index("one") < drawn.index("two")
-    assert drawn.endswith("\n")
 
 
 class Screen(Progress):
@@ -130,17 +96,32 @@ class Screen(Progress):
         self.told.append("stopped")
 
 
-async def test_progress_is_told_of_each_report_and_gone_before_the_table(pipe: Pipe) -> None:
+async def test_a_text_is_written_once_at_the_end_when_the_progress_is_gone(pipe: Pipe) -> None:
+    screen, added = Screen(), list[str]()
+
+    def render(snapshot: Snapshot) -> list[str]:
+        assert snapshot is ENDED
+        screen.told.append("rendered")
+        return ["a table of ", *added, "\n"]
+
+    sink = TextAtEnd(
+        Writer(pipe.writer),
+        add=lambda report: added.append(report.account),
+        render=render,
+        progress=screen,
+    )
+    await sink.begin()
+    for name in ("one", "two"):
+        await sink.take(report(0, name))
+    assert pipe.read() == b""
+    await sink.end(ENDED)
+
+    assert screen.told == ["one", "two", "stopped", "rendered"]
+    assert pipe.read() == b"a table of onetwo\n"
+
+
+async def test_a_progress_is_taken_off_the_screen_however_it_ends(pipe: Pipe) -> None:
     screen = Screen()
-
-    def paint(_now: float) -> str:
-        screen.told.append("painted")
-        return "table\n"
-
-    sink = Tables(Table(), Writer(pipe.writer), paint, progress=screen)
-    failed = Failure(FailureKind.CONNECT, "no", "wait")
-    await sink.take(Report(0, "one", "there", 0.0, failure=failed))
-    await sink.close()
-
-    assert screen.told == ["one", "stopped", "painted"]
-    assert pipe.read() == b"table\n"
+    TextAtEnd(Writer(pipe.writer), add=lambda _: None, render=lambda _: (), progress=screen).close()
+    TextAtEnd(Writer(pipe.writer), add=lambda _: None, render=lambda _: ()).close()
+    assert screen.told == ["stopped"]

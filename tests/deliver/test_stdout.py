@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from poller.deliver import stdout as jsonl
-from poller.deliver.stdout import Ordered, ReaderGone, ResultsLost, Writer
+from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -312,38 +310,3 @@ async def test_without_poll_everything_is_written_directly(
     assert not writer.reader_is_gone()
     await writer.write(b"x\n")
     assert os.read(pipe.out, 10) == b"x\n"
-
-
-@pytest.mark.parametrize("plain_bytes", [0, 50, 1 << 20])
-@given(order=st.permutations(range(20)))
-def test_lines_leave_in_order_whatever_order_they_come_in(
-    plain_bytes: int, order: list[int]
-) -> None:
-    ordered, sent = Ordered(plain_bytes), lines(20, 60)
-    left = [line for position in order for line in ordered.push(position, sent[position])]
-    assert left == sent
-    assert list(ordered.drain()) == []
-
-
-@pytest.mark.parametrize("plain_bytes", [0, 50, 1 << 20])
-def test_a_drain_gives_what_is_held_in_order_despite_the_gaps(plain_bytes: int) -> None:
-    ordered, sent = Ordered(plain_bytes), lines(9, 40)
-    for position in (7, 2, 5):
-        assert list(ordered.push(position, sent[position])) == []
-    assert list(ordered.drain()) == [sent[2], sent[5], sent[7]]
-
-
-def test_a_line_is_out_as_soon_as_those_before_it_are() -> None:
-    ordered = Ordered()
-    assert list(ordered.push(1, b"b")) == []
-    assert list(ordered.push(0, b"a")) == [b"a", b"b"]
-    assert list(ordered.push(2, b"c")) == [b"c"]
-
-
-def test_a_long_backlog_is_held_in_a_few_hundred_bytes_a_row() -> None:
-    ordered = Ordered(plain_bytes=0)
-    for position, line in enumerate(lines(1000, 900)[1:], start=1):
-        ordered.push(position, line)
-    held = ordered._packed.values()
-    assert len(held) == 999
-    assert sum(map(sys.getsizeof, held)) / 999 < 100

@@ -6,13 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from poller.authfiles import Source, in_memory
-from poller.polling.scheduler import fan_out
 from poller.present.record import record_of
 from poller.settings import Settings
 from poller.simulator.server import serve
 from poller.upstream.client import Client, open_client
 from tests.faults import swaps
+from tests.running import made_up, one_round
 
 if TYPE_CHECKING:
     from poller.polling.stream import Reports
@@ -51,11 +50,10 @@ async def _records(reports: Reports) -> list[dict[str, Any]]:
 
 async def _polled_stubbornly(url: str, began_at: float) -> tuple[list[dict[str, Any]], int]:
     accounts = swaps.population(_ACCOUNTS, began_at)
-    source = Source(in_memory((one.name, one.auth_file) for one in accounts))
     settings = Settings(chatgpt_url=url, concurrency=32, timeout_s=0.7, retries=5)
     async with open_client(settings, proxy=None) as client:
         stubborn = Stubborn(client)
-        async with fan_out(source, stubborn, settings) as reports:
+        async with one_round(made_up(accounts), settings, client=stubborn) as reports:
             return await _records(reports), stubborn.reused
 
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.authfiles import Source, discover, in_memory
-from poller.polling.account import Attempts, Poll
+from poller.authfiles.find import find
+from poller.polling.account import Attempts, InFlight
+from poller.polling.feed import AccountFeed
 from poller.polling.policy import Pace
-from poller.polling.scheduler import fan_out
 from poller.settings import Settings
 from poller.simulator.accounts import MadeUpAccount
 from poller.simulator.server import Simulator, serve
-from poller.upstream.client import open_client
+from poller.text import KnownTokens
 from poller.upstream.transport_errors import TransportError, TransportErrorKind
 from poller.values import Credential, Failure, FailureKind, Response, Retry, Usage
-from tests.running import account, kind_of, numbered, polled, write
+from tests.running import account, kind_of, made_up, numbered, one_round, polled, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def pinned(name: str, percent: int, fault: str = "", **more: Any) -> MadeUpAccou
 
 
 async def in_turn(simulator: Simulator, *accounts: MadeUpAccount, **more: Any) -> dict[str, Report]:
-    """Poll one after the other, so that every connection is used again."""
+    """InFlight one after the other, so that every connection is used again."""
     return await polled(simulator.url, accounts, concurrency=1, **more)
 
 
@@ -188,10 +188,9 @@ async def test_a_report_completes_the_answers_identity_with_the_credentials() ->
 
 async def from_files(simulator: Simulator, folder: Path, **settings: Any) -> list[Report]:
     asked = Settings(chatgpt_url=simulator.url, account_dirs=(str(folder),), **settings)
-    source = Source(discover(asked, environ={}, cwd=str(folder)))
+    files = find(asked, environ={}, cwd=str(folder))
     async with (
-        open_client(asked, proxy=None) as client,
-        fan_out(source, client, asked) as reports,
+        one_round(files, asked) as reports,
     ):
         return [report async for report in reports]
 
@@ -300,11 +299,11 @@ class Told:
         return answer
 
 
-async def a_poll() -> Poll:
+async def a_poll() -> InFlight:
     one = account("a")
-    taken = await Source(in_memory([(one.name, one.auth_file)])).next()
+    taken = await AccountFeed(made_up([one])).next()
     assert taken is not None
-    return Poll(taken)
+    return InFlight(taken)
 
 
 REUSED = Response(200, (), b"{}", reused=True)
@@ -312,7 +311,7 @@ REUSED = Response(200, (), b"{}", reused=True)
 
 async def test_a_bug_of_ours_is_one_accounts_failure_and_does_not_show_its_text() -> None:
     poll = await a_poll()
-    attempts = Attempts(Told(RuntimeError("secret")), Settings())
+    attempts = Attempts(Told(RuntimeError("secret")), Settings(), tokens=KnownTokens())
     outcome = await attempts.attempt(poll)
     report = attempts.conclude(poll, outcome)
 
@@ -325,8 +324,10 @@ async def test_a_bug_of_ours_is_one_accounts_failure_and_does_not_show_its_text(
 
 async def test_a_bug_while_proving_is_one_accounts_failure_too() -> None:
     poll = await a_poll()
-    poll.unproven = True
-    outcome = await Attempts(Told(RuntimeError("secret")), Settings()).prove(poll, Usage())
+    poll.needs_confirmation = True
+    outcome = await Attempts(
+        Told(RuntimeError("secret")), Settings(), tokens=KnownTokens()
+    ).confirm(poll, Usage())
 
     assert isinstance(outcome, Failure)
     assert outcome.kind is FailureKind.INTERNAL
@@ -337,19 +338,21 @@ async def test_what_is_proven_is_not_asked_for_again() -> None:
     usage = Usage(plan="plus")
     told = Told()
 
-    assert await Attempts(told, Settings()).prove(poll, usage) is usage
+    assert await Attempts(told, Settings(), tokens=KnownTokens()).confirm(poll, usage) is usage
     assert told.fresh == []
 
 
 async def test_a_failure_that_may_be_retried_is_proven_only_where_it_ends_the_account() -> None:
     poll = await a_poll()
-    attempts = Attempts(told := Told(Response(503, (), b"", reused=True), REUSED), Settings())
+    attempts = Attempts(
+        told := Told(Response(503, (), b"", reused=True), REUSED), Settings(), tokens=KnownTokens()
+    )
     outcome = await attempts.attempt(poll)
 
     assert isinstance(outcome, Failure)
     assert outcome.retry_now is Retry.TRANSIENT
-    assert poll.unproven
-    assert isinstance(await attempts.prove(poll, outcome), Usage)
+    assert poll.needs_confirmation
+    assert isinstance(await attempts.confirm(poll, outcome), Usage)
     assert told.fresh == [False, True]
     assert told.keeps  # a 503 that healed is no proof of a swap
 
@@ -357,7 +360,7 @@ async def test_a_failure_that_may_be_retried_is_proven_only_where_it_ends_the_ac
 async def test_an_account_past_its_deadline_is_asked_no_more() -> None:
     poll = await a_poll()
     poll.started_at = time.monotonic() - 100
-    outcome = await Attempts(told := Told(), Settings()).attempt(poll)
+    outcome = await Attempts(told := Told(), Settings(), tokens=KnownTokens()).attempt(poll)
 
     assert isinstance(outcome, Failure)
     assert outcome.kind is FailureKind.DEADLINE
@@ -369,7 +372,9 @@ async def test_a_place_in_the_pace_is_not_waited_for_past_the_deadline() -> None
     poll.started_at = time.monotonic()
     pace = Pace(0.01)
     pace.wait_s(now=time.monotonic())
-    attempts = Attempts(told := Told(), Settings(account_deadline_s=0.05), pace=pace)
+    attempts = Attempts(
+        told := Told(), Settings(account_deadline_s=0.05), tokens=KnownTokens(), pace=pace
+    )
     outcome = await attempts.attempt(poll)
 
     assert isinstance(outcome, Failure)
@@ -381,16 +386,18 @@ async def test_waiting_for_the_pace_is_not_charged_to_the_account() -> None:
     poll = await a_poll()
     pace = Pace(10)
     pace.wait_s(now=time.monotonic())
-    attempts = Attempts(Told(REUSED, REUSED), Settings(account_deadline_s=0.05), pace=pace)
+    attempts = Attempts(
+        Told(REUSED, REUSED), Settings(account_deadline_s=0.05), tokens=KnownTokens(), pace=pace
+    )
     await attempts.attempt(poll)
 
-    assert poll.attempts == 1
+    assert poll.requests_sent == 1
 
 
 async def test_an_account_without_a_credential_is_a_bug_of_ours() -> None:
     poll = await a_poll()
     poll.credential = None
-    outcome = await Attempts(Told(), Settings()).attempt(poll)
+    outcome = await Attempts(Told(), Settings(), tokens=KnownTokens()).attempt(poll)
 
     assert isinstance(outcome, Failure)
     assert outcome.kind is FailureKind.INTERNAL
@@ -399,7 +406,7 @@ async def test_an_account_without_a_credential_is_a_bug_of_ours() -> None:
 async def test_a_timeout_before_the_deadline_is_a_timeout() -> None:
     poll = await a_poll()
     told = Told(TransportError(TransportErrorKind.TIMEOUT))
-    outcome = await Attempts(told, Settings(retries=0)).attempt(poll)
+    outcome = await Attempts(told, Settings(retries=0), tokens=KnownTokens()).attempt(poll)
 
     assert isinstance(outcome, Failure)
     assert outcome.kind is FailureKind.TIMEOUT
@@ -408,8 +415,8 @@ async def test_a_timeout_before_the_deadline_is_a_timeout() -> None:
 async def test_malformed_http_over_a_reused_connection_is_asked_for_again() -> None:
     poll = await a_poll()
     told = Told(TransportError(TransportErrorKind.MALFORMED, reused=True), Response(200, (), b"{}"))
-    outcome = await Attempts(told, Settings(retries=0)).attempt(poll)
+    outcome = await Attempts(told, Settings(retries=0), tokens=KnownTokens()).attempt(poll)
 
     assert isinstance(outcome, Usage)
     assert told.fresh == [False, True]
-    assert poll.attempts == 2
+    assert poll.requests_sent == 2

@@ -5,19 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.polling.policy import (
-    OPENS_AFTER,
     PAUSE_SHARES,
-    Breaker,
     Pace,
     Pause,
     RetryBudget,
     worth_retrying,
 )
 from poller.values import Failure, FailureKind, Retry
-
-DEAD = Failure(FailureKind.SERVER_ERROR, "", "", host_at_fault=True)
-BAD_CERTIFICATE = Failure(FailureKind.TLS, "", "", host_at_fault=True)
-REFUSED = Failure(FailureKind.UNAUTHORIZED, "", "")
 
 
 def failure(retry: Retry, retry_after_s: float | None = None) -> Failure:
@@ -60,7 +54,7 @@ def taken(budget: RetryBudget, *, again: bool = False) -> int:
 
 def test_the_budget_is_twenty_and_a_quarter_of_the_accounts_started() -> None:
     assert taken(RetryBudget(started=100)) == 45
-    assert taken(RetryBudget(started=2000, failed_proofs=100), again=True) == 520
+    assert taken(RetryBudget(started=2000, failed_confirmations=100), again=True) == 520
 
 
 def test_of_many_the_last_retries_are_for_who_was_not_asked_again_yet() -> None:
@@ -71,14 +65,14 @@ def test_of_many_the_last_retries_are_for_who_was_not_asked_again_yet() -> None:
 
 
 def test_hundreds_of_proofs_in_vain_leave_less_for_who_was_asked_again() -> None:
-    assert taken(RetryBudget(started=10_000, failed_proofs=1100), again=True) == 1120
-    assert taken(RetryBudget(started=10_000, failed_proofs=1100)) == 2520
+    assert taken(RetryBudget(started=10_000, failed_confirmations=1100), again=True) == 1120
+    assert taken(RetryBudget(started=10_000, failed_confirmations=1100)) == 2520
 
 
 def test_a_retry_instead_of_a_proof_is_never_refused_but_counted() -> None:
     budget = RetryBudget(started=100, retries=45)
 
-    assert budget.take(instead_of_proof=True)
+    assert budget.take(instead_of_confirmation=True)
     assert budget.retries == 46
 
 
@@ -133,79 +127,3 @@ def test_a_few_retry_afters_among_many_answers_do_not_pause(
         pause.note(5.0, now=100.0, answers=count * (1 + answers_between))
 
     assert (pause.left_s(now=100.0) > 0) is pauses
-
-
-def opened(breaker: Breaker, failure: Failure, times: int, *, more: bool = True) -> bool:
-    for _ in range(times):
-        breaker.note(failure, now=50.0, more=more)
-    return breaker.is_open
-
-
-def test_the_breaker_opens_after_thirty_failures_that_blame_the_host() -> None:
-    breaker = Breaker(40.0)
-
-    assert not opened(breaker, DEAD, OPENS_AFTER - 1)
-    assert opened(breaker, DEAD, 1)
-
-
-def test_a_success_between_starts_the_count_afresh() -> None:
-    breaker = Breaker(40.0)
-    opened(breaker, DEAD, OPENS_AFTER - 1)
-    breaker.note(None, now=50.0, more=True)
-
-    assert not opened(breaker, DEAD, OPENS_AFTER - 1)
-
-
-def test_refusals_of_an_account_never_open_the_breaker_and_do_not_reset_it() -> None:
-    breaker = Breaker(40.0)
-
-    assert not opened(breaker, REFUSED, 100)
-    opened(breaker, DEAD, OPENS_AFTER - 1)
-    opened(breaker, REFUSED, 5)
-    assert opened(breaker, DEAD, 1)
-
-
-def test_a_bad_certificate_opens_after_three() -> None:
-    breaker = Breaker(40.0)
-
-    assert not opened(breaker, BAD_CERTIFICATE, 2)
-    assert opened(breaker, BAD_CERTIFICATE, 1)
-
-
-def test_bad_certificates_count_in_a_row() -> None:
-    breaker = Breaker(40.0)
-    opened(breaker, BAD_CERTIFICATE, 2)
-    opened(breaker, DEAD, 1)
-
-    assert not opened(breaker, BAD_CERTIFICATE, 2)
-
-
-def test_with_none_left_to_try_it_does_not_open() -> None:
-    assert not opened(Breaker(40.0), DEAD, 100, more=False)
-
-
-@pytest.mark.parametrize("answer", [None, REFUSED])
-def test_an_open_breaker_closes_when_the_host_answers(answer: Failure | None) -> None:
-    breaker = Breaker(40.0)
-    opened(breaker, DEAD, OPENS_AFTER)
-    breaker.note(answer, now=60.0, more=True)
-
-    assert not breaker.is_open
-    assert not opened(breaker, DEAD, OPENS_AFTER - 1)
-
-
-def test_probes_come_after_five_ten_and_twenty_seconds_then_every_thirty() -> None:
-    breaker = Breaker(40.0)
-    opened(breaker, DEAD, OPENS_AFTER)
-
-    assert [breaker.probe_wait_s() for _ in range(5)] == [5.0, 10.0, 20.0, 30.0, 30.0]
-
-
-def test_patience_runs_from_the_opening() -> None:
-    breaker = Breaker(40.0)
-
-    assert breaker.patience_left_s(now=0.0) == 40.0
-    opened(breaker, DEAD, OPENS_AFTER)
-    opened(breaker, DEAD, 5)
-    assert breaker.patience_left_s(now=70.0) == 20.0
-    assert breaker.patience_left_s(now=170.0) == 0.0

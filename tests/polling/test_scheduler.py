@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.authfiles import Source, in_memory
-from poller.polling import policy
-from poller.polling.scheduler import fan_out
+from poller.polling import breaker, policy
 from poller.settings import Settings
 from poller.simulator.server import Simulator, serve
 from poller.upstream.transport_errors import TransportError, TransportErrorKind
 from poller.values import Failure, FailureKind
-from tests.running import account, kind_of, numbered, polled, streamed
+from tests.running import account, kind_of, made_up, numbered, one_round, polled, streamed
 
 if TYPE_CHECKING:
     from poller.values import Credential, Report, Response
@@ -206,7 +205,7 @@ async def test_retries_over_the_whole_run_stay_within_the_budget(
 
 
 async def test_accounts_that_wait_to_retry_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "OPENS_AFTER", 1_000)
+    monkeypatch.setattr(breaker, "OPENS_AFTER", 1_000)
     accounts = [account("first"), *numbered(100, "~503-after-30")]
     async with serve() as simulator:
         async with streamed(simulator.url, accounts, concurrency=4) as reports:
@@ -271,8 +270,7 @@ async def test_a_bad_certificate_is_enough_three_times(monkeypatch: pytest.Monke
 
     client = Untrusted()
     settings = Settings(concurrency=1, patience_s=0.1)
-    source = Source(in_memory((one.name, one.auth_file) for one in numbered(20)))
-    async with fan_out(source, client, settings) as reports:
+    async with one_round(made_up(numbered(20)), settings, client=client) as reports:
         kinds = [kind_of(report) async for report in reports]
 
     assert kinds == ["tls"] * 3 + ["circuit_open"] * 17
@@ -280,7 +278,7 @@ async def test_a_bad_certificate_is_enough_three_times(monkeypatch: pytest.Monke
 
 
 async def test_a_probe_finds_out_that_the_upstream_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "PROBE_WAITS_S", (0.2, 0.2, 0.2))
+    monkeypatch.setattr(breaker, "PROBE_WAITS_S", (0.2, 0.2, 0.2))
     async with serve(fault="reset") as simulator:
         async with streamed(simulator.url, numbered(100), concurrency=4, retries=0) as reports:
             came = [await anext(reports) for _ in range(30)]
@@ -295,8 +293,8 @@ async def test_a_probe_finds_out_that_the_upstream_is_back(monkeypatch: pytest.M
 async def test_a_probe_passes_over_files_that_hold_no_login(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(policy, "PROBE_WAITS_S", (0.1,))
-    monkeypatch.setattr(policy, "PROBE_WAIT_LIMIT_S", 0.1)
+    monkeypatch.setattr(breaker, "PROBE_WAITS_S", (0.1,))
+    monkeypatch.setattr(breaker, "PROBE_WAIT_LIMIT_S", 0.1)
     dead = numbered(30)
     expired = [account(f"x{index}", lives_s=-1_000) for index in range(40)]
     async with serve(fault="reset") as simulator:
@@ -405,7 +403,7 @@ async def test_the_runs_deadline_ends_it() -> None:
         assert simulator.stats().requests == 2
 
 
-async def test_a_slow_reader_slows_the_fan_out() -> None:
+async def test_a_slow_reader_slows_the_polling() -> None:
     async with serve() as simulator:
         async with streamed(simulator.url, numbered(300), concurrency=4) as reports:
             first = await anext(reports)
@@ -450,20 +448,23 @@ async def test_cancelling_the_reader_leaves_nothing_behind() -> None:
 # Notes, and what this machine has too little of
 
 
-async def test_every_failed_attempt_is_told_where_that_is_asked_for() -> None:
-    said: list[str] = []
+async def test_every_failed_attempt_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "poller")
     async with serve() as simulator:
-        await polled(simulator.url, [account("one", "~503x1"), account("two")], note=said.append)
+        await polled(simulator.url, [account("one", "~503x1"), account("two")])
 
-    assert said == ["one: attempt 1: server_error: trouble upstream (503)"]
+    assert caplog.messages == ["one: attempt 1: server_error: trouble upstream (503)"]
 
 
 async def test_running_out_of_files_lowers_the_concurrency_and_the_run_goes_on() -> None:
     async with serve() as simulator:
         settings = Settings(chatgpt_url=simulator.url, concurrency=4)
         client = Scarce()
-        source = Source(in_memory((one.name, one.auth_file) for one in numbered(40)))
-        async with asyncio.timeout(20), fan_out(source, client, settings) as reports:
+        files = made_up(numbered(40))
+        async with (
+            asyncio.timeout(20),
+            one_round(files, settings, client=client) as reports,
+        ):
             kinds = [kind_of(report) async for report in reports]
 
     assert kinds == [None] * 40

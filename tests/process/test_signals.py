@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ BOTH = [signal.SIGINT, signal.SIGTERM]
 WAITS = """
 import os, signal
 from poller.process.signals import Interrupts
-interrupts = Interrupts()
+interrupts = Interrupts(os._exit)
 interrupts.listen(lambda number: os.write(1, b"heard %d\\n" % number))
 print("ready", flush=True)
 while True:
@@ -95,7 +96,7 @@ def test_a_second_signal_leaves_at_once(tmp_path: Path, number: signal.Signals) 
 @pytest.mark.usefixtures("_handlers")
 @pytest.mark.parametrize("number", BOTH)
 def test_a_signal_that_came_before_anybody_listened_is_heard(number: signal.Signals) -> None:
-    interrupts = Interrupts()
+    interrupts = Interrupts(os._exit)
     signal.raise_signal(number)
     heard: list[int] = []
     interrupts.listen(heard.append)
@@ -106,7 +107,7 @@ def test_a_signal_that_came_before_anybody_listened_is_heard(number: signal.Sign
 
 @pytest.mark.usefixtures("_handlers")
 def test_a_signal_is_heard_once_and_the_time_to_leave_runs() -> None:
-    interrupts = Interrupts()
+    interrupts = Interrupts(os._exit)
     heard: list[int] = []
     interrupts.listen(heard.append)
     signal.raise_signal(signal.SIGTERM)
@@ -117,7 +118,7 @@ def test_a_signal_is_heard_once_and_the_time_to_leave_runs() -> None:
 
 @pytest.mark.usefixtures("_handlers")
 def test_without_a_timer_it_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupts = Interrupts()
+    interrupts = Interrupts(os._exit)
     with monkeypatch.context() as windows:
         windows.delattr(signal, "setitimer")
         signal.raise_signal(signal.SIGINT)

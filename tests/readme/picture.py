@@ -21,13 +21,11 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from poller.authfiles import Source, in_memory
-from poller.polling.scheduler import fan_out
 from poller.present.usage_table import Table
 from poller.settings import Settings
 from poller.simulator.accounts import demo_accounts
 from poller.simulator.server import serve
-from poller.upstream.client import open_client
+from tests.running import made_up, one_round
 
 NOW = 1_795_359_845.0
 """2026-11-22 15:04:05 UTC, a Sunday."""
@@ -45,14 +43,10 @@ _FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.
 
 async def _table() -> Table:
     table = Table(ZoneInfo("UTC"))
-    made_up = ((one.name, one.auth_file) for one in demo_accounts(12, now=NOW))
-    source = Source(in_memory(made_up), clock=lambda: NOW)
+    files = made_up(demo_accounts(12, now=NOW))
     async with serve(now=NOW) as simulator:
         settings = Settings(chatgpt_url=simulator.url)
-        async with (
-            open_client(settings, proxy=None) as client,
-            fan_out(source, client, settings, clock=lambda: NOW) as reports,
-        ):
+        async with one_round(files, settings, clock=lambda: NOW) as reports:
             async for report in reports:
                 table.add(report)
     return table

@@ -9,15 +9,13 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from poller.authfiles import Source, discover
-from poller.polling.scheduler import fan_out
+from poller.authfiles.find import find
 from poller.renewal.endpoint import TokenEndpoint
 from poller.renewal.ledger import Ledger
 from poller.renewal.renewals import Renewals
 from poller.settings import Settings
 from poller.simulator.accounts import auth_file, refresh_token_of
-from poller.upstream.client import open_client
-from tests.running import LONGEST_S, started
+from tests.running import LONGEST_S, one_round, started
 from tests.running import ended as end_of
 
 if TYPE_CHECKING:
@@ -128,12 +126,11 @@ async def polled(
     asked = Settings(
         chatgpt_url=simulator.url, accounts=accounts, account_dirs=dirs, refresh=True, **settings
     )
-    source = Source(discover(asked, environ=os.environ, cwd=str(cwd)))
+    files = find(asked, environ=os.environ, cwd=str(cwd))
     async with (
         asyncio.timeout(LONGEST_S),
         renewals(cwd, simulator, **(renewing or {})) as renewed,
-        open_client(asked, proxy=None) as client,
-        fan_out(source, client, asked, renewals=renewed) as reports,
+        one_round(files, asked, renewals=renewed) as reports,
     ):
         return {report.account: report async for report in reports}
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.authfiles import Account
-from poller.authfiles.naming import logins_of
+from poller.authfiles.read import Account, logins_in
 from poller.renewal.eligibility import CodexOwn
 from poller.simulator.server import serve
 from poller.simulator.tokens import Logins
@@ -112,14 +111,14 @@ async def test_nothing_else_spends_a_token(tmp_path: Path, fault: str) -> None:
 
 async def test_a_newer_token_in_the_file_is_taken_without_asking(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
-    (before,) = logins_of(str(path))
+    (before,) = logins_in(str(path))
     assert before.held is not None
     path.write_bytes(login("alice", lives_s=GOOD_S))
     account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
     async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
         renewal = await renewing.renew(account, before.held, within_s=5)
         assert simulator.logins.requests == 0
-    (after,) = logins_of(str(path))
+    (after,) = logins_in(str(path))
     assert renewal.outcome == after.held
     assert not renewal.refreshed
 
@@ -276,7 +275,7 @@ async def test_a_copy_takes_what_a_run_killed_before_its_last_note_has_saved(
 
 async def test_a_file_that_lost_its_refresh_token_meanwhile_is_refused(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
-    (before,) = logins_of(str(path))
+    (before,) = logins_in(str(path))
     assert before.held is not None
     account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
     document = json.loads(path.read_bytes())
@@ -441,7 +440,7 @@ async def test_a_file_with_a_second_name_is_refused(tmp_path: Path) -> None:
 
 async def test_another_account_in_the_file_stops_it(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
-    (before,) = logins_of(str(path))
+    (before,) = logins_in(str(path))
     assert before.held is not None
     path.write_bytes(login("bob"))
     account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)

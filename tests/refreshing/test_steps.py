@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from poller.authfiles import Account
-from poller.authfiles.naming import logins_of
+from poller.authfiles.read import Account, logins_in
 from poller.renewal.eligibility import obstacle
 from poller.renewal.ledger import TokenEntry, TokenState
 from poller.renewal.locks import WAIT_S
@@ -209,7 +208,7 @@ def test_a_file_that_is_somebody_elses_is_told_before(nobodys: Path) -> None:
 async def test_what_is_not_ours_is_refused_and_nothing_is_sent(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     (tmp_path / "folder").mkdir()
-    (before,) = logins_of(str(path))
+    (before,) = logins_in(str(path))
     assert before.held is not None
     gone = Account(0, "x", "", before.outcome, str(tmp_path / "folder"), None, held=before.held)
     async with serve() as simulator, renewals(tmp_path, simulator) as renewing:

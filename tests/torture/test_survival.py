@@ -13,23 +13,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.authfiles import Source, in_memory, read
-from poller.authfiles.find import discover
+from poller.authfiles import read
+from poller.authfiles.find import find
 from poller.authfiles.shapes import parse
 from poller.deliver.stdout import ResultsLost, Writer
-from poller.polling.scheduler import fan_out
+from poller.polling.feed import AccountFeed
 from poller.settings import Settings
 from poller.simulator.server import serve
 from poller.upstream.client import open_client
 from poller.upstream.transport_errors import TransportErrorKind, translate
 from poller.values import FailureKind, unexpected_failure
-from tests.running import ROOT, account, environment, kind_of, numbered, write
+from tests.running import (
+    ROOT,
+    account,
+    environment,
+    kind_of,
+    made_up,
+    numbered,
+    one_round,
+    write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from poller.authfiles import Account
+    from poller.authfiles.read import Account, AuthFile
     from poller.values import Report
     from tests.conftest import Certificates
 
@@ -56,9 +65,9 @@ class Scarce:
 
 async def _all_of(folder: Path) -> dict[str, Account]:
     settings = Settings(account_dirs=(str(folder),))
-    source = Source(discover(settings, environ={}, cwd=str(folder)))
+    feed = AccountFeed(find(settings, environ={}, cwd=str(folder)))
     found: dict[str, Account] = {}
-    while (one := await source.next()) is not None:
+    while (one := await feed.next()) is not None:
         found[one.label] = one
     return found
 
@@ -100,11 +109,11 @@ async def test_a_bug_with_one_file_costs_that_file_alone(
 # Accounts
 
 
-class Rigged(Source):
-    """A source that fails now and then."""
+class Rigged(AccountFeed):
+    """A feed that fails now and then."""
 
     def __init__(self, count: int, fails: Callable[[int], BaseException | None]) -> None:
-        super().__init__(in_memory((one.name, one.auth_file) for one in numbered(count)))
+        super().__init__(made_up(numbered(count)))
         self._fails = fails
         self._asked = 0
 
@@ -116,12 +125,8 @@ class Rigged(Source):
         return await super().next()
 
 
-async def _polled(source: Source, url: str, **options: Any) -> list[Report]:
-    settings = Settings(chatgpt_url=url, **options)
-    async with (
-        open_client(settings, proxy=None) as client,
-        fan_out(source, client, settings) as reports,
-    ):
+async def _polled(files: list[AuthFile] | AccountFeed, url: str, **options: Any) -> list[Report]:
+    async with one_round(files, Settings(chatgpt_url=url, **options)) as reports:
         return [report async for report in reports]
 
 
@@ -172,22 +177,22 @@ def _stray() -> None:
 async def test_a_bug_or_a_stray_cancellation_costs_one_account(
     fail: Callable[[], None], concurrency: int
 ) -> None:
-    source = Source(in_memory((one.name, one.auth_file) for one in numbered(20)))
+    files = made_up(numbered(20))
     async with serve() as simulator:
         settings = Settings(chatgpt_url=simulator.url, concurrency=concurrency)
         async with (
             open_client(settings, proxy=None) as client,
-            fan_out(source, Breaking(client, fail), settings) as reports,
+            one_round(files, settings, client=Breaking(client, fail)) as reports,
         ):
             kinds = {report.account: kind_of(report) async for report in reports}
     assert kinds == {one.name: None for one in numbered(20)} | {"n0002": "internal"}
 
 
 async def test_whoever_cancels_the_whole_run_is_obeyed() -> None:
-    source = Source(in_memory([("a", account("a", "~hang").auth_file)]))
+    files = made_up([account("a", "~hang")])
     async with serve() as simulator:
         begun_at = time.monotonic()
-        running = asyncio.create_task(_polled(source, simulator.url))
+        running = asyncio.create_task(_polled(files, simulator.url))
         await simulator.reached(1)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -210,10 +215,10 @@ async def test_a_look_up_that_is_cancelled_for_all_is_made_again(
             task.cancel()
         return await real(*of, **how)
 
-    source = Source(in_memory((one.name, one.auth_file) for one in numbered(6)))
+    files = made_up(numbered(6))
     async with serve(host="localhost", ssl_context=certificates.server) as simulator:
         monkeypatch.setattr(loop, "getaddrinfo", fails_once)
-        reports = await _polled(source, simulator.url, ca_file=certificates.ca_file)
+        reports = await _polled(files, simulator.url, ca_file=certificates.ca_file)
     assert [report.ok for report in reports] == [True] * 6
     assert asked > 1
 

@@ -1,0 +1,43 @@
+"""What an auth file says of an account, for a listing: no token comes out of here."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from poller.values import Credential, FileEntry, Identity
+
+if TYPE_CHECKING:
+    from poller.authfiles.duplicates import DuplicateFinder
+    from poller.authfiles.read import Account
+
+
+def entry_of(account: Account, duplicates: DuplicateFinder, *, refresh: str | None) -> FileEntry:
+    """Return the entry of an account; ``refresh`` says whether a refresh could renew it."""
+    outcome, held = account.outcome, account.held
+    same_login_as, same_account_as = duplicates.note(account.label, held)
+    return FileEntry(
+        account.position,
+        account.label,
+        account.source,
+        shape=account.shape,
+        plan=held.plan if held else None,
+        expires_at=held.expires_at if held else None,
+        has_refresh_token=held.refresh_token is not None if held else None,
+        refresh=refresh,
+        mode=_mode(account.path),
+        same_login_as=same_login_as,
+        same_account_as=same_account_as,
+        failure=None if isinstance(outcome, Credential) else outcome,
+        identity=held.identity if held else Identity(),
+    )
+
+
+def _mode(path: str | None) -> int | None:
+    """Return a file's permission bits; None where there are none to speak of."""
+    if path is None or os.name == "nt":
+        return None
+    try:
+        return os.stat(path).st_mode & 0o777
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,84 @@
+"""The folders that auth files are looked for in, listed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poller.settings import UsageError
+from poller.text import os_error_text, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from poller.settings import Settings
+
+DEFAULT_FOLDER = "account"
+"""Where auth files are looked for when nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of auth files, listed."""
+
+    source: str
+    """Its path as it was given."""
+    path: str
+    """The same, absolute and normal."""
+    names: Sequence[str]
+    """Of its files that may be auth files, sorted."""
+
+    def files(self) -> list[tuple[str, str]]:
+        """Return the path of each file as given, and absolute."""
+        return [(os.path.join(self.source, n), os.path.join(self.path, n)) for n in self.names]
+
+
+def list_folders(settings: Settings, environ: Mapping[str, str], cwd: str) -> Sequence[Folder]:
+    """List the folders asked for; by default ``account``, else the Codex CLI's own.
+
+    Raises:
+        UsageError: one of them cannot be listed, or there is none.
+    """
+    if settings.account_dirs is None:
+        if os.path.isdir(os.path.join(cwd, DEFAULT_FOLDER)):
+            return [_folder(DEFAULT_FOLDER, cwd)]
+        return [_codex_home(environ, cwd)]
+    folders = {
+        os.path.normpath(os.path.join(cwd, path)): path
+        for path in map(os.path.expanduser, reversed(settings.account_dirs))
+    }
+    return [_folder(path, cwd) for path in reversed(folders.values())]
+
+
+def _folder(source: str, cwd: str) -> Folder:
+    path = os.path.normpath(os.path.join(cwd, source))
+    try:
+        found = os.listdir(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(_unlistable(source, error)) from None
+    names = sorted(name for name in found if name.endswith(".json") and name[0] != ".")
+    return Folder(source, path, names)
+
+
+def _unlistable(source: str, error: OSError | ValueError) -> str:
+    shown = printable(source)
+    if isinstance(error, NotADirectoryError):
+        return f"{shown}: not a folder; to poll one file, give its path: poller {shown}"
+    if isinstance(error, FileNotFoundError):
+        return f"{shown}: no such folder; --account-dir names a folder of auth files"
+    why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
+    return f"{shown}: the folder cannot be listed ({why}); check its permissions"
+
+
+def _codex_home(environ: Mapping[str, str], cwd: str) -> Folder:
+    home = environ.get("HOME") or os.path.expanduser("~")
+    source = environ.get("CODEX_HOME") or os.path.join(home, ".codex")
+    path = os.path.normpath(os.path.join(cwd, source))
+    if not os.path.lexists(os.path.join(path, "auth.json")):
+        raise UsageError(
+            f"no accounts: there is no folder {DEFAULT_FOLDER}/ here and no "
+            f"{printable(os.path.join(source, 'auth.json'))}; log in with `codex login`, name "
+            "auth files or --account-dir DIR, or see it work first with `poller --demo`"
+        )
+    return Folder(source, path, ("auth.json",))
