@@ -5,13 +5,19 @@ As a library::
     async with poller.poll(["alice", "team-*"]) as reports:
         async for report in reports:
             print(report.account, report.usage or report.failure)
+
+Several rounds that share connections, pauses and what is known of the upstream::
+
+    async with poller.open_session(settings) as session:
+        async with poller.poll(["alice"], session=session) as reports:
+            ...
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own costs 11 ms at start-up
 if TYPE_CHECKING:
-    from poller.library import poll
+    from poller.library import Session, open_session, poll
     from poller.settings import Settings, UsageError
     from poller.values import (
         Credits,
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
         Identity,
         Limit,
         Report,
-        Response,
+        Snapshot,
         SpendLimit,
         Usage,
         Window,
@@ -35,13 +41,15 @@ __all__ = [
     "Identity",
     "Limit",
     "Report",
-    "Response",
+    "Session",
     "Settings",
+    "Snapshot",
     "SpendLimit",
     "Usage",
     "UsageError",
     "Window",
     "__version__",
+    "open_session",
     "poll",
 ]
 
@@ -55,6 +63,8 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of ours
         from importlib import import_module
 
         homes = {
+            "Session": "poller.library",
+            "open_session": "poller.library",
             "poll": "poller.library",
             "Settings": "poller.settings",
             "UsageError": "poller.settings",

@@ -16,6 +16,7 @@ from tests.conftest import Certificates, connect_proxy
 from tests.running import ROOT, account, kind_of, numbered, write
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +111,82 @@ async def test_leaving_early_sends_no_more(tmp_path: Path) -> None:
 
     assert first.ok
     assert asked < 10
+
+
+async def test_a_pause_of_one_round_is_kept_by_the_next(tmp_path: Path) -> None:
+    asked_too_often = [account(f"a{number}", "~429-after-1") for number in range(3)]
+    write(tmp_path / "account", *asked_too_often, account("later"))
+    async with serve() as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url, retries=0)
+        async with poller.open_session(settings) as session:
+            async with poller.poll(["a*"], session=session) as reports:
+                kinds = [kind_of(report) async for report in reports]
+            async with poller.poll(["later"], session=session) as reports:
+                (later,) = [report async for report in reports]
+        seen = {name: each.started_at_s for name, each in simulator.stats().accounts.items()}
+
+    assert kinds == ["rate_limited"] * 3
+    assert later.ok
+    first = min(seen[one.account_id][0] for one in asked_too_often)
+    assert seen["acct-later"][0] - first >= 0.9
+
+
+async def test_rounds_of_one_session_share_connections(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice"))
+    async with serve() as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url)
+        async with poller.open_session(settings) as session:
+            for _ in range(3):
+                async with poller.poll(session=session) as reports:
+                    assert [report.ok async for report in reports] == [True]
+        stats = simulator.stats()
+
+    assert (stats.requests, stats.connections_opened) == (3, 1)
+    with pytest.raises(poller.UsageError, match="a session has its own"):
+        async with poller.poll(settings=settings, session=session):
+            pass
+
+
+async def test_a_dead_upstream_is_probed_and_not_asked_again_by_the_next_round(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "account", *numbered(60))
+    async with serve(fault="503") as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url, retries=0, patience_s=0.2)
+        async with poller.open_session(settings) as session:
+            requests = list[int]()
+            for _ in range(3):
+                async with poller.poll(session=session) as reports:
+                    kinds = [kind_of(report) async for report in reports]
+                assert len(kinds) == 60
+                requests.append(simulator.stats().requests)
+
+    assert requests[0] <= 80
+    assert requests[1:] == [requests[0]] * 2
+    assert kinds == ["circuit_open"] * 60
+
+
+async def test_accounts_may_come_one_at_a_time(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice"), account("bob"))
+
+    async def come() -> AsyncIterator[str]:
+        for name in ("alice", "nobody", "bob"):
+            yield name
+
+    async with serve() as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url)
+        async with poller.poll(come(), settings) as reports:
+            kinds = {report.account: kind_of(report) async for report in reports}
+
+    assert kinds == {"alice": None, "nobody": "file_missing", "bob": None}
+
+
+async def test_reports_keep_the_input_order_where_that_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("a", "~slow-300ms"), *(account(name) for name in "bcd"))
+    async with serve() as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url, ordered=True)
+        async with poller.poll(settings=settings) as reports:
+            assert [report.account async for report in reports] == ["a", "b", "c", "d"]
 
 
 async def test_the_environments_proxy_is_used(

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, cast
 import anyio
 
 from poller.commands.demo import demo_if_asked_for
+from poller.deliver.progress import Progress
 from poller.deliver.sinks import Lines, TextAtEnd
-from poller.deliver.stderr import say, say_what_is_logged
+from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import open_session, poll
 from poller.present.record import serialize
@@ -76,33 +77,38 @@ class _Poll:
     async def run(self) -> None:
         """Poll every account and write every report."""
         asyncio.get_running_loop().set_default_executor(UnjoinedThreads())
-        settings = self.settings
-        if settings.verbose:
-            say_what_is_logged(settings.verbose)
-        async with (
-            demo_if_asked_for(settings) as (settings, accounts),
-            open_session(settings, door=self._interrupts) as session,
-        ):
-            async with poll(accounts, session=session) as reports:
+        async with demo_if_asked_for(self.settings) as (settings, accounts):
+            async with (
+                open_session(settings, door=self._interrupts) as session,
+                poll(accounts, session=session) as reports,
+            ):
                 self._begun = True
                 await self._write_all(reports, session)
             self._say_at_end(reports.notices, session)
 
     async def _write_all(self, reports: Reports, session: Session) -> None:
-        sink = self._sink(session)
+        settings = self.settings
+        as_table = self._is_table()
+        progress = None
+        if as_table and sys.stderr.isatty() and not settings.quiet:
+            progress = Progress(total=reports.total, waiting=partial(_waiting, reports))
+        sink = self._table_sink(session, progress) if as_table else self._record_sink()
         self._stop_on_signals(reports)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._leave_without_reader, tasks.cancel_scope)
-            try:
-                await self._write(reports, sink)
-            except ReaderGone:
-                self._ended_with = exit_codes.READER_GONE
-            except ResultsLost as error:
-                say(f"poller: {error}")
-                self._ended_with = exit_codes.RESULTS_LOST
-            finally:
-                sink.close()
-            tasks.cancel_scope.cancel()
+        with saying_what_is_logged(settings.verbose, say if progress is None else progress.say):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._leave_without_reader, tasks.cancel_scope)
+                if progress is not None:
+                    tasks.start_soon(progress.run)
+                try:
+                    await self._write(reports, sink)
+                except ReaderGone:
+                    self._ended_with = exit_codes.READER_GONE
+                except ResultsLost as error:
+                    say(f"poller: {error}")
+                    self._ended_with = exit_codes.RESULTS_LOST
+                finally:
+                    sink.close()
+                tasks.cancel_scope.cancel()
 
     async def _write(self, reports: Reports, sink: Sink) -> None:
         started_at, tally = time.time(), self._tally
@@ -157,18 +163,20 @@ class _Poll:
 
         self._interrupts.listen(stop)
 
-    def _sink(self, session: Session) -> Sink:
+    def _is_table(self) -> bool:
         settings = self.settings
-        terminal = os.isatty(_STDOUT)
         raw = settings.raw_json or settings.raw_headers
-        if settings.format == "table" or (settings.format == "auto" and terminal and not raw):
-            return self._table_sink(session)
+        auto = settings.format == "auto" and os.isatty(_STDOUT) and not raw
+        return settings.format == "table" or auto
+
+    def _record_sink(self) -> Sink:
+        settings = self.settings
         record = partial(
             serialize,
             show_identity=settings.show_identity,
             raw_json=settings.raw_json,
             raw_headers=settings.raw_headers,
-            indent=raw and terminal,
+            indent=(settings.raw_json or settings.raw_headers) and os.isatty(_STDOUT),
         )
         return Lines(self._writer, partial(self._line, record))
 
@@ -183,16 +191,14 @@ class _Poll:
             )
             return record(self._replaced_report)
 
-    def _table_sink(self, session: Session) -> Sink:
-        # Only where a person looks: rich costs 70 ms.
-        from poller.deliver.progress import Progress
+    def _table_sink(self, session: Session, progress: Progress | None) -> Sink:
+        # Only where a person looks.
         from poller.present.terminal import traits
         from poller.present.usage_table import Table
 
         settings = self.settings
         table = Table(_zone(settings.timezone))
         look = traits(sys.stdout, os.environ)
-        progress = Progress() if sys.stderr.isatty() and not settings.quiet else None
 
         def render(_snapshot: Snapshot) -> Iterator[str]:
             now = session.clock()
@@ -225,6 +231,19 @@ class _Poll:
             await anyio.sleep(_READER_CHECK_S)
         self._ended_with = exit_codes.READER_GONE
         scope.cancel()
+
+
+def _waiting(reports: Reports) -> str | None:
+    """Say what keeps a round waiting; None where nothing does."""
+    waiting = reports.waiting()
+    if waiting is None:
+        return None
+    if waiting.pause_left_s > 0:
+        return f"the upstream asks for a pause of {waiting.pause_left_s:.0f} s"
+    return (
+        f"the upstream has not answered for {waiting.silent_s:.0f} s; "
+        f"giving up in {waiting.patience_left_s:.0f} s"
+    )
 
 
 def _named(error: BaseException) -> str:

@@ -1,120 +1,117 @@
-"""A progress bar on standard error, while somebody waits."""
+"""One line about a round on a terminal, while somebody waits."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from poller.present.layout import PLENTY
+import anyio
+
+from poller.deliver.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    import rich.progress
-
     from poller.values import Report
 
-_BETWEEN_S = 0.1
-"""Between two drawings; one takes a millisecond or two."""
 _BEFORE_S = 0.3
-"""Before the first drawing, unless told to start: a run that is over by then needs no bar."""
-_BAR, _TOLD = 40, 36
-"""Cells of the bar at most, and of the figures before it."""
+"""Before the first drawing: a round that is over by then needs none."""
+_BETWEEN_S = 0.25
+_ESTIMATE_AFTER_S = 2.0
+"""Before the time that is left is told: an earlier guess would jump about."""
+_LONG_S = 120
+"""From here on minutes are told."""
+_CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """Show how many accounts are done, how many failed, and the time it has taken.
+    """Tells how many accounts are done, how many failed, how long yet, and what is waited for.
 
-    Draws on ``stream`` (a terminal: the caller sees to that) at most ten times a second,
-    from ``advance()`` and ``refresh()``: there is no thread. Nothing is imported or drawn
-    before ``start()``, or one of the others 0.3 s after the beginning. What is written to
-    ``sys.stderr`` meanwhile appears above the bar; the cursor is never hidden, so no
-    way out can leave it so.
+    Draws on ``stream``, a terminal; a clock redraws it, also while nothing arrives.
     """
 
     def __init__(
         self,
-        total: int | None = None,
         *,
+        total: Callable[[], int | None] = lambda: None,
+        waiting: Callable[[], str | None] = lambda: None,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``total`` and ``waiting`` are asked at every drawing; None means unknown, nothing."""
         self._total = total
+        self._waiting = waiting
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._begun_at = clock()
-        self._drawn_at = self._begun_at
-        self._done = 0
-        self._failed = 0
+        self._done = self._failed = 0
+        self._shown = ""
         self._over = False
-        self._bar: rich.progress.Progress | None = None
 
-    def start(self) -> None:
-        """Draw the bar; a second time, and after ``stop()``, does nothing."""
-        if self._bar is not None or self._over:
-            return
-        self._bar = _bar(self._stream, self._total, self._told())
-        self._bar.start()
-        self._bar.console.show_cursor(show=True)
-        self._draw(self._bar)
+    async def run(self) -> None:
+        """Draw now and then, until cancelled."""
+        await anyio.sleep(_BEFORE_S)
+        while True:
+            self.draw()
+            await anyio.sleep(_BETWEEN_S)
 
     def advance(self, report: Report) -> None:
         """Count ``report``."""
         self._done += 1
         self._failed += not report.ok
-        self.refresh()
 
-    def expect(self, total: int | None) -> None:
-        """Set how many reports there will be; None while that is not known."""
-        self._total = total
+    def draw(self) -> None:
+        """Draw the line as it is now; does nothing after :meth:`stop`."""
+        line = self._line()
+        if not self._over and line != self._shown:
+            self._write(f"{_CLEAR}{line}")
+            self._shown = line
 
-    def refresh(self) -> None:
-        """Draw what is new, where the last drawing, or the beginning, is long enough ago."""
-        if self._bar is None:
-            if self._clock() - self._begun_at >= _BEFORE_S:
-                self.start()
-        elif self._clock() - self._drawn_at >= _BETWEEN_S:
-            self._draw(self._bar)
+    def say(self, line: str) -> None:
+        """Write a line of words above this one."""
+        shown, self._shown = self._shown, ""
+        if shown:
+            self._write(_CLEAR)
+        say(line)
 
     def stop(self) -> None:
-        """Take the bar off the screen; harmless at any time, any number of times."""
+        """Take the line off the screen; harmless any number of times."""
         self._over = True
-        bar, self._bar = self._bar, None
-        if bar is not None:
-            bar.stop()
+        if self._shown:
+            self._write(_CLEAR)
+        self._shown = ""
 
-    def _draw(self, bar: rich.progress.Progress) -> None:
-        self._drawn_at = self._clock()
-        (task,) = bar.task_ids
-        bar.update(task, total=self._total, completed=self._done, description=self._told())
-        bar.refresh()
+    def _line(self) -> str:
+        total, passed_s = self._total(), self._clock() - self._begun_at
+        told = [f"{self._done} done" if total is None else f"{self._done}/{total}"]
+        if self._failed:
+            told.append(f"{self._failed} failed")
+        waiting = self._waiting()
+        if waiting is not None:
+            told.append(waiting)
+        elif total is not None and self._done and passed_s >= _ESTIMATE_AFTER_S:
+            left_s = passed_s / self._done * (total - self._done)
+            told.append(f"{_length(left_s)} left")
+        else:
+            told.append(_length(passed_s))
+        return " · ".join(told)[: self._width() - 1]
 
-    def _told(self) -> str:
-        done = f"{self._done} done" if self._total is None else f"{self._done}/{self._total}"
-        failed = f", {self._failed} failed" if self._failed else ""
-        return f"{done}{failed}, {self._clock() - self._begun_at:.0f} s"
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # a terminal that went away
+            self._over = True
 
 
-def _bar(stream: TextIO, total: int | None, told: str) -> rich.progress.Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    console = Console(file=stream)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(
-            max(4, min(_BAR, console.width - _TOLD)),
-            style="dim",
-            complete_style=PLENTY,
-            finished_style=PLENTY,
-            pulse_style=PLENTY,
-        ),
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=False,
-    )
-    bar.add_task(told, total=total)
-    return bar
+def _length(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < _LONG_S else f"{seconds / 60:.0f} min"

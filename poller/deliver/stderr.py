@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 
 def say(line: str) -> None:
@@ -16,15 +20,27 @@ def say(line: str) -> None:
 class SayingHandler(logging.Handler):
     """Says what is logged."""
 
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+
     def emit(self, record: logging.LogRecord) -> None:
         """Say a record's message."""
-        say(record.getMessage())
+        self._say(record.getMessage())
 
 
-def say_what_is_logged(verbose: int) -> None:
-    """Show what the program logs: attempts that fail with 1, everything from 2 on."""
+@contextlib.contextmanager
+def saying_what_is_logged(verbose: int, say: Callable[[str], None]) -> Generator[None]:
+    """Say what the program logs: warnings, attempts that fail from 1 on, all from 2 on."""
     logger = logging.getLogger("poller")
-    logger.setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
+    before, propagates = logger.level, logger.propagate
+    handler = SayingHandler(say)
+    logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
     logger.propagate = False
-    if not any(isinstance(handler, SayingHandler) for handler in logger.handlers):
-        logger.addHandler(SayingHandler())
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        logger.propagate = propagates

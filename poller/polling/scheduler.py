@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("poller")
 
+_SILENT_FROM_S = 3.0
+"""For so long nothing has to come before it is worth a word."""
 _LIST_FAILURES = 5
 """So often taking the next account may fail before the round is given up."""
 
@@ -94,6 +96,7 @@ class _Round:
         self._workers = 0
         self._lost_slots = 0
         self._list_failures = 0
+        self._answered_at = time.monotonic()
         self._budget = RetryBudget()
         self._breaker_moved = anyio.Event()
         self._gate_shut = False  # so that the good path asks one thing before it starts
@@ -146,7 +149,13 @@ class _Round:
             left_s = breaker.patience_left_s(now=now)
             return Waiting(silent_s=breaker.open_for_s(now=now), patience_left_s=left_s)
         pause_left_s = self._health.pause_left_s(now=now)
-        return Waiting(pause_left_s=pause_left_s) if pause_left_s > 0 else None
+        if pause_left_s > 0:
+            return Waiting(pause_left_s=pause_left_s)
+        silent_s = now - self._answered_at
+        if silent_s < _SILENT_FROM_S or not self._in_flight:
+            return None
+        deadlines_s = map(self._attempts.deadline_left_s, self._in_flight.values())
+        return Waiting(silent_s=silent_s, patience_left_s=max(0.0, *deadlines_s))
 
     # Accounts
 
@@ -268,6 +277,7 @@ class _Round:
             if not lost:
                 self._slots.release()
         self._health.answers += 1
+        self._answered_at = time.monotonic()
         if isinstance(outcome, Failure):
             self._budget.failed_confirmations += max(0, polled.requests_sent - before - 1)
             self._note_failure(polled, outcome)
@@ -374,7 +384,7 @@ class _Round:
         elif not was_open and breaker.is_open:
             self._breaker_moved = anyio.Event()
             self._gate_shut = True
-            logger.warning("the upstream looks dead; trying one account now and then")
+            logger.info("the upstream looks dead; trying one account now and then")
             self._tasks.start_soon(self._probe)
 
     async def _probe(self) -> None:

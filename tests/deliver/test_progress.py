@@ -3,12 +3,11 @@ from __future__ import annotations
 import os
 import pty
 import struct
-import sys
 import termios
-import threading
 from fcntl import ioctl
 from typing import TYPE_CHECKING, TextIO
 
+import anyio
 import pytest
 
 from poller.deliver.progress import Progress
@@ -64,114 +63,128 @@ def clock() -> Clock:
     return Clock()
 
 
+class Round:
+    """What a progress asks about."""
+
+    total: int | None = 3
+    waiting: str | None = None
+
+
 @pytest.fixture
-def progress(screen: Screen, clock: Clock) -> Iterator[Progress]:
-    progress = Progress(3, stream=screen.stream, clock=clock)
-    yield progress
-    progress.stop()
+def asked() -> Round:
+    return Round()
 
 
-def test_it_tells_how_many_are_done_how_many_failed_and_for_how_long(
+@pytest.fixture
+def progress(screen: Screen, clock: Clock, asked: Round) -> Progress:
+    return Progress(
+        total=lambda: asked.total, waiting=lambda: asked.waiting, stream=screen.stream, clock=clock
+    )
+
+
+def line(screen: Screen) -> str:
+    """Return what the line says after the last drawing; nothing where it was not drawn."""
+    return screen.drawn().rpartition("\x1b[K")[2]
+
+
+def test_it_tells_how_many_are_done_how_many_failed_and_how_long_yet(
     screen: Screen, clock: Clock, progress: Progress
 ) -> None:
-    progress.start()
-    assert "0/3, 0 s" in screen.drawn()
-    clock.now += 2
+    progress.draw()
+    assert line(screen) == "0/3 · 0 s"
+    clock.now += 4
     progress.advance(WELL)
-    assert "1/3, 2 s" in screen.drawn()
-    clock.now += 1
     progress.advance(ILL)
-    assert "2/3, 1 failed, 3 s" in screen.drawn()
+    progress.draw()
+    assert line(screen) == "2/3 · 1 failed · 2 s left"
 
 
-def test_a_run_that_is_over_at_once_draws_nothing(
+def test_a_clock_moves_it_while_nothing_arrives(
     screen: Screen, clock: Clock, progress: Progress
 ) -> None:
-    clock.now += 0.2
+    progress.draw()
+    clock.now += 7
+    progress.draw()
+    assert line(screen) == "0/3 · 7 s"
+    progress.draw()
+    assert screen.drawn() == ""
+
+
+def test_it_says_what_is_waited_for(
+    screen: Screen, clock: Clock, progress: Progress, asked: Round
+) -> None:
+    asked.waiting = "the upstream has not answered for 12 s; giving up in 34 s"
+    clock.now += 12
+    progress.draw()
+    assert line(screen) == "0/3 · the upstream has not answered for 12 s; giving up in 34 s"
+
+
+def test_without_a_total_it_counts(screen: Screen, progress: Progress, asked: Round) -> None:
+    asked.total = None
     progress.advance(WELL)
-    progress.refresh()
+    progress.draw()
+    assert line(screen) == "1 done · 0 s"
+
+
+def test_minutes_are_told_where_it_takes_long(
+    screen: Screen, clock: Clock, progress: Progress, asked: Round
+) -> None:
+    asked.total = 100
+    clock.now += 60
+    progress.advance(WELL)
+    progress.draw()
+    assert line(screen) == "1/100 · 99 min left"
+
+
+def test_it_never_breaks_its_line(clock: Clock) -> None:
+    screen = Screen(columns=12)
+    progress = Progress(total=lambda: 100_000, stream=screen.stream, clock=clock)
+    progress.draw()
+    assert line(screen) == "0/100000 · "
+    screen.close()
+
+
+def test_words_appear_above_it(
+    screen: Screen, progress: Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress.draw()
+    progress.say("a word")
+    assert screen.drawn().endswith("\r\x1b[K")
+    assert capsys.readouterr().err == "a word\n"
+    progress.draw()
+    assert line(screen) == "0/3 · 0 s"
+
+
+def test_stopped_it_leaves_nothing_behind_and_draws_no_more(
+    screen: Screen, progress: Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress.draw()
     progress.stop()
+    progress.stop()
+    assert screen.drawn().endswith("\r\x1b[K")
+    progress.draw()
+    progress.say("over")
     assert screen.drawn() == ""
+    assert capsys.readouterr().err == "over\n"
 
 
-def test_a_longer_one_is_drawn_with_the_next_report_or_without(
-    screen: Screen, clock: Clock, progress: Progress
-) -> None:
-    progress.advance(WELL)
-    clock.now += 0.4
-    progress.refresh()
-    assert "1/3" in screen.drawn()
-
-
-def test_it_is_drawn_ten_times_a_second_at_most(
-    screen: Screen, clock: Clock, progress: Progress
-) -> None:
-    progress.start()
-    screen.drawn()
-    for _ in range(50):
-        clock.now += 0.001
-        progress.advance(WELL)
-    assert screen.drawn() == ""
-    clock.now += 0.1
-    progress.advance(WELL)
-    assert "51/3" in screen.drawn()
-
-
-def test_a_total_may_be_unknown_and_become_known(screen: Screen, clock: Clock) -> None:
+def test_a_terminal_that_went_away_is_no_trouble(clock: Clock) -> None:
+    screen = Screen()
     progress = Progress(stream=screen.stream, clock=clock)
-    progress.start()
-    assert "0 done, 0 s" in screen.drawn()
-    progress.expect(7)
-    clock.now += 1
-    progress.refresh()
-    assert "0/7" in screen.drawn()
+    screen.close()
+    progress.draw()
     progress.stop()
 
 
-def test_it_leaves_neither_a_line_nor_a_hidden_cursor_nor_a_thread(
-    screen: Screen, progress: Progress
+@pytest.mark.anyio
+async def test_it_draws_by_itself_until_it_is_cancelled(
+    screen: Screen, progress: Progress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads = threading.active_count()
-    progress.start()
-    assert threading.active_count() == threads
-    during = screen.drawn()
-    assert during.rfind("\x1b[?25h") > during.rfind("\x1b[?25l")
-    progress.stop()
-    after = screen.drawn()
-    assert after.endswith("\x1b[2K")
-    assert "\x1b[?25l" not in after
-
-
-def test_nothing_is_drawn_once_it_was_stopped(screen: Screen, progress: Progress) -> None:
-    progress.start()
-    progress.stop()
-    screen.drawn()
-    progress.stop()
-    progress.start()
-    progress.advance(WELL)
-    assert screen.drawn() == ""
-
-
-def test_a_warning_appears_above_the_bar(
-    screen: Screen, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stderr", screen.stream)
-    progress = Progress(3, clock=clock)
-    progress.start()
-    screen.drawn()
-    sys.stderr.write("poller: something to say\n")
-    assert screen.drawn().index("something to say") < len("\r\x1b[2Kpoller: ") + 1
-    progress.stop()
-    assert sys.stderr is screen.stream
-
-
-@pytest.mark.parametrize("columns", [40, 200])
-def test_it_stays_on_one_line(
-    columns: int, clock: Clock, monkeypatch: pytest.MonkeyPatch, screen: Screen
-) -> None:
-    other = Screen(columns)
-    progress = Progress(100_000, stream=other.stream, clock=clock)
-    progress.start()
-    assert other.drawn().count("\n") == 0
-    progress.stop()
-    other.close()
+    monkeypatch.setattr("poller.deliver.progress._BEFORE_S", 0.0)
+    monkeypatch.setattr("poller.deliver.progress._BETWEEN_S", 0.01)
+    drawn = anyio.Event()
+    monkeypatch.setattr(progress, "draw", drawn.set)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(progress.run)
+        await drawn.wait()
+        tasks.cancel_scope.cancel()
