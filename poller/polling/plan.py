@@ -68,6 +68,8 @@ _ALL, _IDLING = 24, 25
 """Places of the two means that stand behind those of the 24 hours of the day (UTC)."""
 
 _NOISE_PERCENT = 4.0
+_MOVED_S = 10 * 60.0
+"""Told resets move by minutes: one that comes so much too soon was still announced."""
 _LEAP_PERCENT = 40.0
 """A rise in one answer that may be a wrong answer."""
 _FLEET_S = 30 * 60.0
@@ -123,8 +125,9 @@ class _Burn:
         if window.used_percent is None:
             return False
         elapsed_s, rise = max(1.0, now - self.at), window.used_percent - self.used
-        early = rise < -_NOISE_PERCENT and (self.reset_at or 0) > now
-        if rise < 0 and not early and (self.reset_at or now + 1) <= now:
+        announced = (self.reset_at or math.inf) <= now + _MOVED_S
+        early = rise < -_NOISE_PERCENT and not announced
+        if rise < 0 and announced:
             rise = window.used_percent
         if not 0 < rise < _LEAP_PERCENT:
             rise = 0.0
@@ -215,8 +218,8 @@ class Plan:
         """When those that were just removed may be asked again, should they come back."""
         self._now = self._ended_at = self._paid_until = -math.inf
         """``_paid_until`` is when all requests so far will be paid by the budget."""
-        self._early: tuple[str, float] | None = None
-        """The account that was last seen to be reset unannounced, and when."""
+        self._early: tuple[str | None, float] = None, -math.inf
+        """The account that was seen to be reset unannounced, and when; None: everybody was."""
 
     def add(self, account: str, now: float) -> None:
         """Have an account asked as soon as may be; one that is known stays as it is."""
@@ -312,7 +315,7 @@ class Plan:
 
     def _after_reset(self, usage: Usage, now: float, due_at: float) -> float:
         """Return ``due_at``, or the time just after a told reset where that matters more."""
-        told = [window.reset_at for window in usage.windows if window.used_percent]
+        told = [window.reset_at for window in usage.windows if window.used_percent != 0]
         resets = [reset_at for reset_at in (*told, usage.usable_at) if reset_at is not None]
         for reset_at in resets:
             if reset_at <= now < reset_at + BLOCKED_S:
@@ -327,12 +330,14 @@ class Plan:
 
     def _note_early_reset(self, account: str, now: float) -> None:
         """Have everybody asked at once where the upstream seems to have reset everybody."""
-        first, self._early = self._early, (account, now)
-        if first is None or first[0] == account or now - first[1] > _FLEET_S:
-            return
-        for state in self._accounts.values():
-            if not state.failures:
-                state.due_at = min(state.due_at, max(now, state.not_before))
+        first, at = self._early
+        if abs(now - at) > _FLEET_S:
+            self._early = account, now
+        elif first not in (None, account):
+            self._early = None, now
+            for state in self._accounts.values():
+                if not state.failures:
+                    state.due_at = min(state.due_at, max(now, state.not_before))
 
     def _note_request(self, account: str, now: float) -> _Account | None:
         """Account for a request that just ended; return whom it was about, if still known."""

@@ -313,6 +313,20 @@ def test_when_two_accounts_are_reset_unannounced_everybody_is_asked() -> None:
     plan.answered("b", used(weekly=0, in_s=86_400), NOW + 661)
 
     assert plan.next(NOW + 661) == ("c", NOW + 661 + GAP_S)
+    plan.answered("a", used(weekly=0, in_s=86_400), NOW + 720)
+    plan.answered("c", used(weekly=0, in_s=86_400), NOW + 725)
+    for account in ("b", "c", "failing"):
+        plan.remove(account)
+    assert due_at(plan, NOW + 725) > NOW + 720 + 300, "it was asked already"
+
+
+def test_a_reset_that_comes_minutes_too_soon_or_a_point_of_noise_is_no_surprise() -> None:
+    for before, after, in_s in ((60, 2, 500), (20, 19, 86_400)):
+        plan = plan_with("a")
+        plan.answered("a", used(weekly=before, in_s=in_s), NOW)
+        plan.answered("a", used(weekly=after, in_s=86_400), NOW + 300)
+
+        assert due_at(plan, NOW + 300) - NOW - 300 > 70
 
 
 def test_resets_of_two_accounts_at_different_times_of_the_day_are_no_sign() -> None:
