@@ -41,13 +41,13 @@ BUDGET_SHARE = 0.9
 BURST_HOURS = 1 / 12
 """Of the budget that may be spent at once."""
 
-UNSEEN_LIMIT = 105.0
+UNSEEN_LIMIT = 90.0
 """Percent-seconds of unseen burn after which an account is asked."""
 _LOW_PERCENT = 20.0
 _NEAR_EMPTY, _NEAR_LOW = 6.0, 5.0
 """How much more unseen burn counts where nothing, or less than 20 %, may be left."""
 _MARGIN, _MARGIN_PERCENT = 1.8, 0.6
-"""They may be reached where so many times the estimate, and so much more, is burnt."""
+"""A level may be reached where 1.8 times the estimate and 0.6 percent more would reach it."""
 
 _FAST_S, _SLOW_S = 4 * 60.0, 30 * 60.0
 """Half-lives of the two rates that say how fast a window fills now."""
@@ -105,7 +105,7 @@ class _Burn:
     __slots__ = ("at", "fast", "percent", "prior", "reset_at", "seconds", "slow", "used")
 
     def __init__(self, window: Window, now: float) -> None:
-        self.at, self.used, self.reset_at = now, window.used_percent or 0.0, window.reset_at
+        self.at, self.used, self.reset_at = now, window.used_percent, window.reset_at
         self.fast = self.slow = 0.0
         self.prior = _PRIORS.get(window.name, _PRIOR)
         # Arrays: a float object for each would take five times the memory.
@@ -122,22 +122,25 @@ class _Burn:
         ``blocked`` says whether the account was until now: then nothing could be burnt, and
         the time tells nothing about its habits.
         """
-        if window.used_percent is None:
+        used, before = window.used_percent, self.used
+        if used is None:
             return False
-        elapsed_s, rise = max(1.0, now - self.at), window.used_percent - self.used
-        announced = (self.reset_at or math.inf) <= now + _MOVED_S
-        early = rise < -_NOISE_PERCENT and not announced
-        if rise < 0 and announced:
-            rise = window.used_percent
+        if before is None:
+            before = used
+        elapsed_s, rise = max(1.0, now - self.at), used - before
+        fell = rise < -_NOISE_PERCENT
+        early = fell and (self.reset_at or math.inf) > now + _MOVED_S
+        if fell and not early:
+            rise = used  # all of it was burnt since the reset
         if not 0 < rise < _LEAP_PERCENT:
             rise = 0.0
-        if not blocked and self.used < 100:
+        if not blocked and before < 100:
             self._remember(rise, elapsed_s)
         kept = 0.5 ** (elapsed_s / _FAST_S)
         self.fast = self.fast * kept + rise * (1 - kept) / elapsed_s
         kept = 0.5 ** (elapsed_s / _SLOW_S)
         self.slow = self.slow * kept + rise * (1 - kept) / elapsed_s
-        self.at, self.used, self.reset_at = now, window.used_percent, window.reset_at
+        self.at, self.used, self.reset_at = now, used, window.reset_at
         return early
 
     def _remember(self, rise: float, elapsed_s: float) -> None:
@@ -168,7 +171,7 @@ class _Burn:
 
     def wait_s(self) -> float:
         """Return after how many seconds enough may have been burnt unseen."""
-        left = 100 - self.used
+        left = 100 - (self.used or 0.0)
         if left <= 0:
             return MOST_S
         expected = self._expected()
@@ -211,7 +214,8 @@ class Plan:
 
     def __init__(self, budget: float | None = None, seed: int = 0) -> None:
         """Allow ``budget`` requests an hour over all accounts (above 0; None: no limit)."""
-        self._budget = budget
+        # The gap is a budget of its own: thousands of accounts are stretched by it.
+        self._budget = min(budget or math.inf, _HOUR_S / GAP_S)
         self._random = Random(seed)  # noqa: S311 - spreads requests, keeps no secret
         self._accounts: dict[str, _Account] = {}
         self._removed: dict[str, float] = {}
@@ -241,11 +245,9 @@ class Plan:
         account = min(accounts, key=lambda name: accounts[name].due_at, default=None)
         if account is None or accounts[account].due_at == math.inf:
             return None
-        due_at = max(accounts[account].due_at, self._ended_at + GAP_S)
-        if self._budget is not None:
-            saved = max(1.0, self._budget * BURST_HOURS)
-            due_at = max(due_at, self._paid_until - (saved - 1) * _HOUR_S / self._budget)
-        return account, due_at
+        saved = max(1.0, self._budget * BURST_HOURS)
+        affordable_at = self._paid_until - (saved - 1) * _HOUR_S / self._budget
+        return account, max(accounts[account].due_at, self._ended_at + GAP_S, affordable_at)
 
     def answered(self, account: str, usage: Usage, now: float) -> None:
         """Learn from an account's figures, and plan its next request."""
@@ -262,11 +264,9 @@ class Plan:
                 early |= burn.see(window, now, blocked=state.blocked)
         state.blocked = usage.usable is False
         state.wait_s = wait_s = self._wanted_s(state, usage)
-        limit_s = MOST_S
-        if self._budget is not None:
-            limit_s *= max(1.0, len(self._accounts) / (BUDGET_SHARE * self._budget))
-            if not state.blocked:
-                wait_s *= max(1.0, self._planned() / (BUDGET_SHARE * self._budget))
+        limit_s = MOST_S * max(1.0, len(self._accounts) / (BUDGET_SHARE * self._budget))
+        if not state.blocked:
+            wait_s *= max(1.0, self._planned() / (BUDGET_SHARE * self._budget))
         if early and not state.surprised:  # nobody believes it before a second answer agrees
             wait_s = LEAST_S
         state.surprised = early
@@ -336,15 +336,14 @@ class Plan:
         elif first not in (None, account):
             self._early = None, now
             for state in self._accounts.values():
-                if not state.failures:
+                if not state.failures and state.due_at < math.inf:
                     state.due_at = min(state.due_at, max(now, state.not_before))
 
     def _note_request(self, account: str, now: float) -> _Account | None:
         """Account for a request that just ended; return whom it was about, if still known."""
         self._note_clock(now)
         self._ended_at = now
-        if self._budget is not None:
-            self._paid_until = max(self._paid_until, now) + _HOUR_S / self._budget
+        self._paid_until = max(self._paid_until, now) + _HOUR_S / self._budget
         state = self._accounts.get(account)
         if state is None:
             self._removed[account] = now + LEAST_S

@@ -193,7 +193,7 @@ def test_who_rests_is_asked_sooner_at_the_hours_of_its_habit() -> None:
 
 @pytest.mark.parametrize("until", [78, 98])
 def test_who_may_soon_be_low_or_exhausted_is_asked_sooner(until: int) -> None:
-    assert due_at(burning(0.5, until=until)) - NOW < (due_at(burning(0.5, until=40)) - NOW) / 1.5
+    assert due_at(burning(0.5, until=until)) - NOW < (due_at(burning(0.5, until=40)) - NOW) / 1.3
 
 
 def test_a_figure_that_is_not_known_teaches_nothing() -> None:
@@ -203,6 +203,11 @@ def test_a_figure_that_is_not_known_teaches_nothing() -> None:
     plan.answered("a", unknown, NOW)
 
     assert due_at(plan) - NOW == pytest.approx(before, rel=0.2)
+
+    fresh = plan_with("a")
+    fresh.answered("a", unknown, NOW)
+    fresh.answered("a", used(30), NOW + 300)  # the first figure is no rise
+    assert due_at(fresh, NOW + 300) - NOW - 300 > 400
 
 
 def test_the_time_an_account_is_blocked_is_no_rest() -> None:
@@ -302,9 +307,10 @@ def test_an_unannounced_reset_is_looked_at_again_once() -> None:
 
 
 def test_when_two_accounts_are_reset_unannounced_everybody_is_asked() -> None:
-    plan = plan_with("a", "b", "c", "failing")
+    plan = plan_with("a", "b", "c", "failing", "logged out")
     for account in "abc":
         plan.answered(account, used(weekly=60, in_s=86_400), NOW)
+    plan.failed("logged out", Failure(FailureKind.LOGIN_REQUIRED, "", ""), NOW + 10)
     plan.failed("failing", SERVER_ERROR, NOW + 500)
     plan.failed("failing", SERVER_ERROR, NOW + 600)
     plan.answered("a", used(weekly=0, in_s=86_400), NOW + 600)
@@ -318,6 +324,8 @@ def test_when_two_accounts_are_reset_unannounced_everybody_is_asked() -> None:
     for account in ("b", "c", "failing"):
         plan.remove(account)
     assert due_at(plan, NOW + 725) > NOW + 720 + 300, "it was asked already"
+    plan.remove("a")
+    assert plan.next(NOW + 730) is None, "the login has still ended"
 
 
 def test_a_reset_that_comes_minutes_too_soon_or_a_point_of_noise_is_no_surprise() -> None:
