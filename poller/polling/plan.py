@@ -28,8 +28,8 @@ _DAY_S = 24 * _HOUR_S
 GAP_S = 1.7
 """Between the end of a request and the start of the next: at most six starts in 10 s."""
 LEAST_S = 60.0
-MOST_S = 58.5 * 60
-"""No answer gets older than an hour, even if the request is delayed or has to be repeated."""
+MOST_S = 57.0 * 60
+"""No answer gets older than an hour, even if two requests in a row fail."""
 JITTER = 0.08
 BLOCKED_S = 20 * 60.0
 FAILED_LIMIT_S = 15 * 60.0
