@@ -1,0 +1,1 @@
+"""Judge the poll plan on made-up people: ``python -m tests.plan``."""
