@@ -300,8 +300,7 @@ class Plan:
     def _wanted_s(self, state: _Account, usage: Usage) -> float:
         if state.blocked:
             return BLOCKED_S
-        # The one place that needs getattr: the field is younger than this file.
-        if getattr(usage, "on_credits", None):
+        if usage.on_credits:
             return MOST_S
         waits = [state.burns[window.name].wait_s() for window in usage.windows]
         return min(waits, default=MOST_S)

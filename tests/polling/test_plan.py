@@ -277,12 +277,8 @@ def test_a_blocked_account_is_asked_just_after_the_reset_that_frees_it() -> None
     )
 
 
-class UsageOnCredits(Usage):
-    on_credits = True
-
-
 def test_an_account_on_credits_is_asked_once_an_hour_whatever_its_windows_show() -> None:
-    usage = UsageOnCredits(usable=True, windows=used(98, 40).windows)
+    usage = Usage(usable=True, on_credits=True, windows=used(98, 40).windows)
 
     assert all(3000 < wait <= 3600 for wait in waits(usage))
 
