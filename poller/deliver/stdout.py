@@ -1,4 +1,4 @@
-"""Lines on their way to standard output: never cut, never swapped, the loop never blocked."""
+"""Write whole lines to standard output, in order, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _PIPE_BUF = getattr(select, "PIPE_BUF", 512)
 """Bytes that a pipe takes whole once it says that it is writable (POSIX)."""
 _FINISH_S = 1.0
-"""How long a line that was begun is finished after a cancellation; the run has 2 s to leave."""
+"""How long a line that was begun is finished after a cancellation."""
 _LOOK_AGAIN_S = 0.02
-"""Between two tries where the loop cannot wait for a descriptor."""
+"""Between two tries where the loop cannot wait for the descriptor."""
 
 
-class ReaderGone(Exception):  # noqa: N818 - no fault of ours: whoever read has seen enough
+class ReaderGone(Exception):  # noqa: N818 - no error of ours: the reader has seen enough
     """Nobody reads standard output any more."""
 
 
@@ -34,11 +34,10 @@ class ResultsLost(Exception):  # noqa: N818 - says what happened, as its message
 class Writer:
     """Write whole lines to a descriptor, in order, without ever blocking the event loop.
 
-    One consumer at a time awaits ``write()``. The descriptor's flags are never changed:
-    other processes share them. Pipes are asked first and given no more than they take at
-    once, sockets are told not to wait, a terminal is opened a second time for ourselves.
-    Files and whatever else never says no are written to directly; so is everything on
-    Windows, which knows no better way.
+    One task at a time awaits ``write()``. The descriptor's flags are never changed: other
+    processes share them. A pipe is polled first and given no more than it takes at once, a
+    socket is written to without waiting, a terminal is opened a second time. Files, and
+    everything on Windows, are written to directly.
 
     A pipe that another process writes to as well may still fill up between question and
     write, and would then block until its reader reads.
@@ -52,7 +51,7 @@ class Writer:
         self._hangups = _poll(fd, 0)
 
     def reader_is_gone(self) -> bool:
-        """Tell whether whoever read has closed its end, at the cost of one system call."""
+        """Say whether the reader has closed its end; takes one system call."""
         if self._hangups is None:
             return False
         gone = select.POLLERR | select.POLLHUP
@@ -61,9 +60,9 @@ class Writer:
     async def write(self, line: bytes) -> None:
         """Return when the kernel has every byte of ``line``.
 
-        A cancelled write has written nothing of its line, or goes on until the line is
-        whole, for a second at most; what is missing even then goes before the next line.
-        Returns without yielding to the loop where the line is taken at once.
+        A cancelled write has either written nothing of its line, or goes on until the line
+        is whole, for a second at most; what is missing even then precedes the next line.
+        Returns without yielding to the loop if the line is taken at once.
 
         Raises:
             ReaderGone: nobody reads any more.
@@ -94,7 +93,7 @@ class Writer:
             await self._room()
 
     def _push(self) -> bool:
-        """Hand over as much as is taken now; tell whether that was all."""
+        """Write as much as is taken now; say whether that was all."""
         while self._rest:
             try:
                 taken = self._offer(self._rest)
@@ -133,7 +132,7 @@ def _lost(reason: str) -> ResultsLost:
 
 
 def _way_into(fd: int) -> Callable[[memoryview], int]:
-    """Return what hands bytes to ``fd`` and tells how many it took, 0 for none now."""
+    """Return what writes bytes to ``fd`` and returns how many it took; 0 for none now."""
     try:
         mode = os.fstat(fd).st_mode
     except OSError:  # closed: the first write says so
@@ -159,7 +158,7 @@ def _into_socket(fd: int) -> Callable[[memoryview], int]:
 
 
 def _into_terminal(fd: int) -> Callable[[memoryview], int]:
-    """Open the terminal once more: not to block is then our own affair, nobody else's."""
+    """Open the terminal once more, so that being non-blocking affects nobody else."""
     try:
         own = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
     except (OSError, AttributeError):  # no /dev here, somebody else's terminal, Windows

@@ -1,6 +1,6 @@
-"""Whether a failed account is asked again, and after how long: by tenacity.
+"""Whether a failed account is retried, and after how long: tenacity decides.
 
-Entered only after a first attempt has failed, so that the good path pays nothing for it.
+Entered only after a first attempt has failed, so that success costs nothing here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     MayRetry: TypeAlias = Callable[[Failure, int, float], bool]
 
 _RETRY_AFTER_JITTER_S = 0.15
-"""Spread over which accounts that were told to wait equally long come back."""
+"""Spreads accounts that were told to wait equally long."""
 
 
 async def persist(
@@ -29,13 +29,13 @@ async def persist(
     may_retry: MayRetry,
     sleep: Callable[[float], Awaitable[None]],
 ) -> Outcome:
-    """Ask again after ``first`` until it answers or retrying ends; return the last outcome.
+    """Retry after ``first`` until there is an answer or no more retry; return the last outcome.
 
-    ``may_retry`` is asked with the failure, the attempts so far and the seconds that
-    would be waited, just before each wait.
+    ``may_retry`` is asked with the failure, the attempts so far and the seconds to wait,
+    just before each wait.
     """
-    # Stepped from here, as the library's own loops do: its asyncio one inspects every
-    # function each time it calls it, a fifth of what a retry costs with its new connection.
+    # Stepped from here, as the library's own loops do. Its asyncio loop inspects every
+    # function each time it calls one, a fifth of what a retry costs.
     _RETRYING.begin()
     state = RetryCallState(_RETRYING, fn=None, args=(may_retry,), kwargs={})
     state.set_result(first)
@@ -67,7 +67,7 @@ _spread = wait_random_exponential(multiplier=_RETRY_AFTER_JITTER_S, max=_RETRY_A
 
 
 def _wait_s(state: RetryCallState) -> float:
-    """Full jitter, or what the upstream asked for and a little more."""
+    """Return a wait with full jitter, or what the upstream asked for and a little more."""
     failure = _outcome(state)
     if not isinstance(failure, Failure):
         return 0.0
@@ -82,4 +82,4 @@ _RETRYING = Retrying(
     stop=_ends,
     retry_error_callback=_outcome,
 )
-"""Shared: what is an account's is in its state, and nothing awaits within a step."""
+"""Shared by all accounts: an account's own is in its state, and no step awaits."""

@@ -1,4 +1,4 @@
-"""The three standard streams: any may be closed, and nothing but what we say belongs there."""
+"""The three standard streams: any may be closed, and nothing but our words belongs there."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 def hold_standard_streams() -> None:
-    """Put something harmless where a standard stream was closed; call before opening anything.
+    """Open the null device where a standard stream is closed; call before opening anything.
 
-    The next file or connection opened would get its number otherwise: results would go
-    to the upstream, its answers would come as the list of paths. What fails now is to
-    write to standard output and to read from standard input, as on a closed one; what is
-    said on standard error is lost.
+    Otherwise the next file or connection would get its number: results would be sent to
+    the upstream, and its answers read as a list of paths. Writing to standard output and
+    reading from standard input still fail, as on a closed stream; what is said on standard
+    error is lost.
     """
     for descriptor in (_STDIN, _STDOUT, _STDERR):
         try:
@@ -32,10 +32,9 @@ def hold_standard_streams() -> None:
 
 
 def silence_stray_tracebacks() -> None:
-    """Keep for ourselves what callbacks, threads and finalizers complain of.
+    """Print no traceback of callbacks, threads and finalizers: it may hold anything.
 
-    Nobody waits for these: by default they print a traceback, which may hold anything.
-    What they cost an account is told by its record.
+    What such an error costs an account is told by its record.
     """
     logging.getLogger().addHandler(logging.NullHandler())
     sys.unraisablehook = threading.excepthook = _ignore

@@ -1,8 +1,7 @@
-"""The question for one account's usage, and what came back.
+"""Send the one GET for an account's usage; return the answer, or why there is none.
 
-Every exception of the HTTP library ends here: what comes out is a :class:`Response` or a
-:class:`TransportError`. The library's own exceptions hold what was sent, token included, so none of
-them may leave.
+Every exception of the HTTP library ends here. They hold what was sent, token included, so
+none of them may leave: what comes out is a `Response` or a `TransportError`.
 """
 
 from __future__ import annotations
@@ -69,8 +68,8 @@ class Client:
             is_late = self._alarm.clear(task)
             if task.cancelling():
                 raise
-            # Where it is not late it was not we: something the library waits for, such as the
-            # look-up that all who need the same name share.
+            # If it is not late, this was not our timer: something the library waits for was
+            # cancelled, such as a look-up that several connections share.
             return self._fault(TimeoutError() if is_late else error, exchange)
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
             fault = self._fault(error, exchange)
@@ -82,14 +81,14 @@ class Client:
             exchange.close()
 
     def stop_keeping(self) -> None:
-        """Keep no connection for the rest of the run.
+        """Use no connection a second time from now on.
 
-        For once an upstream has shown that what comes over a kept one cannot be told apart.
+        For an upstream whose answers over kept connections cannot be told apart.
         """
         self._pool.stop_keeping()
 
     def _head(self, credential: Credential) -> bytes:
-        """Return all that is sent: what every request has, and what this account's has."""
+        """Return the request's head: the headers of every request, and this account's."""
         own = (
             f"Authorization: Bearer {credential.access_token.reveal()}\r\n"
             f"ChatGPT-Account-Id: {credential.account_id}\r\n"
@@ -138,7 +137,7 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
 
 
 def _where(settings: Settings, *, proxy: str | None) -> ClientRequest:
-    """Return what all requests have in common: where to, and the headers of every account."""
+    """Describe what all requests have in common: the address and the common headers."""
     url = URL(settings.chatgpt_url)
     headers = {
         hdrs.ACCEPT: "application/json",
@@ -154,10 +153,10 @@ def _where(settings: Settings, *, proxy: str | None) -> ClientRequest:
 
 
 def _common_head(request: ClientRequest) -> bytes:
-    """Return the request line and the headers of every account."""
+    """Return the request line and the common headers."""
     url, proxy, headers = request.url, request.proxy, dict(request.headers)
     target = url.raw_path_qs
-    if proxy is not None and url.scheme == "http":  # no tunnel: the proxy is told where to
+    if proxy is not None and url.scheme == "http":  # no tunnel: the proxy needs the whole URL
         target = str(url)
         if (auth := BasicAuth.from_url(proxy)) is not None:
             headers[hdrs.PROXY_AUTHORIZATION] = auth.encode()

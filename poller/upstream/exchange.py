@@ -1,10 +1,10 @@
-"""One GET and its answer, over the HTTP library's connections but past its session.
+"""One GET and its answer, over the HTTP library's connections but without its session.
 
-The library's session makes of every request a few dozen objects that nobody here looks at:
-half of what an account cost. Its connector (names, addresses, proxies, TLS) and its parser
-do the work here too. What is used of them beyond the documented is ``ClientRequest`` as the
-description of where to connect to, and of a connection's protocol ``set_response_params``,
-``read``, ``should_close`` and ``is_connected``; tests/upstream/test_exchange.py pins them.
+The session makes dozens of objects for each request that nobody here looks at. Its connector
+(names, addresses, proxies, TLS) and its parser do the work here, too. Beyond what is
+documented, this uses ``ClientRequest`` to describe where to connect, and of a connection's
+protocol ``set_response_params``, ``read``, ``should_close`` and ``is_connected``;
+tests/upstream/test_exchange.py pins them.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ if TYPE_CHECKING:
     from poller.settings import Settings
 
 KEPT_FOR_S: Final = 15.0
-"""How long a connection may lie unused: the library's own default, below what servers allow."""
+"""How long a connection may stay idle: the library's default, less than servers allow."""
 _SPARE_FILES: Final = 24
-"""Descriptors for everything but connections: the standard three, the loop, files being read."""
+"""Descriptors kept for the standard streams, the event loop and auth files."""
 _NO_BOUND: Final = 1 << 30
 READ_BYTES: Final = 16_384
-"""Read at once: a TLS record's most, and more than an answer has."""
+"""The most read at once: the size of a TLS record, and more than an answer has."""
 _LARGE_FROM: Final = 32_768
 _LARGE_AT_ONCE: Final = 16
-"""Bodies larger than that, ten times what real ones have, are read so many at a time: 256 at
-once, each up to its limit, would take 256 MB."""
+"""How many bodies larger than ``_LARGE_FROM`` are read at a time, so that memory stays flat.
+Real ones are a tenth of that."""
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
-"""Of the library's own: the one around all of it is the client's."""
+"""The library's own timeouts are off: the client has one around everything."""
 _SWITCHING_PROTOCOLS: Final = 101
 
 
 def room_for_connections() -> int:
-    """Return how many connections this process may have open beside everything else it opens."""
+    """Return how many connections this process may open, beside its other files."""
     try:
         import resource
     except ImportError:
@@ -62,10 +62,9 @@ def room_for_connections() -> int:
 
 
 class Pool:
-    """The connections of a run to one address; to be entered, and left at its end.
+    """The connections to one address; an asynchronous context manager that closes them.
 
-    ``idle`` connections at most are kept: as many as there is room for while all that are
-    in use are new ones.
+    At most ``idle`` connections are kept for further requests.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class Pool:
         """Whether a connection is used again; see :meth:`stop_keeping`."""
         self._where = where
         self._idle = idle
-        # No limit: slots are the scheduler's, and waiting here would count as the upstream's time.
+        # No limit: the scheduler has slots, and waiting here would count as the upstream's time.
         self._connector = aiohttp.TCPConnector(limit=0, ssl=ssl_context)
         self._kept: list[tuple[Connection, float]] = []
         self.large = anyio.Semaphore(_LARGE_AT_ONCE)
@@ -90,11 +89,11 @@ class Pool:
 
     async def new(self) -> Connection:
         """Connect; raises whatever the library raises."""
-        # What was closed just now gives its descriptor back in the loop's next round.
+        # A connection that was just closed frees its descriptor in the loop's next iteration.
         await asyncio.sleep(0)
         connection = await self._connector.connect(self._where, [], _NO_TIMEOUT)
         if connection.protocol is not None:
-            # Decompression has no bound there: 200 kB become 200 MB.
+            # The library's decompression has no bound: 200 kB become 200 MB.
             connection.protocol.set_response_params(
                 read_until_eof=True, auto_decompress=False, read_bufsize=READ_BYTES
             )
@@ -102,7 +101,7 @@ class Pool:
         return connection
 
     def kept(self) -> Connection | None:
-        """Return a connection that was used before and is fit to be used again."""
+        """Return a connection that can be used again; None where there is none."""
         while self._kept:
             connection, since = self._kept.pop()
             if _is_fit(connection.protocol) and time.monotonic() - since < KEPT_FOR_S:
@@ -111,7 +110,7 @@ class Pool:
         return None
 
     def keep(self, connection: Connection) -> None:
-        """Take back a connection whose answer was read to its end."""
+        """Keep a connection whose answer was read to its end."""
         if self.keeps and len(self._kept) < self._idle and _is_fit(connection.protocol):
             self._kept.append((connection, time.monotonic()))
         else:
@@ -123,16 +122,16 @@ class Pool:
         self.close_kept()
 
     def close_kept(self) -> None:
-        """Give back the descriptors of the connections that are not in use."""
+        """Close the connections that are not in use."""
         while self._kept:
             self._kept.pop()[0].close()
 
 
 def _read_less_at_once(transport: object) -> None:
-    """Have the loop read answers, a few kB, into as much as they may need.
+    """Make the loop read into a small buffer: answers have a few kB.
 
-    Its own 256 kB are taken from the system and given back for every one: 7 % of all that an
-    account costs over http. There is no public way; without this one it is only slower.
+    Its own buffer of 256 kB is allocated and freed for every answer. There is no public way to
+    change it; where this one fails it is only slower.
     """
     reader: Any = getattr(transport, "_ssl_protocol", transport)
     if hasattr(reader, "max_size"):
@@ -140,7 +139,7 @@ def _read_less_at_once(transport: object) -> None:
 
 
 def _is_fit(protocol: ResponseHandler | None) -> bool:
-    """Say whether it stands, nothing came unasked, and the other side wants no end of it."""
+    """Say whether it is open, nothing came unasked, and the server does not want to close it."""
     return protocol is not None and not protocol.should_close and protocol.is_connected()
 
 
@@ -151,7 +150,7 @@ def ssl_context(settings: Settings, url: str, *, proxy: str | None) -> ssl.SSLCo
         UsageError: ``ca_file`` cannot be read, or holds no certificate.
     """
     if not any(address.startswith("https:") for address in (url, proxy or "")):
-        return True  # never used; loading a CA bundle costs 20-30 ms
+        return True  # not used, and loading a CA bundle takes time
     context = ssl.create_default_context()
     if settings.ca_file is not None:
         try:
@@ -163,7 +162,7 @@ def ssl_context(settings: Settings, url: str, *, proxy: str | None) -> ssl.SSLCo
 
 
 class Exchange:
-    """One request and what came of it so far; to be closed, whatever happened."""
+    """One request and what has come of it; to be closed, whatever happens."""
 
     __slots__ = ("_connection", "message", "reused")
 
@@ -178,7 +177,7 @@ class Exchange:
         """Connect, send ``head``, and return the answer's whole body, decompressed.
 
         With ``fresh`` the connection is a new one, and not kept. A body that is too large or
-        cannot be decompressed is a TransportError; one of a refusal that cannot is as good as none.
+        cannot be decompressed is a TransportError, but for a refusal, which counts by its status.
         Raises whatever the library raises.
         """
         connection = None if fresh else pool.kept()
@@ -205,7 +204,7 @@ class Exchange:
             return body
         plain = _plain(body, encoding, status=message.code)
         unread = isinstance(plain, TransportError) and plain.kind is TransportErrorKind.BAD_ENCODING
-        return b"" if unread and message.code != 200 else plain  # its status says what it means
+        return b"" if unread and message.code != 200 else plain  # a refusal counts by its status
 
     def close(self) -> None:
         """Close the connection, unless it went back whole."""
@@ -219,12 +218,12 @@ async def _whole(
     *,
     large: AbstractAsyncContextManager[object],
 ) -> bytes | None:
-    """Return the body as it was sent; None for more than ``BODY_LIMIT``, or the promise of it.
+    """Return the body as it was sent; None if it is, or says it is, above ``BODY_LIMIT``.
 
-    ``large`` is entered for what is beyond any real answer.
+    ``large`` is entered before more is read than any real answer has.
     """
     if content.is_eof() and content.total_bytes <= BODY_LIMIT:
-        return content.read_nowait()  # all of it is here already, as it mostly is
+        return content.read_nowait()  # nearly always all of it is here already
     if int(headers.get("Content-Length", 0)) > BODY_LIMIT:
         return None
     body = await _up_to(_LARGE_FROM, content)
@@ -235,7 +234,7 @@ async def _whole(
 
 
 async def _up_to(size: int, content: StreamReader) -> bytes:
-    """Return what comes until the end, or until it is more than ``size`` bytes."""
+    """Read to the end, or until there are more than ``size`` bytes."""
     chunks: list[bytes] = []
     while size >= 0 and not content.at_eof():
         chunks.append(await content.readany())

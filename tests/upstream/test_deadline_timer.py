@@ -33,7 +33,7 @@ async def asleep(alarm: DeadlineTimer, in_s: float) -> bool:
     raise AssertionError("nobody sleeps as long")
 
 
-async def test_each_is_rung_for_at_its_time_whatever_order_they_came_in() -> None:
+async def test_each_is_cancelled_at_its_time_whatever_order_they_came_in() -> None:
     alarm = DeadlineTimer()
     rung: list[float] = []
 
@@ -50,7 +50,7 @@ async def test_each_is_rung_for_at_its_time_whatever_order_they_came_in() -> Non
     assert time.monotonic() - begun_at >= 0.05
 
 
-async def test_what_is_cleared_is_not_rung_for() -> None:
+async def test_what_is_cleared_is_not_cancelled() -> None:
     alarm = DeadlineTimer()
     task = asyncio.current_task()
     assert task is not None
@@ -61,7 +61,7 @@ async def test_what_is_cleared_is_not_rung_for() -> None:
     assert not task.cancelling()
 
 
-async def test_after_one_was_cleared_the_others_are_rung_for() -> None:
+async def test_after_one_was_cleared_the_others_are_cancelled() -> None:
     alarm = DeadlineTimer()
     task = asyncio.current_task()
     assert task is not None
