@@ -18,6 +18,14 @@ class Writes(Protocol):
         """Write; raises ReaderGone or ResultsLost."""
         ...
 
+    async def finish(self) -> None:
+        """End what was written, well; likewise."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it, finished or not."""
+        ...
+
 
 class Sink(Protocol):
     """Takes the reports of one round after the other."""
@@ -42,22 +50,31 @@ class Sink(Protocol):
 class Lines:
     """A line a report, written as its account is done."""
 
-    def __init__(self, writer: Writes, serialize: Callable[[Report], bytes]) -> None:
+    def __init__(
+        self, writer: Writes, serialize: Callable[[Report], bytes], *, heading: bytes = b""
+    ) -> None:
+        """``serialize`` makes a report's lines; ``heading`` stands before the first."""
         self._writer = writer
         self._serialize = serialize
+        self._heading = heading
 
     async def begin(self) -> None:
-        """Do nothing."""
+        """Write the heading."""
+        if self._heading:
+            await self._writer.write(self._heading)
+            self._heading = b""
 
     async def take(self, report: Report) -> None:
         """Write the line."""
         await self._writer.write(self._serialize(report))
 
-    async def end(self, snapshot: Snapshot) -> None:
-        """Do nothing: everything was written."""
+    async def end(self, snapshot: Snapshot) -> None:  # noqa: ARG002 - the protocol's
+        """End what was written."""
+        await self._writer.finish()
 
     def close(self) -> None:
-        """Do nothing."""
+        """Let go of the writer."""
+        self._writer.close()
 
 
 class TextAtEnd:
@@ -88,11 +105,14 @@ class TextAtEnd:
 
     async def end(self, snapshot: Snapshot) -> None:
         """Write the text."""
-        self.close()
-        for piece in self._render(snapshot):
-            await self._writer.write(piece.encode())
-
-    def close(self) -> None:
-        """Take the progress off the screen."""
         if self._progress is not None:
             self._progress.stop()
+        for piece in self._render(snapshot):
+            await self._writer.write(piece.encode())
+        await self._writer.finish()
+
+    def close(self) -> None:
+        """Take the progress off the screen, and let go of the writer."""
+        if self._progress is not None:
+            self._progress.stop()
+        self._writer.close()

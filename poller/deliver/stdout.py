@@ -69,12 +69,18 @@ class Writer:
             ResultsLost: the descriptor takes no more: a full disk, a closed descriptor.
         """
         if self._rest:
-            await self._finish()
+            await self._finish_line()
         self._rest, self._begun = memoryview(line), False
         if not self._push():
-            await self._finish()
+            await self._finish_line()
 
-    async def _finish(self) -> None:
+    async def finish(self) -> None:
+        """Do nothing: every line was handed to the kernel."""
+
+    def close(self) -> None:
+        """Do nothing: the descriptor is not ours to close."""
+
+    async def _finish_line(self) -> None:
         try:
             await self._pushed()
         except anyio.get_cancelled_exc_class():

@@ -19,7 +19,7 @@ RESULTS_LOST: Final = 74
 READER_GONE: Final = 141
 """The reader of the pipe went away (128 + SIGPIPE)."""
 BELOW: Final = 4
-"""``--fail-under`` was broken."""
+"""``--fail-under`` or ``--need`` was broken."""
 
 
 @dataclass(slots=True)
@@ -28,12 +28,15 @@ class Tally:
 
     fail_under: float | None = None
     """Percent; None asks for nothing."""
+    need: int = 0
+    """So many accounts have to be usable."""
     reports: int = 0
     answered: int = 0
     requests: int = 0
     worst_class: int = 0
     """The highest exit class among the failures: 0 to 3."""
     internal: bool = False
+    usable: int = 0
     below: bool = False
 
     def note(self, report: Report) -> None:
@@ -41,6 +44,7 @@ class Tally:
         self.reports += 1
         self.answered += report.ok
         self.requests += report.attempts
+        self.usable += report.usage is not None and report.usage.usable is True
         if report.usage is not None and self.fail_under is not None:
             self.below |= _is_below(report.usage, self.fail_under)
         failure = report.failure
@@ -56,7 +60,9 @@ class Tally:
         """The exit code, where nothing from outside ended the run."""
         if self.internal:
             return INTERNAL
-        return BELOW if self.below else self.worst_class
+        if self.below or self.usable < self.need:
+            return BELOW
+        return self.worst_class
 
 
 def _is_below(usage: Usage, percent: float) -> bool:

@@ -63,3 +63,12 @@ def test_fail_under_comes_before_failures_and_after_bugs() -> None:
     assert code(answered(1.0), failed(K.FORBIDDEN), fail_under=10.0) == 4
     assert code(answered(1.0), failed(K.INTERNAL), fail_under=10.0) == 70
     assert code(answered(1.0)) == 0
+
+
+@pytest.mark.parametrize(("need", "code"), [(0, 1), (1, 1), (2, 4)])
+def test_so_many_accounts_have_to_be_usable(need: int, code: int) -> None:
+    tally = Tally(need=need)
+    for usage in (Usage(usable=True), Usage(usable=False), Usage()):
+        tally.note(Report(0, "a", "a", 0.0, usage))
+    tally.note(Report(0, "b", "b", 0.0, failure=Failure(FailureKind.FILE_MISSING, "", "")))
+    assert tally.code == code

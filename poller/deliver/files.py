@@ -1,0 +1,75 @@
+"""A file that takes the place of an old one once it is whole: ``--output``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from poller.deliver.stdout import ResultsLost
+from poller.process.threads import run_in_thread
+from poller.text import os_error_text, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FLAGS: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_MODE = 0o644
+
+
+class NewFile:
+    """Written beside the old file and renamed at the end; the old one stays whole till then."""
+
+    def __init__(self, path: str) -> None:
+        """Raises ResultsLost where no file can be made beside ``path``."""
+        self._path = path
+        folder, name = os.path.split(path)
+        self._draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
+        try:
+            self._descriptor = os.open(self._draft, _FLAGS, _MODE)
+        except (OSError, ValueError) as error:
+            raise self._lost(error) from None
+        self._open = True
+
+    async def write(self, line: bytes) -> None:
+        """Append ``line``; raises ResultsLost."""
+        await self._in_thread(partial(_write, self._descriptor, line))
+
+    async def finish(self) -> None:
+        """Put the new file in the old one's place; raises ResultsLost."""
+        await self._in_thread(self._replace)
+        self._open = False
+
+    def close(self) -> None:
+        """Remove the new file unless it is finished."""
+        if self._open:
+            self._open = False
+            os.close(self._descriptor)
+            with suppress(OSError):
+                os.unlink(self._draft)
+
+    def _replace(self) -> None:
+        os.fsync(self._descriptor)
+        os.replace(self._draft, self._path)
+        os.close(self._descriptor)
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        try:
+            await run_in_thread(work)
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def _lost(self, error: OSError | ValueError) -> ResultsLost:
+        why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
+        return ResultsLost(
+            f"--output {printable(self._path)}: cannot be written ({why}); what was there is as "
+            "it was: name a file in a folder that you can write to"
+        )
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    view = memoryview(line)
+    while view:
+        view = view[os.write(descriptor, view) :]
