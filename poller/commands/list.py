@@ -19,6 +19,7 @@ from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.polling.feed import open_feed
 from poller.present.file_record import serialize
 from poller.process import exit_codes
+from poller.process.clock import zone_of
 from poller.renewal.eligibility import refreshable
 from poller.settings import UsageError
 from poller.values import Identity
@@ -105,12 +106,10 @@ async def _write_lines(entries: list[FileEntry], settings: Settings) -> None:
 
 
 async def _write_table(entries: list[FileEntry], settings: Settings) -> None:
-    from zoneinfo import ZoneInfo
-
     from poller.present.files_table import ListTable
     from poller.present.terminal import traits
 
-    table = ListTable(None if settings.timezone is None else ZoneInfo(settings.timezone))
+    table = ListTable(zone_of(settings.timezone, os.environ))
     for entry in entries:
         table.add(entry if settings.show_identity else replace(entry, identity=Identity()))
     look, now = traits(sys.stdout, os.environ), time.time()

@@ -21,6 +21,7 @@ from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import open_session, poll
 from poller.present.record import serialize
 from poller.process import exit_codes
+from poller.process.clock import zone_of
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.upstream.exchange import room_for_connections
@@ -28,7 +29,6 @@ from poller.values import Failure, FailureKind, Snapshot, unexpected_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import tzinfo
 
     from poller.deliver.sinks import Sink
     from poller.library import Session
@@ -197,7 +197,7 @@ class _Poll:
         from poller.present.usage_table import Table
 
         settings = self.settings
-        table = Table(_zone(settings.timezone))
+        table = Table(zone_of(settings.timezone, os.environ))
         look = traits(sys.stdout, os.environ)
 
         def render(_snapshot: Snapshot) -> Iterator[str]:
@@ -277,13 +277,6 @@ def _within_limits(settings: Settings) -> Settings:
     """
     most = max(1, room_for_connections() * 3 // 4)
     return replace(settings, concurrency=min(settings.concurrency, most))
-
-
-def _zone(name: str | None) -> tzinfo | None:
-    """Return the time zone of the table's times; None is local time."""
-    from zoneinfo import ZoneInfo
-
-    return None if name is None else ZoneInfo(name)
 
 
 def _cancelled(number: int) -> Failure:

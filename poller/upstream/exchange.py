@@ -10,6 +10,7 @@ tests/upstream/test_exchange.py pins them.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import time
 import zlib
@@ -19,7 +20,7 @@ import aiohttp
 import anyio
 
 from poller.settings import UsageError
-from poller.text import printable
+from poller.text import os_error_text, printable
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, words
 from poller.usage.response import BODY_LIMIT
 
@@ -151,7 +152,14 @@ def ssl_context(settings: Settings, url: str, *, proxy: str | None) -> ssl.SSLCo
     """
     if not any(address.startswith("https:") for address in (url, proxy or "")):
         return True  # not used, and loading a CA bundle takes time
-    context = ssl.create_default_context()
+    try:
+        context = ssl.create_default_context()
+    except OSError as error:
+        key_log = os.environ.get("SSLKEYLOGFILE", "")
+        raise UsageError(
+            f"environment variable SSLKEYLOGFILE: {printable(key_log)}: cannot be opened "
+            f"({os_error_text(error)}): unset it, or name a file that you can write to"
+        ) from None
     if settings.ca_file is not None:
         try:
             context.load_verify_locations(settings.ca_file)

@@ -27,6 +27,18 @@ _LOST = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 """By class: closed in the middle of a TLS handshake, they come without a number."""
 _NO_THREAD = "can't start new thread"
 """What threading says, which has no class of its own for it; names are looked up in threads."""
+_STRICT_ONLY = (
+    "basic constraints of ca cert not marked critical",
+    "missing authority key identifier",
+    "missing subject key identifier",
+    "ca cert does not include key usage extension",
+)
+"""What OpenSSL says, in lower case, of certificates that Python refuses from 3.13 on only."""
+_CA_HINT = "if a company proxy signs for it, trust its certificate with --ca-file"
+_STRICT_HINT = (
+    "Python 3.13 and later refuse such a certificate (RFC 5280): have the company's CA made anew, "
+    "or run poller with Python 3.12"
+)
 _RESOLVER_DOWN = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL})
 
 
@@ -83,10 +95,11 @@ def transport_failure(fault: TransportError) -> Failure:
                 FailureKind.CONNECT, f"could not connect{because}", "check the network or firewall"
             )
         case TransportErrorKind.TLS:
+            strict = any(words in fault.detail for words in _STRICT_ONLY)
             return _network(
                 FailureKind.TLS,
                 f"no trusted connection to the upstream{because}",
-                "if a company proxy signs for it, trust its certificate with --ca-file",
+                _STRICT_HINT if strict else _CA_HINT,
                 Retry.NEVER,
             )
         case TransportErrorKind.PROXY_UNREACHABLE:

@@ -50,3 +50,9 @@ def test_every_trouble_has_a_meaning() -> None:
 def test_a_bug_is_named_and_not_retried() -> None:
     assert "KeyError" in internal_failure("KeyError").message
     assert not internal_failure("KeyError").may_work_later
+
+
+def test_a_certificate_that_only_newer_pythons_refuse_has_a_hint_of_its_own() -> None:
+    strict = TransportError(T.TLS, "missing authority key identifier")
+    assert "Python 3.12" in transport_failure(strict).hint
+    assert "--ca-file" in transport_failure(TransportError(T.TLS, "self-signed")).hint
