@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from poller.simulator.faults import FAULTS, fault_of
-from poller.simulator.plays import duration_s
+from poller.simulator.scripted import duration_s
 
 pytestmark = pytest.mark.anyio
 

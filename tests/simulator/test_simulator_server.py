@@ -23,7 +23,7 @@ NOW = 1_790_000_000
 
 async def counted(dial: Any, url: str, path: str = "/stats") -> Any:
     line = await dial(url)
-    line.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    line.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return (await line.receive()).json()
 
 
@@ -59,7 +59,7 @@ async def test_without_the_header_the_account_is_the_claims(line: Any, request_b
 
 
 async def test_without_a_token_nobody_is_answered(line: Any) -> None:
-    line.send(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    line.send(f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert (await line.receive()).status == 401
 
 
