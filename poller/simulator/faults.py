@@ -71,19 +71,6 @@ class Argument(Enum):
     STATUS = "-STATUS"
     WAIT = "-WAIT"
 
-    @property
-    def most(self) -> int:
-        """The largest number that is accepted."""
-        match self:
-            case Argument.BYTES:
-                return 64 << 20
-            case Argument.MIB:
-                return 4_096
-            case Argument.STATUS:
-                return 999
-            case _:
-                return 0
-
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
@@ -155,16 +142,23 @@ def _check(name: str, takes: Argument, text: str) -> None:
             raise ValueError(f"{name}: takes no argument, but got {text[:_LONGEST_SHOWN]!r}")
         case Argument.DURATION:
             duration_s(text)
-        case Argument.BYTES | Argument.MIB | Argument.STATUS:
-            if not text.isdecimal() or len(text) > 9 or not 0 < int(text) <= takes.most:
-                raise ValueError(
-                    f"{name}: {text[:_LONGEST_SHOWN]!r} is no whole number from 1 to {takes.most}"
-                )
+        case Argument.BYTES:
+            _check_number(name, text, most=64 << 20)
+        case Argument.MIB:
+            _check_number(name, text, most=4_096)
+        case Argument.STATUS:
+            _check_number(name, text, most=999)
         case Argument.WAIT:
             if text.startswith("date-") and not re.fullmatch(r"date--?\d{1,8}", text):
                 raise ValueError(f"{name}: write date-SECONDS, not {text[:_LONGEST_SHOWN]!r}")
         case _:
             assert_never(takes)
+
+
+def _check_number(name: str, text: str, *, most: int) -> None:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= most:
+        shown = text[:_LONGEST_SHOWN]
+        raise ValueError(f"{name}: {shown!r} is no whole number from 1 to {most}")
 
 
 def _unknown(text: str) -> str:
