@@ -24,7 +24,6 @@ from poller.simulator.broken_responses import surplus
 from poller.simulator.connection import Connection
 from poller.simulator.counting import AccountCount, Counts, Stats, without_secrets
 from poller.simulator.faults import Fault, fault_of
-from poller.simulator.living import LivingAccounts
 from poller.simulator.payloads import SHAPES, Payload, payload_of
 from poller.simulator.scripted import FaultContext, ScriptedResponse, http_date
 from poller.simulator.tokens import TOKEN_PATH, Logins
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from poller.simulator.clock import Clock
+    from poller.simulator.living import LivingAccounts
 
 PATH = "/backend-api/wham/usage"
 
@@ -79,7 +79,7 @@ class Simulator:
         self._figures: Mapping[str, str | Mapping[str, object] | bytes] = figures or {}
         self._rng = random.Random(seed)
         self._now = now
-        self._living = LivingAccounts(seed) if live else None
+        self._living = _living(seed) if live else None
         self._host = host.lower()
         self._clock_offset_s = clock_offset_s
         self._dated_at = 0
@@ -269,6 +269,12 @@ class Simulator:
             self.reset_stats()
         stats = without_secrets(self.stats(headers=b"headers=1" in request.query))
         return http_response(self._varying(), 200, orjson.dumps(stats), closes=request.closes)
+
+
+def _living(seed: int) -> LivingAccounts:
+    from poller.simulator.living import LivingAccounts  # what few runs need
+
+    return LivingAccounts(seed)
 
 
 def _own_fault(caller: Caller) -> Fault | None:
