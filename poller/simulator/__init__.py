@@ -1,1 +1,1 @@
-"""A made-up upstream that can also misbehave, for the demo, the tests and the benchmarks."""
+"""A made-up upstream that can misbehave and live, for the demo, the tests and the benchmarks."""

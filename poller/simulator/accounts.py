@@ -31,7 +31,7 @@ FAULT_MIX = (
     *("closex1", "cutx1", "slow-400ms", "slow-800ms"),
     *("401-token_invalidated", "402", "403", "edge"),
 )
-"""What goes wrong in a bad hour, about as often as it does: most of it heals."""
+"""What goes wrong in a bad hour, in realistic proportions; most of it heals."""
 
 _CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
 _ISSUER = "https://auth.openai.com"
@@ -42,13 +42,13 @@ _PLANS = ("plus", "plus", "pro", "plus", "team", "free", "plus", "business", "go
 
 @dataclass(frozen=True, slots=True)
 class MadeUpAccount:
-    """One account that exists only here."""
+    """One account that does not exist at OpenAI."""
 
     name: str
     """The file's stem: ``<name>.auth.json``."""
     user_id: str
     account_id: str
-    """May end in ``+shape:used`` and ``~fault``: what the server shall answer."""
+    """May end in ``+shape:used`` and ``~fault``, which tell the server what to answer."""
     email: str
     plan: str
     auth_file: bytes
@@ -56,7 +56,7 @@ class MadeUpAccount:
 
 
 def jwt(claims: Mapping[str, object]) -> str:
-    """Return a token of three parts that carries ``claims``, its signature made of noise."""
+    """Return a token of three parts that carries ``claims``; its signature is noise."""
     body = orjson.dumps(dict(claims))
     signature = hashlib.shake_256(body).digest(_SIGNATURE_BYTES)
     return f"{_unpadded(orjson.dumps(_JWT_HEADER))}.{_unpadded(body)}.{_unpadded(signature)}"
@@ -125,9 +125,9 @@ def auth_file(  # noqa: PLR0913 - one keyword per thing that differs between fil
 ) -> bytes:
     """Return an auth file as the Codex CLI writes it.
 
-    ``expires_at`` is the access token's, in Unix seconds. ``access_token`` replaces the
-    made-up one, ``refresh_token`` likewise; without ``account_id_in_file`` the id stands
-    in the claims alone. ``extra`` adds or replaces keys at the root.
+    ``expires_at`` is the access token's, in Unix seconds. ``access_token`` and
+    ``refresh_token`` replace the made-up ones. Without ``account_id_in_file`` only the
+    claims hold the account id. ``extra`` adds or replaces keys at the root.
     """
     email = f"{user_id}@example.com" if email is None else email
     claims = access_claims(
@@ -168,7 +168,7 @@ def _id_claims(claims: Mapping[str, object], email: str) -> dict[str, object]:
     }
 
 
-def refresh_token_of(  # noqa: PLR0913 - one keyword per thing that it tells
+def refresh_token_of(  # noqa: PLR0913 - one keyword per thing that it says
     user_id: str,
     account_id: str | None,
     *,
@@ -177,12 +177,12 @@ def refresh_token_of(  # noqa: PLR0913 - one keyword per thing that it tells
     generation: int = 0,
     fault: str = "",
 ) -> str:
-    """Return a refresh token that tells the made-up token endpoint whose it is.
+    """Return a refresh token that tells the made-up token endpoint whose login it is.
 
-    ``fault`` is what that shall answer; see ``poller.simulator.tokens``.
+    ``fault`` says how the endpoint misbehaves; see ``poller.simulator.tokens``.
     """
-    whose = orjson.dumps([user_id, account_id, plan, email, generation])
-    return f"rt_{_unpadded(whose)}{'~' if fault else ''}{fault}"
+    login = orjson.dumps([user_id, account_id, plan, email, generation])
+    return f"rt_{_unpadded(login)}{'~' if fault else ''}{fault}"
 
 
 def _digest(*parts: str) -> bytes:
@@ -206,12 +206,14 @@ def made_up(  # noqa: PLR0913 - one keyword per thing that differs between popul
     seed: int = 0,
     fault_mix: Sequence[str] = FAULT_MIX,
     team_size: int = 1,
+    life_s: int = ACCESS_TOKEN_LIFE_S,
 ) -> Iterator[MadeUpAccount]:
     """Yield ``count`` accounts, lazily, each a function of its index and ``seed``.
 
     ``now`` is Unix seconds. Exactly ``fault_share`` of them (0-1, evenly spread) have a
     fault of ``fault_mix`` in their account id. ``team_size`` accounts in a row share an
-    account id, as members of a team do: only the user id tells them apart.
+    account id, as members of a team do, and differ in the user id only. Tokens live up
+    to ``life_s``, an hour at least.
     """
     for index in range(count):
         faulty = int((index + 1) * fault_share) > int(index * fault_share)
@@ -222,7 +224,7 @@ def made_up(  # noqa: PLR0913 - one keyword per thing that differs between popul
             f"user-{index:06d}",
             f"acct-{index // team_size:06d}{fault}",
             plan="team" if team_size > 1 else _PLANS[draw // 256 % len(_PLANS)],
-            expires_at=now + 3_600 + draw % (ACCESS_TOKEN_LIFE_S - 3_600),
+            expires_at=now + 3_600 + draw % (life_s - 3_600),
         )
 
 
@@ -256,22 +258,22 @@ _DEMO = (
     ("busy", "pro", "+two_windows:71:80~429-after-1x1"),
     ("café-wifi", "plus", "~edge"),
 )
-"""Name, plan, and what the account id asks the server for; ``old-laptop`` has expired."""
+"""Name, plan, and the end of the account id; the token of ``old-laptop`` has expired."""
 
 
-def demo_accounts(count: int, *, now: float) -> Iterator[MadeUpAccount]:
+def demo_accounts(count: int, *, now: float, life_s: int = 6 * 86_400) -> Iterator[MadeUpAccount]:
     """Yield the accounts of the demo: twelve to look at, then generated ones.
 
-    ``now`` is Unix seconds. They show every plan and shape, and four kinds of trouble:
-    an expired token, a 503 that heals, a 429 with Retry-After, a block at the edge.
+    ``now`` is Unix seconds, ``life_s`` how long their tokens live: a demo in which time
+    runs fast needs more. They show every plan and shape, and four kinds of trouble: an
+    expired token, a 503 that heals, a 429 with Retry-After, a block at the edge.
     """
     for name, plan, suffix in _DEMO[:count]:
-        life_s = -86_400 if name == "old-laptop" else 6 * 86_400
         yield _account(
             name,
             f"user-{_noise('demo', name, length=24)}",
             f"{_uuid('demo', name)}{suffix}",
             plan=plan,
-            expires_at=now + life_s,
+            expires_at=now + (-86_400 if name == "old-laptop" else life_s),
         )
-    yield from made_up(max(0, count - len(_DEMO)), now=now)
+    yield from made_up(max(0, count - len(_DEMO)), now=now, life_s=max(life_s, ACCESS_TOKEN_LIFE_S))

@@ -1,4 +1,4 @@
-"""One connection: requests in, plays out, one at a time and in order."""
+"""One connection: requests in, responses out, one at a time and in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 
-from poller.simulator.plays import End, Play
+from poller.simulator.scripted import AfterLastByte, ScriptedResponse
 from poller.simulator.wire import BadRequestError, Request, request_of
 
 if TYPE_CHECKING:
@@ -17,32 +17,34 @@ if TYPE_CHECKING:
     from poller.simulator.counting import AccountCount, Counts
 
 _MOST_HEAD_BYTES = 65_536
-_MOST_BODY_BYTES = 1 << 20
+_MOST_BODY_BYTES = 65_536
+_MOST_AHEAD_BYTES = 1 << 20
+"""A client that sends more without waiting for responses is dropped."""
 
 
-class Site(Protocol):
-    """What a connection needs to know of its server."""
+class Responder(Protocol):
+    """What a connection needs of its server."""
 
     counts: Counts
     latency_s: float
     transports: set[asyncio.Transport]
 
     def reply(
-        self, request: Request, *, asked: list[str], reused: bool
-    ) -> tuple[AccountCount | None, bytes | Play]:
-        """Return what to answer, and the account it is counted under, if any."""
+        self, request: Request, *, asked: list[str], reused: bool, local_address: str
+    ) -> tuple[AccountCount | None, bytes | ScriptedResponse]:
+        """Return the response, and the account it is counted under, if any."""
         ...
 
     def refusal(self, status: int) -> bytes:
-        """Return the answer to what is no request."""
+        """Return the response to what is not a request."""
         ...
 
 
 class Connection(asyncio.Protocol):
-    """Take requests off one connection and act out what the server decides."""
+    """Read the requests of one connection and carry out the server's responses."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._buffer = b""
@@ -51,21 +53,23 @@ class Connection(asyncio.Protocol):
         self._counted = False
         self._busy = False
         self._paused = False
+        self._local_address = ""
         self._closes = False
         self._account: AccountCount | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._play = Play()
+        self._response = ScriptedResponse()
         self._steps: Iterator[bytes | float] = iter(())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Start counting the connection."""
         self._transport = cast("asyncio.Transport", transport)
-        self._site.transports.add(self._transport)
+        self._local_address = str(transport.get_extra_info("sockname")[0])
+        self._responder.transports.add(self._transport)
         self._count(open_=True)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's call
-        """Count out what was under way."""
-        self._site.transports.discard(self._transport)
+        """Count out the connection and the request under way."""
+        self._responder.transports.discard(self._transport)
         if self._timer is not None:
             self._timer.cancel()
         self._release()
@@ -76,26 +80,28 @@ class Connection(asyncio.Protocol):
         if open_ == self._counted:
             return
         self._counted = open_
-        self._site.counts.connections_open += 1 if open_ else -1
-        self._site.counts.connections_opened += open_
+        self._responder.counts.connections_open += 1 if open_ else -1
+        self._responder.counts.connections_opened += open_
 
     def _uncount(self) -> None:
-        """Take a connection that only asked for the counts out of them."""
+        """Stop counting a connection that has only asked for the counts."""
         if self._counted and not self._served:
             self._count(open_=False)
-            self._site.counts.connections_opened -= 1
+            self._responder.counts.connections_opened -= 1
 
     def data_received(self, data: bytes) -> None:
-        """Take the requests that are whole, unless one is being answered."""
+        """Serve the requests that are complete, unless one is being answered."""
         self._buffer += data
         self._next()
+        if len(self._buffer) > _MOST_AHEAD_BYTES:
+            self._transport.abort()
 
     def pause_writing(self) -> None:
-        """Wait for a slow reader: an endless answer must not fill the memory."""
+        """Wait for a slow reader: an endless response must not fill the memory."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Go on where a slow reader made it stop."""
+        """Continue the response that a slow reader held up."""
         self._paused = False
         if self._busy and self._timer is None:
             self._advance()
@@ -109,10 +115,10 @@ class Connection(asyncio.Protocol):
             self._serve(request)
 
     def _take(self) -> Request | None:
-        """Return the next request, or None while it is not whole or where it is none."""
-        end = self._buffer.find(b"\r\n\r\n")
+        """Return the next request; None while it is incomplete, or if it is refused."""
+        end = self._buffer.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         if end < 0:
-            if len(self._buffer) > _MOST_HEAD_BYTES:
+            if len(self._buffer) >= _MOST_HEAD_BYTES:
                 self._refuse(431)
             return None
         try:
@@ -130,7 +136,7 @@ class Connection(asyncio.Protocol):
         return replace(request, body=body) if body else request
 
     def _refuse(self, status: int) -> None:
-        self._transport.write(self._site.refusal(status))
+        self._transport.write(self._responder.refusal(status))
         self._transport.close()
 
     def _serve(self, request: Request) -> None:
@@ -138,27 +144,34 @@ class Connection(asyncio.Protocol):
             self._uncount()
         else:
             self._count(open_=True)
-        self._account, what = self._site.reply(request, asked=self._asked, reused=self._served > 0)
+        self._account, response = self._responder.reply(
+            request,
+            asked=self._asked,
+            reused=self._served > 0,
+            local_address=self._local_address,
+        )
         self._served += self._counted
         self._closes = request.closes
         self._busy = True
-        if self._account is not None and self._site.latency_s:
-            self._timer = self._loop.call_later(self._site.latency_s, self._begin_late, what)
+        if self._account is not None and self._responder.latency_s:
+            self._timer = self._loop.call_later(
+                self._responder.latency_s, self._begin_late, response
+            )
         else:
-            self._begin(what)
+            self._begin(response)
 
-    def _begin_late(self, what: bytes | Play) -> None:
+    def _begin_late(self, response: bytes | ScriptedResponse) -> None:
         self._timer = None
-        self._begin(what)
+        self._begin(response)
         self._next()
 
-    def _begin(self, what: bytes | Play) -> None:
-        if isinstance(what, bytes):
-            self._transport.write(what)
-            self._end(End.KEEP)
+    def _begin(self, response: bytes | ScriptedResponse) -> None:
+        if isinstance(response, bytes):
+            self._transport.write(response)
+            self._end(AfterLastByte.KEEP_OPEN)
             return
-        self._play = what
-        self._steps = iter(what.steps)
+        self._response = response
+        self._steps = iter(response.steps)
         self._advance()
 
     def _advance_late(self) -> None:
@@ -167,7 +180,7 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def _advance(self) -> None:
-        """Play on to the next pause, or to the end."""
+        """Carry on to the next pause, or to the end of the response."""
         for step in self._steps:
             if not isinstance(step, bytes):
                 self._timer = self._loop.call_later(step, self._advance_late)
@@ -175,31 +188,33 @@ class Connection(asyncio.Protocol):
             self._transport.write(step)
             if self._paused:
                 return
-        if self._play.surplus is not None:
-            self._loop.call_later(self._play.surplus[0], self._send_surplus, self._play.surplus[1])
-        self._end(self._play.end)
+        if self._response.surplus is not None:
+            self._loop.call_later(
+                self._response.surplus[0], self._send_surplus, self._response.surplus[1]
+            )
+        self._end(self._response.then)
 
     def _send_surplus(self, surplus: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(surplus)
 
-    def _end(self, end: End) -> None:
-        if end is End.HANG:
+    def _end(self, then: AfterLastByte) -> None:
+        if then is AfterLastByte.HANG:
             return
         self._release()
-        if end is End.RESET:
+        if then is AfterLastByte.RESET:
             self._reset()
-        elif end is End.CLOSE or self._closes:
+        elif then is AfterLastByte.CLOSE or self._closes:
             self._transport.close()
 
     def _release(self) -> None:
         self._busy = False
         if self._account is not None:
-            self._site.counts.finish(self._account)
+            self._responder.counts.finish(self._account)
             self._account = None
 
     def _reset(self) -> None:
-        """Close without the goodbyes: a linger of no seconds turns FIN into RST."""
+        """Close with RST in place of FIN, which lingering for 0 seconds means."""
         raw = cast("socket.socket", self._transport.get_extra_info("socket"))
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()

@@ -1,28 +1,32 @@
-"""What the server counts: it is the witness of how often it was asked, and how."""
+"""What the server counts: how often it was asked, by whom, and how many at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from poller.simulator.wire import Caller, Request, header_pairs
+from poller.text import masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+HIDDEN = "(hidden)"
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
 
 @dataclass(frozen=True, slots=True)
 class AccountStats:
-    """What one account id asked."""
+    """The requests of one account id."""
 
     attempts: int
     most_in_flight: int
     users: dict[str, int]
     """Attempts by user id: members of a team share the account id."""
     started_at_s: tuple[float, ...]
-    """When each attempt arrived whole; monotonic seconds, the same clock in every process."""
+    """When each attempt had arrived; monotonic seconds, which all processes share."""
     headers: tuple[tuple[str, str], ...]
-    """Of the last request, in order and in the case they came in."""
+    """Of the last request, in order and in their own case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,41 @@ class Stats:
     connections_opened: int
     connections_open: int
     other_methods: int
-    """Requests for usage that were no GET."""
+    """Requests to the usage endpoint with a method other than GET."""
     other_paths: int
     with_cookie: int
     last_request_at_s: float | None
     """Monotonic seconds."""
     accounts: dict[str, AccountStats]
     connections: tuple[tuple[str, ...], ...]
-    """The account ids that each connection asked for, in order."""
+    """The account ids requested on each connection, in order."""
     refreshes: dict[str, tuple[str, ...]]
-    """What became of each refresh token every time it was sent; not among ``requests``."""
+    """The outcomes of requests by refresh token; these are not among ``requests``."""
+
+
+def without_secrets(stats: Stats) -> Stats:
+    """Return ``stats`` for others to read: no credentials, cookies or refresh tokens."""
+    return replace(
+        stats,
+        accounts={
+            name: replace(
+                account,
+                headers=tuple(map(_without_secret, account.headers)),
+            )
+            for name, account in stats.accounts.items()
+        },
+        refreshes={
+            f"token {number}": outcomes
+            for number, outcomes in enumerate(stats.refreshes.values(), start=1)
+        },
+    )
+
+
+def _without_secret(header: tuple[str, str]) -> tuple[str, str]:
+    name, value = header
+    is_secret = name.strip().lower() in _SECRET_HEADERS
+    # A malformed or unknown header may hold a token, too.
+    return masked(name), HIDDEN if is_secret else masked(value)
 
 
 @dataclass(slots=True)
@@ -75,7 +104,7 @@ class Counts:
     """The running counts of a server."""
 
     detail: bool = True
-    """Whether times, headers and connections are kept, which takes 3 kB an account."""
+    """Whether times, headers and connections are kept: about 3 kB an account."""
     requests: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
@@ -108,14 +137,14 @@ class Counts:
         return account, attempt
 
     def finish(self, account: AccountCount) -> None:
-        """Count a request out: answered, or its connection gone."""
+        """Count a request out: it was answered, or its connection is gone."""
         account.in_flight -= 1
         self.in_flight -= 1
 
     def stats(
         self, *, headers: bool = True, refreshes: Mapping[str, list[str]] | None = None
     ) -> Stats:
-        """Return the figures so far; without ``headers`` those of the accounts are empty."""
+        """Return the figures so far; without ``headers`` the accounts' headers are empty."""
         return Stats(
             self.requests,
             self.in_flight,
@@ -127,12 +156,12 @@ class Counts:
             self.with_cookie,
             self.last_request_at_s,
             {name: count.stats(headers=headers) for name, count in self.accounts.items()},
-            tuple(tuple(asked) for asked in self.connections),
-            {token: tuple(became) for token, became in (refreshes or {}).items()},
+            tuple(map(tuple, self.connections)),
+            {token: tuple(outcomes) for token, outcomes in (refreshes or {}).items()},
         )
 
     def successor(self) -> Counts:
-        """Return the counts after a reset: what is open or under way stays so."""
+        """Return the counts after a reset; open connections and requests stay counted."""
         return Counts(
             self.detail,
             in_flight=self.in_flight,

@@ -1,292 +1,331 @@
-"""Every way the server can misbehave, by name; a new one is a line in ``FAULTS``.
+"""Every way the server can misbehave, by name; a new one is an entry in ``FAULTS``.
 
-A fault is written ``NAME[-ARG][@reused][xN]``: ``503x1`` (the first attempt), ``drip``,
-``retry-after-2x1``, ``slow-300ms``, ``401-token_expired``, ``403@reused`` (only over a
-connection that has carried a request before). Any status of three digits is a name.
+A fault is written ``NAME[-ARGUMENT][@reused][xN]``: ``503x1`` (each user's first attempt
+only), ``drip``, ``retry-after-2x1``, ``slow-300ms``, ``401-token_expired``, ``403@reused``
+(only on a connection that has carried a request before). Any status of three digits is a
+name.
 """
 
 from __future__ import annotations
 
 import difflib
 import gzip
-import itertools
 import re
-import zlib
+import textwrap
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-import orjson
-
-from poller.simulator.plays import Ask, End, Play
+from poller.simulator.broken_responses import (
+    adds_header,
+    drips,
+    echoes_token,
+    misstates_length,
+    omits_identity,
+    refuses_with_token,
+    sends,
+    sends_big_body,
+    sends_body,
+    sends_chunks,
+    sends_control_characters,
+    sends_encoded,
+    sends_endless_body,
+    sends_endless_head,
+    sends_gzip_bomb,
+    sends_half,
+    sends_nothing,
+    sends_odd_json,
+    sends_wrong_types,
+    surplus,
+)
 from poller.simulator.refusals import edge, refusal, retry_after
+from poller.simulator.scripted import AfterLastByte, ScriptedResponse, duration_s
 from poller.simulator.wire import HTML
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
-    from poller.simulator.payloads import Payload
+    from poller.simulator.broken_responses import Respond
 
-_WRITTEN = re.compile(r"(?P<what>.+?)(?P<reused>@reused)?(?:x(?P<first>\d+))?", re.DOTALL)
+_WRITTEN = re.compile(r"(?P<what>.+?)(?P<reused>@reused)?(?:x(?P<first>\d{1,9}))?", re.DOTALL)
 _STATUS = re.compile(r"(\d{3})(?:-(.*))?", re.DOTALL)
+_LONGEST_SHOWN = 80
+_ANY_STATUS = (
+    "answers that HTTP status; WHAT is a machine code (401-token_expired), after-WAIT"
+    " for Retry-After (503-after-2), the kind of body (empty, html, text, unreadable)"
+    " or a redirect's target"
+)
 
-_MIB = 1 << 20
-_CHUNKED = b"Transfer-Encoding: chunked\r\n"
-_MARKS = "\x1b[31mred\x1b]0;title\x07\u202eevil\u2066\u200b\x00\x7f\x9b1m\u2028\r\nline"
-"""Colour, a window title, bidi marks, C0, C1, DEL, a line separator, a line break."""
+CLOSE, RESET, HANG = AfterLastByte.CLOSE, AfterLastByte.RESET, AfterLastByte.HANG
+
+
+class Argument(Enum):
+    """What may follow a fault's name, after a hyphen."""
+
+    NONE = ""
+    DURATION = "-DURATION"
+    BYTES = "-BYTES"
+    MIB = "-MIB"
+    STATUS = "-STATUS"
+    WAIT = "-WAIT"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """One entry of the table."""
+
+    respond: Respond
+    does: str
+    """What the server does, for people."""
+    argument: Argument = Argument.NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault as written in an account id or on the command line."""
 
-    act: Callable[[Ask], Play]
-    arg: str = ""
+    respond: Respond
+    argument: str = ""
     only_reused: bool = False
-    """Whether a first request on a connection is answered as if it were not there."""
+    """Whether the first request on a connection is spared."""
     first: int | None = None
-    """How many attempts it strikes; None for all."""
+    """How many attempts meet it; None for all."""
 
-    def strikes(self, *, attempt: int, reused: bool) -> bool:
+    def applies(self, *, attempt: int, reused: bool) -> bool:
         """Whether this attempt, counted from 1, meets the fault."""
         if self.only_reused and not reused:
             return False
         return self.first is None or attempt <= self.first
 
 
+class UnknownFaultError(ValueError):
+    """No fault has this name."""
+
+
 def fault_of(text: str) -> Fault:
     """Return the fault that is written so.
 
     Raises:
-        ValueError: there is none; the message names a near match.
+        UnknownFaultError: there is none; the message names a near match.
+        ValueError: the fault does not take this argument.
     """
     found = _WRITTEN.fullmatch(text)
-    act, arg = _named(found["what"]) if found else (None, "")
-    if found is None or act is None:
-        near = difflib.get_close_matches(text, FAULTS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "see poller.simulator.faults"
-        raise ValueError(f"{text!r}: unknown fault; {hint}")
+    if found is None:
+        raise UnknownFaultError(_unknown(text))
     first = int(found["first"]) if found["first"] else None
-    return Fault(act, arg, found["reused"] is not None, first)
-
-
-def _named(what: str) -> tuple[Callable[[Ask], Play] | None, str]:
-    status = _STATUS.fullmatch(what)
+    status = _STATUS.fullmatch(found["what"])
     if status is not None:
-        return partial(refusal, status=int(status[1])), status[2] or ""
+        respond: Respond = partial(refusal, status=int(status[1]))
+        argument = status[2] or ""
+    else:
+        respond, argument = _named(found["what"])
+    return Fault(respond, argument, found["reused"] is not None, first)
+
+
+def _named(what: str) -> tuple[Respond, str]:
     name = what
     while name and name not in FAULTS:
         name = name.rpartition("-")[0]
-    return FAULTS.get(name), what[len(name) + 1 :]
+    if not name:
+        raise UnknownFaultError(_unknown(what))
+    kind, argument = FAULTS[name], what[len(name) + 1 :]
+    if argument:
+        _check(name, kind.argument, argument)
+    return kind.respond, argument
 
 
-def _sends(make: Callable[[Ask], bytes], end: End = End.KEEP) -> Callable[[Ask], Play]:
-    return lambda ask: Play((make(ask),), end)
+def _check(name: str, takes: Argument, text: str) -> None:
+    match takes:
+        case Argument.NONE:
+            raise ValueError(f"{name}: takes no argument, but got {text[:_LONGEST_SHOWN]!r}")
+        case Argument.DURATION:
+            duration_s(text)
+        case Argument.BYTES:
+            _check_number(name, text, most=64 << 20)
+        case Argument.MIB:
+            _check_number(name, text, most=4_096)
+        case Argument.STATUS:
+            _check_number(name, text, most=999)
+        case Argument.WAIT:
+            if text.startswith("date-") and not re.fullmatch(r"date--?\d{1,8}", text):
+                raise ValueError(f"{name}: write date-SECONDS, not {text[:_LONGEST_SHOWN]!r}")
+        case _:
+            assert_never(takes)
 
 
-def _body(body: bytes, content_type: bytes = b"application/json") -> Callable[[Ask], Play]:
-    return _sends(lambda ask: ask.answer(200, body, content_type=content_type))
+def _check_number(name: str, text: str, *, most: int) -> None:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= most:
+        shown = text[:_LONGEST_SHOWN]
+        raise ValueError(f"{name}: {shown!r} is no whole number from 1 to {most}")
 
 
-def _ends(end: End) -> Callable[[Ask], Play]:
-    return lambda _ask: Play((), end)
+def _unknown(text: str) -> str:
+    near = difflib.get_close_matches(text[:_LONGEST_SHOWN], FAULTS, 1)
+    hint = f"did you mean {near[0]!r}?" if near else "--list-faults shows all"
+    return f"{text[:_LONGEST_SHOWN]!r}: unknown fault; {hint}"
 
 
-def _half(end: End) -> Callable[[Ask], Play]:
-    # The pause lets the half that was sent arrive before a reset would overtake it.
-    return lambda ask: Play((ask.plain()[: -len(ask.body) // 2], 0.05), end)
+def fault_list(width: int = 79) -> str:
+    """Return the list of faults for people, one paragraph each."""
+    named = ((f"{name}{_optional(kind.argument)}", kind.does) for name, kind in FAULTS.items())
+    return "\n".join(
+        textwrap.fill(
+            does,
+            width,
+            initial_indent=f"  {name:<24} " if len(name) <= 24 else f"  {name}\n{'':27}",
+            subsequent_indent=" " * 27,
+        )
+        for name, does in (("NNN[-WHAT]", _ANY_STATUS), *named)
+    )
 
 
-def _encoded(encoding: bytes, encode: Callable[[bytes], bytes]) -> Callable[[Ask], Play]:
-    extra = b"Content-Encoding: %s\r\n" % encoding
-    return _sends(lambda ask: ask.answer(200, encode(ask.body), extra=extra))
+def _optional(argument: Argument) -> str:
+    return f"[{argument.value}]" if argument.value else ""
 
 
-def _chunks(*chunks: bytes) -> bytes:
-    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
-
-
-def _chunked(tail: bytes, end: End = End.KEEP) -> Callable[[Ask], Play]:
-    def act(ask: Ask) -> Play:
-        middle = len(ask.body) // 2
-        body = _chunks(ask.body[:middle], ask.body[middle:]) + tail
-        return Play((ask.answer(200, body, length=None, extra=_CHUNKED),), end)
-
-    return act
-
-
-def _off_by(length: int, end: End = End.KEEP) -> Callable[[Ask], Play]:
-    return lambda ask: Play((ask.answer(200, ask.body, length=len(ask.body) + length),), end)
-
-
-def _with_header(line: Callable[[Ask], bytes]) -> Callable[[Ask], Play]:
-    return _sends(lambda ask: ask.answer(200, ask.body, extra=line(ask)))
-
-
-def _big(ask: Ask) -> Play:
-    """Send valid JSON of so many bytes, one above 1 MiB without an argument."""
-    padding = ask.count(_MIB + 1) - len(ask.body)
-    return Play((ask.answer(200, ask.body + b" " * padding),))
-
-
-def _endless(chunk: bytes, pause_s: float = 0.001) -> Iterator[bytes | float]:
-    return itertools.chain.from_iterable(itertools.repeat((chunk, pause_s)))
-
-
-def _endless_body(ask: Ask) -> Play:
-    head = ask.answer(200, b"", length=None, extra=_CHUNKED)
-    return Play(itertools.chain((head, _chunks(ask.body)), _endless(_chunks(b" " * 65_536))))
-
-
-def _endless_head(ask: Ask) -> Play:
-    head = ask.plain().partition(b"\r\n\r\n")[0] + b"\r\n"
-    return Play(itertools.chain((head,), _endless(b"X-More: %s\r\n" % (b"m" * 1_000))))
-
-
-def _gzip_bomb(ask: Ask) -> Play:
-    """Send so many MiB of blanks (200 without an argument), a thousandth on the wire.
-
-    One flushed block is repeated, which takes no time; the checksum at the end is wrong,
-    but whoever comes that far has gone too far already.
-    """
-    deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
-    first = deflate.compress(b" " * _MIB) + deflate.flush(zlib.Z_FULL_FLUSH)
-    block = deflate.compress(b" " * _MIB) + deflate.flush(zlib.Z_FULL_FLUSH)
-    body = first + block * (ask.count(200) - 1) + deflate.flush()
-    return Play((ask.answer(200, body, extra=b"Content-Encoding: gzip\r\n"),))
-
-
-def _drip(ask: Ask, *, head_at_once: bool = False) -> Play:
-    """Send one byte every 100 ms, or as long as the argument says."""
-    whole = ask.plain()
-    start = len(whole) - len(ask.body) if head_at_once else 0
-    pause_s = ask.seconds(0.1)
-    drops = ((whole[i : i + 1], pause_s) for i in range(start, len(whole)))
-    return Play(itertools.chain((whole[:start],), itertools.chain.from_iterable(drops)))
-
-
-def _wrong_types(ask: Ask) -> Play:
-    window: Payload = {"used_percent": True, "limit_window_seconds": "long", "reset_at": {}}
-    wrong: Payload = {
-        "plan_type": 7,
-        "rate_limit": {"allowed": "yes", "limit_reached": [], "primary_window": window},
-        "additional_rate_limits": {"limit_name": []},
-        "code_review_rate_limit": "none",
-        "credits": [],
-        "spend_control": 3,
-        "rate_limit_reset_credits": "many",
-    }
-    return Play((ask.says({**ask.payload, **wrong}),))
-
-
-def _odd_json(ask: Ask) -> Play:
-    """Send JSON that is sound, but more than many a parser takes: a mark, halves, huge numbers."""
-    odd = b',"cut":"\\ud83d","huge":1e999,"endless":%s}' % (b"9" * 5_000)
-    return Play((ask.answer(200, b"\xef\xbb\xbf" + ask.body[:-1] + odd),))
-
-
-def _marks(ask: Ask) -> Play:
-    """Put control characters, ANSI and bidi marks wherever text can stand but the ids."""
-    limit = ask.payload["rate_limit"]
-    beside = {"limit_name": _MARKS, "metered_feature": _MARKS, "rate_limit": limit}
-    spend = {"source": _MARKS, "limit": _MARKS, "used": _MARKS, "remaining": _MARKS}
-    marked = {
-        "email": _MARKS,
-        "plan_type": _MARKS,
-        "additional_rate_limits": [beside],
-        "credits": {"has_credits": True, "unlimited": False, "balance": _MARKS},
-        "spend_control": {"reached": True, "individual_limit": spend},
-        "rate_limit_reached_type": {"type": _MARKS, "details": _MARKS},
-        _MARKS: _MARKS,
-    }
-    body = orjson.dumps({**ask.payload, **marked})
-    return Play((ask.answer(200, body, extra=b"X-Marks: caf\xe9 \x9b31m\r\n"),))
-
-
-def _anonymous(ask: Ask) -> Play:
-    identity = {"user_id", "account_id", "email"}
-    return Play((ask.says({k: v for k, v in ask.payload.items() if k not in identity}),))
-
-
-def _echo(ask: Ask) -> Play:
-    """Send the token back, whole and in part, in the body, an error code and a header."""
-    token = ask.authorization.removeprefix("Bearer ")
-    echoed = {"plan_type": token[:40], "debug": f"Authorization: Bearer {token}", token: token[20:]}
-    body = orjson.dumps({**ask.payload, **echoed})
-    return Play((ask.answer(200, body, extra=b"X-Echo: %s\r\n" % token.encode("latin-1")),))
-
-
-def _echo_refusal(ask: Ask) -> Play:
-    token = ask.authorization.removeprefix("Bearer ")
-    error = {"code": token[:60], "message": f"bad token {token}"}
-    return Play((ask.answer(401, orjson.dumps({"error": error})),))
-
-
-def surplus(ask: Ask) -> Play:
-    """Answer, and send another account's answer 0-20 ms later on the kept connection."""
-    return Play((ask.plain(),), surplus=(ask.rng.uniform(0, 0.020), ask.says(ask.strange)))
-
-
-FAULTS: Mapping[str, Callable[[Ask], Play]] = MappingProxyType(
+FAULTS: Mapping[str, FaultKind] = MappingProxyType(
     {
-        "retry-after": retry_after,
-        "edge": edge,
-        # No answer, or none in time.
-        "hang": _ends(End.HANG),
-        "hang-half": _half(End.HANG),
-        "drip": _drip,
-        "drip-body": partial(_drip, head_at_once=True),
-        "slow": lambda ask: Play((ask.seconds(1.0), ask.plain())),
-        "reset": _ends(End.RESET),
-        "reset-half": _half(End.RESET),
-        "close": _ends(End.CLOSE),
-        "goodbye": lambda ask: Play((ask.plain(), ask.seconds(0.0)), End.CLOSE),
+        "retry-after": FaultKind(
+            retry_after,
+            "answers 429 with Retry-After: 1, or with WAIT: seconds, date-SECONDS (a date"
+            " that far ahead), nonsense, negative, digits, empty, nan or past",
+            Argument.WAIT,
+        ),
+        "edge": FaultKind(
+            edge, "answers with the edge's challenge page, status 403", Argument.STATUS
+        ),
+        # No response, or none in time.
+        "hang": FaultKind(sends_nothing(HANG), "never answers, keeps the connection open"),
+        "hang-half": FaultKind(sends_half(HANG), "sends half the response, then hangs"),
+        "drip": FaultKind(drips, "sends a byte at a time, every 100 ms", Argument.DURATION),
+        "drip-body": FaultKind(
+            partial(drips, head_at_once=True),
+            "sends the head at once and the body a byte at a time, every 100 ms",
+            Argument.DURATION,
+        ),
+        "slow": FaultKind(
+            lambda context: ScriptedResponse((context.duration_s(1.0), context.healthy_response())),
+            "answers after 1 s",
+            Argument.DURATION,
+        ),
+        "reset": FaultKind(sends_nothing(RESET), "resets the connection (TCP RST)"),
+        "reset-half": FaultKind(
+            sends_half(RESET), "sends half the response, then resets the connection"
+        ),
+        "close": FaultKind(sends_nothing(CLOSE), "closes the connection without a response"),
+        "goodbye": FaultKind(
+            lambda context: ScriptedResponse(
+                (context.healthy_response(), context.duration_s(0.0)), CLOSE
+            ),
+            "answers, then closes the connection it promised to keep, at once",
+            Argument.DURATION,
+        ),
         # Bodies.
-        "empty": _body(b""),
-        "html": _body(b"<!DOCTYPE html><html><body>please log in</body></html>", HTML),
-        "text": _body(b"not json", b"text/plain"),
-        "not-json": _body(b'{"rate_limit": '),
-        "nan": _body(b'{"rate_limit": {"primary_window": {"used_percent": NaN}}}'),
-        "null": _body(b"null"),
-        "list": _body(b"[]"),
-        "number": _body(b"42"),
-        "string": _body(b'"rate_limit"'),
-        "deep": _body(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
-        "not-utf8": _body(b'{"plan_type": "\xff\xfe"}'),
-        "wrong-types": _wrong_types,
-        "odd-json": _odd_json,
-        "marks": _marks,
-        "big": _big,
-        "endless": _endless_body,
+        "empty": FaultKind(sends_body(b""), "sends an empty body"),
+        "html": FaultKind(
+            sends_body(b"<!DOCTYPE html><html><body>please log in</body></html>", HTML),
+            "sends a login page",
+        ),
+        "text": FaultKind(sends_body(b"not json", b"text/plain"), "sends plain text"),
+        "not-json": FaultKind(sends_body(b'{"rate_limit": '), "sends JSON that breaks off"),
+        "nan": FaultKind(
+            sends_body(b'{"rate_limit": {"primary_window": {"used_percent": NaN}}}'),
+            "sends NaN for a percentage",
+        ),
+        "null": FaultKind(sends_body(b"null"), "sends null"),
+        "list": FaultKind(sends_body(b"[]"), "sends an empty list"),
+        "number": FaultKind(sends_body(b"42"), "sends a number"),
+        "string": FaultKind(sends_body(b'"rate_limit"'), "sends a string"),
+        "deep": FaultKind(
+            sends_body(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+            "sends 100,000 objects, each inside the other",
+        ),
+        "not-utf8": FaultKind(
+            sends_body(b'{"plan_type": "\xff\xfe"}'), "sends bytes that are not UTF-8"
+        ),
+        "wrong-types": FaultKind(sends_wrong_types, "sends a usage of wrong types throughout"),
+        "odd-json": FaultKind(
+            sends_odd_json, "sends valid JSON with a BOM, half a surrogate pair, huge numbers"
+        ),
+        "marks": FaultKind(
+            sends_control_characters, "sends control characters, ANSI and bidi marks in every text"
+        ),
+        "big": FaultKind(sends_big_body, "sends a body of 1 MiB and one byte", Argument.BYTES),
+        "endless": FaultKind(sends_endless_body, "sends a body without end"),
         # Lengths and encodings.
-        "cut": _half(End.CLOSE),
-        "too-long": _off_by(100, End.CLOSE),
-        "too-short": _off_by(-100),
-        "no-length": _sends(lambda ask: ask.answer(200, ask.body, length=None), End.CLOSE),
-        "chunked": _chunked(b"0\r\n\r\n"),
-        "chunked-cut": _chunked(b"", End.CLOSE),
-        "chunked-bad": _chunked(b"zz\r\nbad\r\n", End.CLOSE),
-        "gzip": _encoded(b"gzip", gzip.compress),
-        "gzip-broken": _encoded(b"gzip", lambda body: gzip.compress(body)[:20] + b"\xff" * 40),
-        "gzip-bomb": _gzip_bomb,
-        "encoding-unknown": _encoded(b"x-made-up", lambda body: body),
+        "cut": FaultKind(sends_half(CLOSE), "closes the connection halfway through"),
+        "too-long": FaultKind(
+            misstates_length(100, CLOSE), "promises 100 bytes more than it sends"
+        ),
+        "too-short": FaultKind(misstates_length(-100), "promises 100 bytes fewer than it sends"),
+        "no-length": FaultKind(
+            sends(lambda context: context.response(200, context.body, length=None), CLOSE),
+            "sends no Content-Length, closes the connection at the end",
+        ),
+        "chunked": FaultKind(sends_chunks(b"0\r\n\r\n"), "sends the body in chunks"),
+        "chunked-cut": FaultKind(
+            sends_chunks(b"", CLOSE), "sends chunks and closes before the last"
+        ),
+        "chunked-bad": FaultKind(
+            sends_chunks(b"zz\r\nbad\r\n", CLOSE), "sends chunks, one of no valid size"
+        ),
+        "gzip": FaultKind(sends_encoded(b"gzip", gzip.compress), "sends gzip, asked for or not"),
+        "gzip-broken": FaultKind(
+            sends_encoded(b"gzip", lambda body: gzip.compress(body)[:20] + b"\xff" * 40),
+            "sends gzip that is damaged",
+        ),
+        "gzip-bomb": FaultKind(
+            sends_gzip_bomb, "sends gzip that inflates to 200 MiB", Argument.MIB
+        ),
+        "encoding-unknown": FaultKind(
+            sends_encoded(b"x-made-up", lambda body: body), "names an unknown Content-Encoding"
+        ),
         # Not HTTP.
-        "bad-status-line": _sends(lambda _ask: b"HTTP/1.1 fine OK\r\n\r\n", End.CLOSE),
-        "garbage": _sends(lambda ask: ask.rng.randbytes(500) + b"\r\n\r\n", End.CLOSE),
-        "bad-header": _with_header(lambda _ask: b"no colon here\r\n"),
-        "bad-length": _with_header(lambda _ask: b"Content-Length: banana\r\n"),
-        "header-big": _with_header(lambda _ask: b"X-Big: %s\r\n" % (b"b" * 100_000)),
-        "headers-many": _with_header(lambda _ask: b"X-Many: of these\r\n" * 5_000),
-        "headers-endless": _endless_head,
-        # Whose answer it is.
-        "stranger": _sends(lambda ask: ask.says(ask.strange)),
-        "anonymous": _anonymous,
-        "twice": _sends(lambda ask: ask.plain() + ask.says(ask.strange)),
-        "surplus": surplus,
+        "bad-status-line": FaultKind(
+            sends(lambda _context: b"HTTP/1.1 fine OK\r\n\r\n", CLOSE), "sends no valid status"
+        ),
+        "garbage": FaultKind(
+            sends(lambda context: context.rng.randbytes(500) + b"\r\n\r\n", CLOSE),
+            "sends 500 random bytes",
+        ),
+        "bad-header": FaultKind(
+            adds_header(lambda _context: b"no colon here\r\n"), "sends a header without a colon"
+        ),
+        "bad-length": FaultKind(
+            adds_header(lambda _context: b"Content-Length: banana\r\n"),
+            "sends a second Content-Length that is no number",
+        ),
+        "header-big": FaultKind(
+            adds_header(lambda _context: b"X-Big: %s\r\n" % (b"b" * 100_000)),
+            "sends a header of 100,000 bytes",
+        ),
+        "headers-many": FaultKind(
+            adds_header(lambda _context: b"X-Many: of these\r\n" * 5_000), "sends 5,000 headers"
+        ),
+        "headers-endless": FaultKind(sends_endless_head, "sends headers without end"),
+        # Whose response it is.
+        "stranger": FaultKind(
+            sends(lambda context: context.json_response(context.others_payload)),
+            "sends the usage of the account that asked before",
+        ),
+        "anonymous": FaultKind(omits_identity, "sends a usage without ids and e-mail"),
+        "twice": FaultKind(
+            sends(
+                lambda context: (
+                    context.healthy_response() + context.json_response(context.others_payload)
+                )
+            ),
+            "sends another account's response right behind",
+        ),
+        "surplus": FaultKind(surplus, "sends another account's response up to 20 ms later"),
         # What must not travel on.
-        "cookie": _with_header(lambda _ask: b"Set-Cookie: session=secret; path=/\r\n"),
-        "echo": _echo,
-        "echo-401": _echo_refusal,
+        "cookie": FaultKind(
+            adds_header(lambda _context: b"Set-Cookie: session=secret; path=/\r\n"),
+            "sets a cookie named session",
+        ),
+        "echo": FaultKind(echoes_token, "sends the token back in body and header"),
+        "echo-401": FaultKind(refuses_with_token, "answers 401 with the token in the error"),
     }
 )

@@ -1,9 +1,8 @@
-"""Payloads of every plan and shape, as a function of who asks.
+"""Usage payloads of every plan and shape, computed from the account's ids.
 
-An account's figures are drawn from a stable hash of its user and account id, so that
-whoever knows the two (a test, the far side of a swap) can compute what must arrive.
-An account id may fix them instead: ``work+two_windows:42:5`` is an account with two
-windows, 42 % and 5 % used.
+The figures come from a stable hash of user and account id, so a test that knows the ids
+can compute the answer it must receive. An account id may set the figures itself:
+``work+two_windows:42:5`` has two windows, 42 % and 5 % used.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +22,10 @@ FIVE_HOURS_S = 18_000
 WEEK_S = 604_800
 THIRTY_DAYS_S = 2_592_000
 BILLING_MONTH_S = 2_628_000
+
+PLAN_USED_UP: Payload = {"type": "rate_limit_reached", "details": "default"}
+SPEND_LIMIT_REACHED: Payload = {"type": "workspace_member_usage_limit_reached"}
+_SPEND_LIMIT = 12_500
 
 _PINNED = re.compile(r"[^+~]*\+(?P<shape>[a-z_]+)(?P<used>(?::\d+(?:\.\d+)?)*)(?:~.*)?", re.DOTALL)
 
@@ -38,27 +41,47 @@ def payload_of(  # noqa: PLR0913 - who asks, in full
 ) -> Payload:
     """Return the usage payload of one account, as the upstream would send it.
 
-    Identifiers that are None are left out. ``now`` is Unix seconds; resets lie on a
-    grid of the window's length, so that they stay put while ``now`` moves. ``shape``
-    is a name of ``SHAPES`` and beats what the account id pins or the plan suggests.
+    Ids that are None are left out. ``now`` is Unix seconds. Resets lie on a grid of the
+    window's length, so they stay put while ``now`` moves. ``shape`` is a name in
+    ``SHAPES`` and overrides the shape named in the account id or drawn for the plan.
     """
     plan = plan or "plus"
-    pinned_shape, pinned_used = _pinned(account_id or "")
-    figures = _Figures(_seed(user_id, account_id), pinned_used, int(now))
-    build = SHAPES[shape or pinned_shape or _drawn_shape(figures, plan)]
-    who = {"user_id": user_id, "account_id": account_id, "email": email}
+    figures = _Figures(_seed(user_id, account_id), _pinned(account_id or "")[1], int(now))
+    build = SHAPES[shape or shape_of(user_id, account_id, plan=plan)]
+    return complete(build(figures), user_id=user_id, account_id=account_id, plan=plan, email=email)
+
+
+def complete(
+    limits: Payload,
+    *,
+    user_id: str | None,
+    account_id: str | None,
+    plan: str,
+    email: str | None,
+) -> Payload:
+    """Return a whole payload around ``limits``; ids that are None are left out."""
+    ids = {"user_id": user_id, "account_id": account_id, "email": email}
     return {
-        **{key: value for key, value in who.items() if value is not None},
+        **{key: value for key, value in ids.items() if value is not None},
         "plan_type": plan,
         "rate_limit": None,
         "code_review_rate_limit": None,
         "additional_rate_limits": None,
-        "credits": _credits(),
+        "credits": credits_part(),
         "spend_control": {"reached": False, "individual_limit": None},
         "rate_limit_reached_type": None,
         "rate_limit_reset_credits": {"available_count": 0},
-        **build(figures),
+        **limits,
     }
+
+
+def shape_of(user_id: str | None, account_id: str | None, *, plan: str) -> str:
+    """Return the shape that the account id names, else one drawn for the plan."""
+    named = _pinned(account_id or "")[0]
+    if named is not None:
+        return named
+    shapes = _PLAN_SHAPES.get(plan, ("two_windows",))
+    return shapes[_seed(user_id, account_id)[15] % len(shapes)]
 
 
 def _seed(user_id: str | None, account_id: str | None) -> bytes:
@@ -76,46 +99,47 @@ def _pinned(account_id: str) -> tuple[str | None, tuple[float, ...]]:
     return found["shape"], tuple(float(text) if "." in text else int(text) for text in used)
 
 
-def _drawn_shape(figures: _Figures, plan: str) -> str:
-    shapes = _PLAN_SHAPES.get(plan, ("two_windows",))
-    return shapes[figures.seed[15] % len(shapes)]
-
-
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """The numbers of one account: the same for the same account whoever computes them."""
+    """The figures of one account at one time."""
 
     seed: bytes
     pinned: tuple[float, ...]
-    """Used percentages fixed from outside, in the order the shape asks for them."""
+    """Used percentages set by the account id, by slot."""
     now: int
     """Unix seconds."""
 
     def used(self, slot: int, otherwise: float | None = None) -> float:
         """Return the used percentage of one slot: pinned, else ``otherwise``, else 1-97.
 
-        Whole numbers unless pinned: the Codex CLI takes nothing else.
+        It is a whole number unless pinned: the Codex CLI accepts nothing else.
         """
         if slot < len(self.pinned):
             return self.pinned[slot]
         return 1 + self.seed[slot] * 97 // 256 if otherwise is None else otherwise
 
     def window(self, slot: int, length_s: int, *, used: float | None = None) -> Payload:
-        """Return one window; one that is not begun resets a whole length from now."""
+        """Return one window; a window with nothing used resets a whole length from now."""
         percent = self.used(slot, used)
         phase = int.from_bytes(self.seed[4 + slot : 8 + slot]) % length_s
         after = length_s if percent == 0 else length_s - (self.now - phase) % length_s
-        return {
-            "used_percent": percent,
-            "limit_window_seconds": length_s,
-            "reset_after_seconds": after,
-            "reset_at": self.now + after,
-        }
+        return window_part(percent, length_s, reset_after_s=after, now=self.now)
 
 
-def _limit(
+def window_part(used_percent: float, length_s: int, *, reset_after_s: int, now: int) -> Payload:
+    """Return one window as payloads write it."""
+    return {
+        "used_percent": used_percent,
+        "limit_window_seconds": length_s,
+        "reset_after_seconds": reset_after_s,
+        "reset_at": now + reset_after_s,
+    }
+
+
+def limit_part(
     primary: Payload | None, secondary: Payload | None = None, *, blocked: bool = False
 ) -> Payload:
+    """Return a ``rate_limit`` with its one or two windows."""
     return {
         "allowed": not blocked,
         "limit_reached": blocked,
@@ -124,7 +148,8 @@ def _limit(
     }
 
 
-def _credits(balance: str | None = "0", *, has_credits: bool = False) -> Payload:
+def credits_part(balance: str | None = "0", *, has_credits: bool = False) -> Payload:
+    """Return ``credits``; the balance is a decimal string, or None where it is not told."""
     return {
         "has_credits": has_credits,
         "unlimited": False,
@@ -134,7 +159,7 @@ def _credits(balance: str | None = "0", *, has_credits: bool = False) -> Payload
 
 
 def _both(figures: _Figures, *, blocked: bool = False, **used: float) -> Payload:
-    return _limit(
+    return limit_part(
         figures.window(0, FIVE_HOURS_S, used=used.get("first")),
         figures.window(1, WEEK_S, used=used.get("second")),
         blocked=blocked,
@@ -151,69 +176,80 @@ def _fresh(figures: _Figures) -> Payload:
 
 def _swapped(figures: _Figures) -> Payload:
     return {
-        "rate_limit": _limit(figures.window(0, WEEK_S), figures.window(1, FIVE_HOURS_S)),
+        "rate_limit": limit_part(figures.window(0, WEEK_S), figures.window(1, FIVE_HOURS_S)),
     }
 
 
 def _weekly_only(figures: _Figures) -> Payload:
-    return {"rate_limit": _limit(figures.window(0, WEEK_S))}
+    return {"rate_limit": limit_part(figures.window(0, WEEK_S))}
 
 
 def _monthly(figures: _Figures) -> Payload:
     return {
-        "rate_limit": _limit(figures.window(0, THIRTY_DAYS_S)),
-        "credits": _credits(None),
+        "rate_limit": limit_part(figures.window(0, THIRTY_DAYS_S)),
+        "credits": credits_part(None),
     }
 
 
 def _monthly_team(figures: _Figures) -> Payload:
-    """A month beside the all-zero window that some teams get: no window at all."""
+    """Return a month beside the all-zero window that some teams get, which means none."""
     nothing: Payload = {
         "used_percent": 0,
         "limit_window_seconds": 0,
         "reset_after_seconds": 0,
         "reset_at": 0,
     }
-    return {"rate_limit": _limit(figures.window(0, BILLING_MONTH_S), nothing)}
+    return {"rate_limit": limit_part(figures.window(0, BILLING_MONTH_S), nothing)}
 
 
 def _exhausted(figures: _Figures) -> Payload:
     return {
         "rate_limit": _both(figures, blocked=True, first=100),
-        "rate_limit_reached_type": {"type": "rate_limit_reached", "details": "default"},
+        "rate_limit_reached_type": PLAN_USED_UP,
     }
 
 
 def _exhausted_week(figures: _Figures) -> Payload:
     return {
         "rate_limit": _both(figures, blocked=True, second=100),
-        "rate_limit_reached_type": {"type": "rate_limit_reached", "details": "default"},
+        "rate_limit_reached_type": PLAN_USED_UP,
         "rate_limit_reset_credits": {"available_count": 1},
     }
 
 
 def _on_credits(figures: _Figures) -> Payload:
     return {
-        "rate_limit": _limit(figures.window(0, WEEK_S, used=100)),
-        "credits": _credits(str(1 + figures.seed[12]), has_credits=True),
+        "rate_limit": limit_part(figures.window(0, WEEK_S, used=100)),
+        "credits": credits_part(str(1 + figures.seed[12]), has_credits=True),
     }
 
 
 def _spend(figures: _Figures, *, otherwise: float | None = None, reached: bool = False) -> Payload:
     percent = figures.used(0, otherwise)
-    window = figures.window(0, BILLING_MONTH_S)
+    window = figures.window(0, BILLING_MONTH_S, used=percent)
+    return spend_parts(percent, window, reached=reached)
+
+
+def spend_parts(exact_percent: float, window: Payload, *, reached: bool) -> Payload:
+    """Return the parts of a payload that describe a spend limit, with credits behind it.
+
+    ``exact_percent`` says how much money is spent; ``window`` gives the percentage and
+    the reset that are told.
+    """
+    used = exact_percent * _SPEND_LIMIT / 100
+    percent = cast("float", window["used_percent"])
     individual_limit = {
         "source": "group_based_spend_controls",
-        "limit": "12500",
-        "used": f"{percent * 125:.2f}",
-        "remaining": f"{12500 - percent * 125:.2f}",
+        "limit": str(_SPEND_LIMIT),
+        "used": f"{used:.2f}",
+        "remaining": f"{_SPEND_LIMIT - used:.2f}",
         "used_percent": percent,
         "remaining_percent": 100 - percent,
         "reset_after_seconds": window["reset_after_seconds"],
         "reset_at": window["reset_at"],
     }
     return {
-        "credits": _credits(None, has_credits=True),
+        "credits": credits_part(None, has_credits=True),
         "spend_control": {"reached": reached, "individual_limit": individual_limit},
     }
 
@@ -225,28 +261,33 @@ def _spend_limit(figures: _Figures) -> Payload:
 def _spend_reached(figures: _Figures) -> Payload:
     return {
         **_spend(figures, otherwise=100, reached=True),
-        "rate_limit_reached_type": {"type": "workspace_member_usage_limit_reached"},
+        "rate_limit_reached_type": SPEND_LIMIT_REACHED,
     }
 
 
 def _no_limits(_figures: _Figures) -> Payload:
-    return {"credits": _credits(None)}
+    return {"credits": credits_part(None)}
 
 
 def _spark(figures: _Figures) -> Payload:
-    beside = {
+    spark = limit_part(figures.window(2, FIVE_HOURS_S), figures.window(3, WEEK_S))
+    return {"rate_limit": _both(figures), "additional_rate_limits": [spark_part(spark)]}
+
+
+def spark_part(limit: Payload) -> Payload:
+    """Return the additional limit of the Spark model."""
+    return {
         "limit_name": "GPT-5.3-Codex-Spark",
         "metered_feature": "codex_bengalfox",
-        "rate_limit": _limit(figures.window(2, FIVE_HOURS_S), figures.window(3, WEEK_S)),
+        "rate_limit": limit,
         "normal_model_slug": None,
     }
-    return {"rate_limit": _both(figures), "additional_rate_limits": [beside]}
 
 
 def _code_review(figures: _Figures) -> Payload:
     return {
         "rate_limit": _both(figures),
-        "code_review_rate_limit": _limit(figures.window(2, WEEK_S)),
+        "code_review_rate_limit": limit_part(figures.window(2, WEEK_S)),
     }
 
 
@@ -268,7 +309,7 @@ SHAPES: Mapping[str, Callable[[_Figures], Payload]] = MappingProxyType(
         "code_review": _code_review,
     }
 )
-"""Every shape by name: what it changes in a payload without any limit."""
+"""Every shape by name: the parts of the payload that it replaces."""
 
 _PAID = ("two_windows",) * 6 + ("weekly_only",) * 4 + ("swapped", "exhausted", "code_review")
 _PLAN_SHAPES: Mapping[str, tuple[str, ...]] = MappingProxyType(

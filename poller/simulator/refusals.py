@@ -1,4 +1,4 @@
-"""Answers that refuse: any status with any body, redirects, Retry-After in every form."""
+"""Refusals: any status with any body, redirects, Retry-After in every form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from poller.simulator.plays import Ask, Play, http_date
+from poller.simulator.scripted import FaultContext, ScriptedResponse, http_date
 from poller.simulator.wire import HTML, JSON
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _CODES: Mapping[int, str] = MappingProxyType(
     {402: "deactivated_workspace", 429: "rate_limit_exceeded"}
 )
-"""The code of a status that is asked for without one; the others carry none."""
+"""The machine code of a status where the fault names none; other statuses carry none."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BODILESS = frozenset({*range(200), 204, 205, 304})
 _ODD_WAITS: Mapping[str, bytes] = MappingProxyType(
@@ -32,47 +32,54 @@ _ODD_WAITS: Mapping[str, bytes] = MappingProxyType(
 _PAGE = b"<!DOCTYPE html><html><head><title>%d</title></head><body>%s</body></html>\n"
 
 
-def refusal(ask: Ask, status: int) -> Play:
+def refusal(context: FaultContext, status: int) -> ScriptedResponse:
     """Answer with ``status``; the argument says what goes with it.
 
-    Nothing: JSON without a code (402 and 429 have their usual one). ``empty``, ``html``,
-    ``text``: such a body; ``unreadable``: one in an encoding nobody knows. ``after-…``: see
-    ``retry_after``. Of a redirect: its target. Anything else: a machine code, in
-    ``error.code`` or where ``PLACE=CODE`` puts it.
+    Without an argument the body is JSON without a code, but 402 and 429 have their usual
+    one. ``empty``, ``html`` and ``text`` name the body, ``unreadable`` one in an unknown
+    encoding. ``after-WAIT`` adds Retry-After; see ``retry_after``. The argument of a
+    redirect is its target. Anything else is a machine code, told in ``error.code`` or
+    where ``PLACE=CODE`` puts it.
     """
     if status in _REDIRECTS:
-        return _redirect(ask, status)
-    wait = ask.arg.removeprefix("after-") if ask.arg.startswith("after-") else None
-    extra = b"" if wait is None else b"Retry-After: %s\r\n" % _wait(ask, wait)
-    if ask.arg == "unreadable":
+        return _redirect(context, status)
+    wait = (
+        context.argument.removeprefix("after-") if context.argument.startswith("after-") else None
+    )
+    extra = b"" if wait is None else b"Retry-After: %s\r\n" % _wait(context, wait)
+    if context.argument == "unreadable":
         extra = b"Content-Encoding: x-made-up\r\n"
-    content_type, body = _body(status, "" if wait is not None else ask.arg)
-    return Play((ask.answer(status, body, content_type=content_type, extra=extra),))
+    content_type, body = _body(status, "" if wait is not None else context.argument)
+    return ScriptedResponse(
+        (context.response(status, body, content_type=content_type, extra=extra),)
+    )
 
 
-def retry_after(ask: Ask) -> Play:
-    """Answer 429 with Retry-After: seconds, ``date-SECONDS``, or a name of the odd ones."""
-    extra = b"Retry-After: %s\r\n" % _wait(ask, ask.arg or "1")
-    return Play((ask.answer(429, _body(429, "")[1], extra=extra),))
+def retry_after(context: FaultContext) -> ScriptedResponse:
+    """Answer 429 with Retry-After: seconds, ``date-SECONDS``, or a name in ``_ODD_WAITS``."""
+    extra = b"Retry-After: %s\r\n" % _wait(context, context.argument or "1")
+    return ScriptedResponse((context.response(429, _body(429, "")[1], extra=extra),))
 
 
-def edge(ask: Ask) -> Play:
-    """Answer as the edge does when it blocks: a challenge page, 403 unless told otherwise."""
-    page = _PAGE % (ask.count(403), b"Just a moment...")
+def edge(context: FaultContext) -> ScriptedResponse:
+    """Answer as the edge does when it blocks: a challenge page, with status 403 by default."""
+    page = _PAGE % (context.number(403), b"Just a moment...")
     extra = b"cf-mitigated: challenge\r\n"
-    return Play((ask.answer(ask.count(403), page, content_type=HTML, extra=extra),))
+    return ScriptedResponse(
+        (context.response(context.number(403), page, content_type=HTML, extra=extra),)
+    )
 
 
-def _wait(ask: Ask, wait: str) -> bytes:
+def _wait(context: FaultContext, wait: str) -> bytes:
     if wait.startswith("date-"):
-        return http_date(ask.dated_at + int(wait.removeprefix("date-")))
+        return http_date(context.dated_at + int(wait.removeprefix("date-")))
     return _ODD_WAITS.get(wait) or wait.encode("latin-1")
 
 
-def _redirect(ask: Ask, status: int) -> Play:
+def _redirect(context: FaultContext, status: int) -> ScriptedResponse:
     # The default target is this server, where a request that follows would be counted.
-    extra = b"Location: %s\r\n" % (ask.arg or "/redirected").encode("latin-1")
-    return Play((ask.answer(status, b"", content_type=HTML, extra=extra),))
+    extra = b"Location: %s\r\n" % (context.argument or "/redirected").encode("latin-1")
+    return ScriptedResponse((context.response(status, b"", content_type=HTML, extra=extra),))
 
 
 def _body(status: int, kind: str) -> tuple[bytes, bytes]:

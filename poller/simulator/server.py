@@ -1,14 +1,15 @@
-"""The server: one asyncio protocol, no HTTP library, so that it can misbehave.
+"""The server: one asyncio protocol and no HTTP library, so that it can misbehave.
 
-It answers whoever asks: user, plan and e-mail are read from the token's claims, the
-account id from its header, the figures from a hash of these (``payloads``), the fault
-from the account id's end (``faults``). Nothing is verified and nothing is kept but
-counts. A plain answer costs no task, and no timer unless a latency is asked for.
+It answers every account: user, plan and e-mail come from the token's claims, the account
+id from its header, the figures from a hash of these (``payloads``, or ``living``), the
+fault from the account id's end (``faults``). No token is verified, and nothing is kept
+but counts. A healthy response costs no task, and no timer without a latency.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import random
 import socket
 import time
@@ -19,17 +20,21 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from poller.simulator import faults
+from poller.simulator.broken_responses import surplus
 from poller.simulator.connection import Connection
-from poller.simulator.counting import AccountCount, Counts, Stats
+from poller.simulator.counting import AccountCount, Counts, Stats, without_secrets
+from poller.simulator.faults import Fault, fault_of
 from poller.simulator.payloads import SHAPES, Payload, payload_of
-from poller.simulator.plays import Ask, Play, http_date
+from poller.simulator.scripted import FaultContext, ScriptedResponse, http_date
 from poller.simulator.tokens import TOKEN_PATH, Logins
-from poller.simulator.wire import Caller, Request, Stamp, answer, caller_of
+from poller.simulator.wire import Caller, Request, VaryingHeaders, caller_of, http_response
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Mapping
+
+    from poller.simulator.clock import Clock
+    from poller.simulator.living import LivingAccounts
 
 PATH = "/backend-api/wham/usage"
 
@@ -37,6 +42,8 @@ _USAGE_PATHS = (b"/wham/usage", b"/api/codex/usage")
 _STRANGER = Caller("user-stranger", "acct-stranger", "plus", "stranger@example.com")
 _WILDCARDS: Mapping[str, str] = MappingProxyType({"0.0.0.0": "127.0.0.1", "::": "::1"})  # noqa: S104
 _BACKLOG = 4_096
+_CLOSING = frozenset({400, 413, 431})
+"""After these it is unknown where the next request begins."""
 _FASTEST, _GZIP = 1, zlib.MAX_WBITS + 16
 
 
@@ -52,14 +59,18 @@ class Simulator:
         surplus: bool = False,
         seed: int = 0,
         now: float | None = None,
+        live: bool = False,
+        clock: Clock = time,
         clock_offset_s: float = 0.0,
         detail: bool = True,
         logins: Logins | None = None,
+        host: str = "localhost",
     ) -> None:
-        self.logins = logins or Logins()
-        """The token endpoint's, and what it counts."""
+        self.logins = logins or Logins(clock=clock)
+        """The token endpoint's state and counts."""
         self.url = ""
         """Of the usage endpoint; set once the server listens."""
+        self.clock = clock
         self.latency_s = latency_s
         self.surplus = surplus
         self.counts = Counts(detail)
@@ -68,6 +79,8 @@ class Simulator:
         self._figures: Mapping[str, str | Mapping[str, object] | bytes] = figures or {}
         self._rng = random.Random(seed)
         self._now = now
+        self._living = _living(seed) if live else None
+        self._host = host.lower()
         self._clock_offset_s = clock_offset_s
         self._dated_at = 0
         self._date = b""
@@ -87,12 +100,12 @@ class Simulator:
 
     @property
     def fault(self) -> str | None:
-        """The fault that every request meets, or None; may be set at any time."""
+        """The fault of every request, or None; may be set at any time."""
         return self._fault_text
 
     @fault.setter
     def fault(self, text: str | None) -> None:
-        self._fault = None if text is None else faults.fault_of(text)
+        self._fault = None if text is None else fault_of(text)
         self._fault_text = text
 
     def stats(self, *, headers: bool = True) -> Stats:
@@ -100,21 +113,25 @@ class Simulator:
         return self.counts.stats(headers=headers, refreshes=self.logins.outcomes)
 
     def reset_stats(self) -> None:
-        """Count from nothing again; what is open or under way stays counted."""
+        """Count from zero again; open connections and requests stay counted."""
         self.counts = self.counts.successor()
 
     async def reached(self, requests: int) -> None:
-        """Return as soon as so many requests have arrived."""
+        """Return as soon as that many requests have arrived."""
         if self.counts.requests < requests:
             arrived = asyncio.get_running_loop().create_future()
             self._waiting.append((requests, arrived))
             await arrived
 
     def payload(self, caller: Caller) -> Payload:
-        """Return what a plain answer to ``caller`` says now (not where bytes are pinned)."""
-        now = time.time() if self._now is None else self._now
+        """Return the payload of a healthy response to ``caller`` now.
+
+        Bytes in ``figures`` are not considered.
+        """
+        now = self.clock.time() if self._now is None else self._now
         pinned = self._pinned(caller)
-        payload = payload_of(
+        build = payload_of if self._living is None else self._living.payload
+        payload = build(
             caller.user_id,
             caller.account_id,
             plan=caller.plan,
@@ -127,13 +144,19 @@ class Simulator:
         )
 
     def reply(
-        self, request: Request, *, asked: list[str], reused: bool
-    ) -> tuple[AccountCount | None, bytes | Play]:
-        """Return what to answer, and the account it is counted under, if any."""
+        self, request: Request, *, asked: list[str], reused: bool, local_address: str
+    ) -> tuple[AccountCount | None, bytes | ScriptedResponse]:
+        """Return the response, and the account it is counted under, if any.
+
+        ``asked`` collects the account ids of a connection, ``reused`` says whether it has
+        carried a request before, ``local_address`` is its address on this side.
+        """
+        if not self._is_ours(request.host, local_address):
+            return None, self.refusal(421)
         if request.asks_for_counts:
-            return None, self._tell(request)
+            return None, self._stats_response(request)
         if request.path == TOKEN_PATH:
-            return None, self.logins.renew(request, self._stamp())
+            return None, self.logins.refresh(request, self._varying())
         self._count_in()
         if not request.path.endswith(_USAGE_PATHS):
             self.counts.other_paths += 1
@@ -142,15 +165,29 @@ class Simulator:
             self.counts.other_methods += 1
             return None, self.refusal(405)
         caller = caller_of(request)
-        self._note(caller, asked)
+        self._remember(caller, asked)
         account, attempt = self.counts.start(caller, request, at_s=self._seen_at_s())
         return account, self._usage(request, caller, attempt=attempt, reused=reused)
 
     def refusal(self, status: int) -> bytes:
-        """Return an answer in JSON that says no more than its status."""
+        """Return a response in JSON that says no more than its status."""
         body = orjson.dumps({"error": {"message": f"made up: {status}"}})
         extra = b"Allow: GET\r\n" if status == 405 else b""
-        return answer(self._stamp(), status, body, extra=extra, closes=status in {400, 413, 431})
+        closes = status in _CLOSING
+        return http_response(self._varying(), status, body, extra=extra, closes=closes)
+
+    def _is_ours(self, host: str | None, local_address: str) -> bool:
+        """Whether a request was sent to a name or address of this machine.
+
+        A web page whose name was pointed at this machine (DNS rebinding) sends that name,
+        and every browser sends one.
+        """
+        if host in {None, "localhost", self._host, local_address}:
+            return True
+        try:
+            return ipaddress.ip_address(str(host)).is_loopback
+        except ValueError:
+            return False
 
     def _count_in(self) -> None:
         self.counts.requests += 1
@@ -165,7 +202,7 @@ class Simulator:
     def _seen_at_s(self) -> float:
         return self.counts.last_request_at_s or 0.0
 
-    def _note(self, caller: Caller, asked: list[str]) -> None:
+    def _remember(self, caller: Caller, asked: list[str]) -> None:
         if caller != self._last:
             self._before, self._last = self._last, caller
         if self.counts.detail:
@@ -175,37 +212,37 @@ class Simulator:
 
     def _usage(
         self, request: Request, caller: Caller, *, attempt: int, reused: bool
-    ) -> bytes | Play:
+    ) -> bytes | ScriptedResponse:
         if not request.headers.get(b"authorization"):
             return self.refusal(401)
         code = self.logins.objection(request, caller)
         if code is not None:
             body = orjson.dumps({"error": {"code": code, "message": f"made up: {code}"}})
-            return answer(self._stamp(), 401, body)
+            return http_response(self._varying(), 401, body)
         try:
             fault = self._fault or _own_fault(caller)
-            if fault is not None and fault.strikes(attempt=attempt, reused=reused):
-                return fault.act(self._ask(request, caller, fault.arg))
-        except ValueError as error:  # a fault misspelt: say so rather than answer as if well
+            if fault is not None and fault.applies(attempt=attempt, reused=reused):
+                return fault.respond(self._context(request, caller, fault.argument))
+        except ValueError as error:  # a misspelt fault must not look healthy
             body = orjson.dumps({"error": {"code": "unknown_fault", "message": str(error)}})
-            return answer(self._stamp(), 501, body)
+            return http_response(self._varying(), 501, body)
         if self.surplus:
-            return faults.surplus(self._ask(request, caller, ""))
+            return surplus(self._context(request, caller, ""))
         body, extra = self._body(caller), b""
         if request.takes_gzip:  # as the real one does
             body, extra = zlib.compress(body, _FASTEST, _GZIP), b"Content-Encoding: gzip\r\n"
-        return answer(self._stamp(), 200, body, extra=extra, closes=request.closes)
+        return http_response(self._varying(), 200, body, extra=extra, closes=request.closes)
 
-    def _ask(self, request: Request, caller: Caller, arg: str) -> Ask:
-        stamp = self._stamp()
-        return Ask(
-            arg=arg,
+    def _context(self, request: Request, caller: Caller, argument: str) -> FaultContext:
+        varying = self._varying()
+        return FaultContext(
+            argument=argument,
             payload=self.payload(caller),
             body=self._body(caller),
-            strange=self.payload(self._before),
+            others_payload=self.payload(self._before),
             authorization=request.headers[b"authorization"].decode("latin-1"),
             dated_at=self._dated_at,
-            stamp=stamp,
+            varying=varying,
             rng=self._rng,
             closes=request.closes,
         )
@@ -220,23 +257,29 @@ class Simulator:
         by_user = self._figures.get(caller.user_id or "")
         return self._figures.get(caller.account_id or "") if by_user is None else by_user
 
-    def _stamp(self) -> Stamp:
-        dated_at = int(time.time() + self._clock_offset_s)
+    def _varying(self) -> VaryingHeaders:
+        dated_at = int(self.clock.time() + self._clock_offset_s)
         if dated_at != self._dated_at:
             self._dated_at, self._date = dated_at, http_date(dated_at)
         self._serial += 1
-        return Stamp(self._date, self._serial)
+        return VaryingHeaders(self._date, self._serial)
 
-    def _tell(self, request: Request) -> bytes:
+    def _stats_response(self, request: Request) -> bytes:
         if request.path.endswith(b"/reset"):
             self.reset_stats()
-        stats = self.stats(headers=b"headers=1" in request.query)
-        return answer(self._stamp(), 200, orjson.dumps(stats), closes=request.closes)
+        stats = without_secrets(self.stats(headers=b"headers=1" in request.query))
+        return http_response(self._varying(), 200, orjson.dumps(stats), closes=request.closes)
 
 
-def _own_fault(caller: Caller) -> faults.Fault | None:
+def _living(seed: int) -> LivingAccounts:
+    from poller.simulator.living import LivingAccounts  # what few runs need
+
+    return LivingAccounts(seed)
+
+
+def _own_fault(caller: Caller) -> Fault | None:
     _, _, text = (caller.account_id or "").partition("~")
-    return faults.fault_of(text) if text else None
+    return fault_of(text) if text else None
 
 
 @asynccontextmanager
@@ -251,6 +294,8 @@ async def serve(  # noqa: PLR0913 - everything a test may want to be different
     surplus: bool = False,
     seed: int = 0,
     now: float | None = None,
+    live: bool = False,
+    clock: Clock = time,
     clock_offset_s: float = 0.0,
     detail: bool = True,
     logins: Logins | None = None,
@@ -258,19 +303,22 @@ async def serve(  # noqa: PLR0913 - everything a test may want to be different
     """Serve the usage endpoint on this event loop until the context is left.
 
     Args:
-        latency_s: How long every usage answer waits.
+        latency_s: How long every usage response waits.
         host: Address to listen on; a name is resolved as IPv4.
         port: 0 for a free one.
-        ssl_context: Of a server; https with it.
-        fault: What every request meets, whatever its account id asks for.
+        ssl_context: A server's, to serve https.
+        fault: The fault of every request, whatever its account id says.
         figures: By user id or account id: the name of a shape, keys that replace those
             of the payload, or bytes that are the body.
-        surplus: Whether another account's answer follows every plain one.
-        seed: Of the surplus answers' delays and of garbage.
-        now: Unix seconds that payloads count from; None for the clock.
+        surplus: Whether another account's response follows every healthy one.
+        seed: Of the living accounts, of the surplus responses' delays and of garbage.
+        now: Unix seconds for all payloads; None to follow the clock.
+        live: Whether usage moves with time as people's does; otherwise it stands still.
+        clock: What payloads, Date headers and tokens take the time from; see
+            ``poller.simulator.clock``.
         clock_offset_s: How far the Date headers are off.
         detail: Whether times, headers and connections are kept for the counts.
-        logins: What the token endpoint knows; None for a lenient one of its own.
+        logins: The token endpoint's state; None for a lenient one of its own.
 
     Raises:
         ValueError: ``fault``, or a shape in ``figures``, is unknown.
@@ -286,9 +334,12 @@ async def serve(  # noqa: PLR0913 - everything a test may want to be different
         surplus=surplus,
         seed=seed,
         now=now,
+        live=live,
+        clock=clock,
         clock_offset_s=clock_offset_s,
         detail=detail,
         logins=logins,
+        host=host,
     )
     server = await _listen(simulator, host, port, ssl_context)
     simulator.url = _url(host, server.sockets[0].getsockname()[1], tls=ssl_context is not None)
@@ -301,7 +352,7 @@ async def serve(  # noqa: PLR0913 - everything a test may want to be different
 async def _listen(
     simulator: Simulator, host: str, port: int, ssl_context: ssl.SSLContext | None
 ) -> asyncio.Server:
-    # One family: on port 0 a name with two would get two ports.
+    # One address family: with two, port 0 would pick two different ports.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return await asyncio.get_running_loop().create_server(
         lambda: Connection(simulator),
@@ -320,9 +371,9 @@ def _url(host: str, port: int, *, tls: bool) -> str:
 
 
 async def _close(server: asyncio.Server, simulator: Simulator) -> None:
-    """Drop everything at once; hung connections would keep ``wait_closed`` waiting."""
+    """Drop all connections; ``wait_closed`` would wait for those that hang."""
     server.close()
     for transport in tuple(simulator.transports):
         transport.abort()
-    for _ in range(3):  # an aborted transport says goodbye in the loop's next rounds
+    for _ in range(3):  # aborted transports are closed in the loop's next rounds
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""HTTP as bytes: requests taken apart, answers put together, nothing corrected."""
+"""HTTP as bytes: requests parsed, responses built, nothing corrected."""
 
 from __future__ import annotations
 
@@ -23,39 +23,41 @@ _LIKE_REAL = (
     b'alt-svc: h3=":443"; ma=86400\r\n'
     b"Server: cloudflare\r\n"
 )
+_MOST_LENGTH_DIGITS = 20
+"""Python refuses to read numbers of more than 4,300 digits."""
 _COOKIES_LAST_UNTIL = b"Thu, 31-Dec-37 23:55:55 GMT"
 
 
 class BadRequestError(Exception):
-    """The bytes are no HTTP request."""
+    """The bytes are not an HTTP request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The head of one request."""
+    """One request."""
 
     method: bytes
     path: bytes
     query: bytes
     headers: dict[bytes, bytes]
-    """By lower-case name; of repeated ones the last."""
+    """By lower-case name; where one is repeated, the last counts."""
     head: bytes
-    """As it came, without the blank line."""
+    """The head as it arrived, without the blank line."""
     body: bytes = b""
 
     @property
     def asks_for_counts(self) -> bool:
-        """Whether it is for the server's counts, and so not counted itself."""
+        """Whether it asks for the server's counts, and so is not counted itself."""
         return self.path in (b"/stats", b"/stats/reset")
 
     @property
     def closes(self) -> bool:
-        """Whether the client wants the connection closed after the answer."""
+        """Whether the client wants the connection closed after the response."""
         return self.headers.get(b"connection", b"").lower() == b"close"
 
     @property
     def takes_gzip(self) -> bool:
-        """Whether the client would like the answer compressed."""
+        """Whether the client accepts a compressed response."""
         return b"gzip" in self.headers.get(b"accept-encoding", b"")
 
     @property
@@ -63,16 +65,27 @@ class Request:
         """Bytes that follow the head.
 
         Raises:
-            BadRequestError: the length is not told, or is no number.
+            BadRequestError: the length is missing or not a number.
         """
         length = self.headers.get(b"content-length", b"0")
         if b"transfer-encoding" in self.headers or not length.isdigit():
             raise BadRequestError
-        return int(length)
+        return int(length[:_MOST_LENGTH_DIGITS])
+
+    @property
+    def host(self) -> str | None:
+        """The name or address it was sent to, without the port; None without a Host header."""
+        header = self.headers.get(b"host")
+        if header is None:
+            return None
+        host = header.decode("latin-1").lower()
+        if host.startswith("["):
+            return host[1:].partition("]")[0] or host
+        return host.partition(":")[0]
 
 
 def request_of(head: bytes) -> Request:
-    """Take a request's head apart.
+    """Parse a request's head.
 
     Raises:
         BadRequestError: the first line is not ``METHOD target HTTP/1.x``.
@@ -90,7 +103,7 @@ def request_of(head: bytes) -> Request:
 
 
 def _origin_form(target: bytes) -> bytes:
-    """Return the path of a target that may be absolute, as a proxy is asked for it."""
+    """Return the path of a target, which is a whole URL where it is sent to a proxy."""
     if target.startswith(b"/"):
         return target
     _, _, rest = target.partition(b"://")
@@ -98,7 +111,7 @@ def _origin_form(target: bytes) -> bytes:
 
 
 def header_pairs(head: bytes) -> tuple[tuple[str, str], ...]:
-    """Return a head's headers in order and in the case they came in."""
+    """Return a head's headers in order and in their own case."""
     pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:])
     return tuple(
         (name.decode("latin-1"), value.strip().decode("latin-1")) for name, _, value in pairs
@@ -107,7 +120,7 @@ def header_pairs(head: bytes) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, by the token's claims and the account id sent; None where not told."""
+    """Who sent a request, by the token's claims and the account id; None where unknown."""
 
     user_id: str | None = None
     account_id: str | None = None
@@ -118,7 +131,7 @@ class Caller:
 
 
 def caller_of(request: Request) -> Caller:
-    """Read who asks; any claim that is missing or of a wrong type is unknown."""
+    """Return who sent a request; a claim that is missing or of a wrong type is unknown."""
     claims = _claims(request.headers.get(b"authorization", b""))
     auth = _object(claims.get("https://api.openai.com/auth"))
     profile = _object(claims.get("https://api.openai.com/profile"))
@@ -152,17 +165,17 @@ def _text(value: object) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """What differs from answer to answer besides its body."""
+class VaryingHeaders:
+    """Headers that differ from response to response."""
 
     date: bytes
     """The Date header."""
     serial: int
-    """Counts the server's answers."""
+    """The number of the response; request id and cookies are made of it."""
 
 
-def answer(  # noqa: PLR0913 - the parts of an answer
-    stamp: Stamp,
+def http_response(  # noqa: PLR0913 - the parts of a response
+    varying: VaryingHeaders,
     status: int,
     body: bytes,
     *,
@@ -171,23 +184,23 @@ def answer(  # noqa: PLR0913 - the parts of an answer
     extra: bytes = b"",
     closes: bool = False,
 ) -> bytes:
-    r"""Return an answer as the real upstream sends it: a dozen headers, two Set-Cookie.
+    """Return a response as the real upstream sends it: a dozen headers, two cookies.
 
-    ``length`` is what Content-Length says: -1 for the truth, None for no such header.
-    ``extra`` is whole header lines, each with its CRLF. The cookies carry neither Domain
-    nor Secure, so that a client that keeps cookies would send these back and be found out.
+    ``length`` is the Content-Length: -1 for the true one, None for no such header.
+    ``extra`` is whole header lines, each with its CRLF. The cookies have neither Domain
+    nor Secure, so that a client that keeps cookies sends them back, which is counted.
     """
-    told = len(body) if length == -1 else length
+    content_length = len(body) if length == -1 else length
     return b"".join(
         (
-            b"HTTP/1.1 %d %s\r\nDate: %s\r\n" % (status, _reason(status), stamp.date),
+            b"HTTP/1.1 %d %s\r\nDate: %s\r\n" % (status, _reason(status), varying.date),
             b"Content-Type: %s\r\n" % content_type,
-            b"" if told is None else b"Content-Length: %d\r\n" % told,
+            b"" if content_length is None else b"Content-Length: %d\r\n" % content_length,
             b"Connection: close\r\n" if closes else b"Connection: keep-alive\r\n",
-            b"CF-RAY: %016x-AMS\r\n" % (stamp.serial * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF),
+            b"CF-RAY: %016x-AMS\r\n" % (varying.serial * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF),
             b"Set-Cookie: __cf_bm=%0172x; path=/; expires=%s; HttpOnly; SameSite=None\r\n"
-            % (stamp.serial, _COOKIES_LAST_UNTIL),
-            b"Set-Cookie: _cfuvid=%059x; path=/; HttpOnly; SameSite=None\r\n" % stamp.serial,
+            % (varying.serial, _COOKIES_LAST_UNTIL),
+            b"Set-Cookie: _cfuvid=%059x; path=/; HttpOnly; SameSite=None\r\n" % varying.serial,
             _LIKE_REAL,
             extra,
             b"\r\n",

@@ -1,4 +1,4 @@
-"""A client that reads bytes, so that what is wrong on the wire stays wrong."""
+"""A client that reads raw bytes and repairs nothing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ EXPIRES_AT = 2_000_000_000
 
 
 @dataclass(frozen=True)
-class Got:
-    """An answer as it was read, its length believed."""
+class RawResponse:
+    """A response as it was read; its Content-Length is believed."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -31,7 +31,7 @@ class Got:
         return json.loads(self.body)
 
 
-class Line:
+class RawConnection:
     """One connection to a simulator."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,15 +41,15 @@ class Line:
     def send(self, raw: bytes) -> None:
         self.writer.write(raw)
 
-    async def receive(self) -> Got:
+    async def receive(self) -> RawResponse:
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.rstrip("\r\n").split("\r\n")
         pairs = [(name, value.strip()) for name, _, value in (x.partition(":") for x in lines)]
-        got = Got(int(first.split(" ")[1]), pairs, b"")
+        got = RawResponse(int(first.split(" ")[1]), pairs, b"")
         body = await self.reader.readexactly(int(got.header("content-length") or 0))
-        return Got(got.status, pairs, body)
+        return RawResponse(got.status, pairs, body)
 
-    async def ask(self, account_id: str = "acct-1", **request: Any) -> Got:
+    async def ask(self, account_id: str = "acct-1", **request: Any) -> RawResponse:
         self.send(asking(account_id, **request))
         return await self.receive()
 
@@ -79,15 +79,15 @@ def asking(
     ).encode("latin-1")
 
 
-class Dial:
-    """Open lines and simulators; everything closes with the test."""
+class Connector:
+    """Opens connections, which close with the test."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[RawConnection] = []
 
-    async def __call__(self, url: str, **options: Any) -> Line:
+    async def __call__(self, url: str, **options: Any) -> RawConnection:
         parts = urlsplit(url)
-        line = Line(
+        line = RawConnection(
             *await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 20, **options)
         )
         self.lines.append(line)
@@ -101,7 +101,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def dial(anyio_backend: str) -> Any:
-    dialled = Dial()
+    dialled = Connector()
     yield dialled
     for line in dialled.lines:
         line.abort()

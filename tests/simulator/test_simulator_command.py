@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import ssl
 import stat
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ import pytest
 import trustme
 
 from poller.simulator.__main__ import main
+from poller.simulator.faults import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,25 +122,95 @@ def test_a_foreign_file_among_its_own_stops_it(
 @pytest.mark.parametrize(
     ("args", "says"),
     [
+        (["--accounts", "-5"], "--accounts: expected a whole number from 0 to 1000000, got '-5'"),
+        (["--accounts", "9" * 5_000], "--accounts: expected a whole number"),
+        (["--team-size", "0"], "--team-size: expected a whole number from 1 to 1000000, got '0'"),
+        (["--port", "70000"], "--port: expected a whole number from 0 to 65535, got '70000'"),
+        (["--latency", "-1"], "--latency: '-1' is no duration: write 200ms, 0.2, 1s or 2m"),
         (["--latency", "soon"], "is no duration"),
-        (["--fault-share", "2"], "is no share"),
-        (["--fault-share", "much"], "is no share"),
-        (["--fault", "resett"], "did you mean 'reset'?"),
-        (["--fault-mix", "503,nonsense"], "unknown fault"),
-        (["--nonsense"], "unrecognized arguments"),
-        (["--port", "0", "--cert", "/nonexistent"], "No such file"),
+        (["--latency", "9999999m"], "is longer than a day"),
+        (["--clock-offset", "inf"], "--clock-offset: expected a number from -3.16224e+08"),
+        (["--fault-share", "2"], "--fault-share: expected a number from 0 to 1, got '2'"),
+        (["--fault-share", "nan"], "expected a number from 0 to 1, got 'nan'"),
+        (["--live", "--speed", "0"], "--speed: expected a number from 0.001 to 86400, got '0'"),
+        (["--speed", "600"], "--speed: only living accounts have a clock; add --live"),
+        (["--fault", "slow-soon"], "--fault: 'soon' is no duration"),
+        (["--fault", "big-99999999999"], "is no whole number from 1 to 67108864"),
+        (["--fault", "reset-5"], "reset: takes no argument"),
+        (["--nonsense"], "--nonsense: unknown option; python -m poller.simulator --help shows all"),
+        (["--key", "k.pem"], "--key: needs the certificate, too; add --cert FILE"),
+        (["--cert", "/nonexistent"], "--cert: /nonexistent: no such file or directory"),
+        (["--host", "no.such.name.invalid"], "cannot listen on no.such.name.invalid, port 8787"),
     ],
 )
-def test_a_wrong_argument_is_said(
+def test_a_wrong_argument_is_refused_in_one_sentence(
     capsys: pytest.CaptureFixture[str], args: list[str], says: str
 ) -> None:
     assert main(args) == 64
-    assert says in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.startswith("python -m poller.simulator: ")
+    assert says in told
+    assert told.count("\n") == 1
+    assert len(told) < 300
 
 
-def test_help_is_no_mistake(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    assert "--fault-share" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--fault", "resett"], "'resett': unknown fault; did you mean 'reset'?"),
+        (["--fault-mix", "503,qqqqqq"], "'qqqqqq': unknown fault; --list-faults shows all"),
+    ],
+)
+def test_an_unknown_fault_is_answered_with_all_there_are(
+    capsys: pytest.CaptureFixture[str], args: list[str], says: str
+) -> None:
+    assert main(args) == 64
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert says in first
+    for name, kind in FAULTS.items():
+        assert any(line.startswith(f"  {name}") for line in rest)
+        assert kind.does.split()[-1] in "\n".join(rest)
+    assert max(map(len, rest)) < 80
+
+
+def test_all_faults_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-faults"]) == 0
+    assert "  slow[-DURATION]          answers after 1 s\n" in capsys.readouterr().out
+
+
+def test_a_port_in_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["--port", port]) == 64
+    assert f"cannot listen on 127.0.0.1, port {port}: " in capsys.readouterr().err
+
+
+def test_help_names_the_command_as_it_was_called(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"], prog="poller simulate") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("usage: poller simulate [options]\n")
+    assert "--fault-share" in told
+    assert max(map(len, told.splitlines())) < 81
+
+
+def test_listening_beyond_this_machine_is_warned_about() -> None:
+    with running("--host", "0.0.0.0") as (url, process):
+        assert url.startswith("http://127.0.0.1:")
+        process.terminate()
+        assert "send it no real tokens" in process.communicate(timeout=10)[1]
+
+
+def test_accounts_live_on_the_command_line(tmp_path: Path) -> None:
+    args = ["--dir", str(tmp_path / "a"), "--accounts", "40", "--live", "--speed", "86400"]
+    with running(*args) as (url, _):
+        files = sorted((tmp_path / "a").glob("*.json"))
+        seen: list[list[Any]] = [[], []]
+        deadline = time.monotonic() + 10  # every 10 s nearly ten days go by
+        while seen[0] in ([], seen[1]) and time.monotonic() < deadline:
+            seen = [seen[1], [fetch(url, file)["rate_limit"] for file in files]]
+        assert seen[0] != seen[1]
 
 
 def test_faults_can_be_told_on_the_command_line(tmp_path: Path) -> None:

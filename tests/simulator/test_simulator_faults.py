@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import zlib
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from poller.simulator.faults import FAULTS, fault_of
-from poller.simulator.plays import duration_s
+from poller.simulator.scripted import duration_s
 
 pytestmark = pytest.mark.anyio
 
@@ -286,7 +287,7 @@ async def test_a_kept_connection_can_die_when_it_is_used_again(
     assert await line.read_all() == b""
 
 
-async def test_a_stranger_is_whoever_asked_before(line: Any) -> None:
+async def test_a_stranger_is_the_caller_before(line: Any) -> None:
     await line.ask("acct-before", user_id="user-before")
     got = (await line.ask("a~stranger")).json()
     assert (got["user_id"], got["account_id"]) == ("user-before", "acct-before")
@@ -325,6 +326,32 @@ async def test_a_misspelt_fault_is_said_not_passed_over(line: Any) -> None:
 def test_what_is_no_fault_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="unknown fault"):
         fault_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("edge-0", "edge: '0' is no whole number from 1 to 999"),
+        ("edge-1000", "edge: '1000' is no whole number from 1 to 999"),
+        ("gzip-bomb-4097", "gzip-bomb: '4097' is no whole number from 1 to 4096"),
+        ("big-²", "big: '²' is no whole number from 1 to 67108864"),
+        ("big-" + "9" * 5_000, "is no whole number from 1 to 67108864"),
+        ("hang-1s", "hang: takes no argument, but got '1s'"),
+        ("drip-body-soon", "'soon' is no duration"),
+        ("slow-25m@reusedx0", None),
+        ("slow-1441m", "'1441m' is longer than a day"),
+        ("retry-after-date-x", "retry-after: write date-SECONDS, not 'date-x'"),
+        ("retry-after-date--5", None),
+        ("retry-after-nonsense", None),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_refused(text: str, says: str | None) -> None:
+    if says is None:
+        assert fault_of(text).argument
+        return
+    with pytest.raises(ValueError, match=re.escape(says)) as refused:
+        fault_of(text)
+    assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize(

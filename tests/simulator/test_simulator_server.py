@@ -23,7 +23,7 @@ NOW = 1_790_000_000
 
 async def counted(dial: Any, url: str, path: str = "/stats") -> Any:
     line = await dial(url)
-    line.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    line.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return (await line.receive()).json()
 
 
@@ -58,8 +58,8 @@ async def test_without_the_header_the_account_is_the_claims(line: Any, request_b
     assert (await line.receive()).json()["account_id"] == "acct-7"
 
 
-async def test_without_a_token_nobody_is_answered(line: Any) -> None:
-    line.send(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+async def test_a_request_without_a_token_is_refused(line: Any) -> None:
+    line.send(f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert (await line.receive()).status == 401
 
 
@@ -81,7 +81,7 @@ async def test_figures_can_be_pinned_from_outside(dial: Any) -> None:
         assert (await line.ask("other")).json()["plan_type"] == "plus"
 
 
-async def test_an_answer_is_compressed_for_who_asks_for_it(line: Any) -> None:
+async def test_an_answer_is_compressed_for_a_client_that_accepts_it(line: Any) -> None:
     got = await line.ask(extra="Accept-Encoding: deflate, gzip\r\n")
     assert got.header("content-encoding") == "gzip"
     plain = await line.ask(extra="Accept-Encoding: identity\r\n")
@@ -89,7 +89,7 @@ async def test_an_answer_is_compressed_for_who_asks_for_it(line: Any) -> None:
     assert json.loads(gzip.decompress(got.body)) == plain.json()
 
 
-async def test_a_test_can_ask_what_a_caller_would_be_told(simulator: Any, line: Any) -> None:
+async def test_a_test_can_compute_what_a_caller_receives(simulator: Any, line: Any) -> None:
     caller = Caller("user-1", "acct-1", "plus", "a@b.c")
     assert simulator.payload(caller) == (await line.ask("acct-1")).json()
 
@@ -117,7 +117,7 @@ async def test_a_fault_for_all_can_come_and_go(simulator: Any, line: Any) -> Non
     assert (await line.ask("a~404")).status == 404
 
 
-async def test_surplus_answers_are_seeded_and_go_to_everybody(dial: Any) -> None:
+async def test_surplus_answers_follow_every_answer(dial: Any) -> None:
     async with serve(surplus=True) as simulator:
         line = await dial(simulator.url)
         await line.ask("a", user_id="user-a")
@@ -231,7 +231,9 @@ async def test_requests_in_flight_are_counted_over_all_and_by_account(
     assert stats.accounts["a~hang"].most_in_flight == 2
 
 
-async def test_who_leaves_is_counted_out(simulator: Any, dial: Any, request_bytes: Any) -> None:
+async def test_a_client_that_leaves_is_counted_out(
+    simulator: Any, dial: Any, request_bytes: Any
+) -> None:
     gone, stays = await dial(simulator.url), await dial(simulator.url)
     gone.send(request_bytes("a~slow-1m"))
     await simulator.reached(1)
@@ -241,7 +243,7 @@ async def test_who_leaves_is_counted_out(simulator: Any, dial: Any, request_byte
     assert simulator.stats().in_flight == 0
 
 
-async def test_one_can_wait_for_a_number_of_requests(simulator: Any, line: Any) -> None:
+async def test_a_test_can_wait_for_a_number_of_requests(simulator: Any, line: Any) -> None:
     await simulator.reached(0)
     waiting = [asyncio.create_task(simulator.reached(number)) for number in (1, 2)]
     await asyncio.sleep(0)
@@ -272,7 +274,7 @@ async def test_a_connection_that_asks_for_both_is_counted_once(simulator: Any, l
     assert (told["connections_opened"], told["connections_open"]) == (1, 1)
 
 
-async def test_the_counts_can_begin_anew(simulator: Any, line: Any, dial: Any) -> None:
+async def test_the_counts_can_start_again_from_zero(simulator: Any, line: Any, dial: Any) -> None:
     await line.ask("acct-1")
     told = await counted(dial, simulator.url, "/stats/reset")
     assert (told["requests"], told["accounts"], told["connections_open"]) == (0, {}, 1)
