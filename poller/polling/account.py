@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import anyio
 
 from poller.authfiles.read import reread
 from poller.polling.policy import worth_retrying
+from poller.process.threads import run_in_thread
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, transport_failure
 from poller.usage.identity import IdentityMatch, account_key, match_identity
 from poller.usage.masking import masked_failure, masked_identity, masked_outcome
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
     from poller.text import KnownTokens
 
     Outcome: TypeAlias = Usage | Failure
+
+
+_LARGE_BODY = 64 << 10
+"""Bytes; thirty times what real answers have."""
+_LARGE_AT_ONCE = 2
 
 
 class Fetches(Protocol):
@@ -106,6 +113,14 @@ class InFlight:
         return held
 
 
+class _Reading(NamedTuple):
+    """What one answer says."""
+
+    outcome: Outcome
+    raw: object
+    headers: dict[str, str] | None
+
+
 class Attempts:
     """Makes the attempts of any account; one object serves all rounds of a process."""
 
@@ -125,6 +140,7 @@ class Attempts:
         self._pace = pace
         self._renewals = renewals
         self._clock = clock
+        self._large = anyio.Semaphore(_LARGE_AT_ONCE)
         self._timeout_s = settings.timeout_s
         self._retries = settings.retries
         self._deadline_s = settings.account_deadline_s
@@ -282,7 +298,11 @@ class Attempts:
         answer = await self._client.fetch(credential, timeout_s=timeout_s, fresh=fresh)
         if isinstance(answer, TransportError):
             return await self._after_transport_error(polled, answer)
-        return self._after_response(polled, credential, answer)
+        if len(answer.body) <= _LARGE_BODY:
+            return self._concluded(polled, credential, answer, self._read(answer))
+        async with self._large:  # off the loop, and few at a time: no real answer is so large
+            reading = await run_in_thread(partial(self._read, answer))
+        return self._concluded(polled, credential, answer, reading)
 
     async def _keep_pace(self, pace: Pace, polled: InFlight) -> None:
         """Wait until the next request may start, or until the account's deadline."""
@@ -304,16 +324,23 @@ class Attempts:
             return _past_deadline(self._deadline_s)
         return masked_failure(transport_failure(error), self._tokens.mask)
 
-    def _after_response(
-        self, polled: InFlight, credential: Credential, response: Response
-    ) -> Outcome:
-        polled.http_status = response.status
-        if self._keeps_json:
-            polled.raw = raw_json(response.body, self._tokens.mask)
-        if self._keeps_headers:
-            polled.headers = raw_headers(response.headers, self._tokens.mask)
+    def _read(self, response: Response) -> _Reading:
+        """Return what an answer says, every text of it masked but its identity."""
+        mask = self._tokens.mask
         outcome = usage_or_failure(response, observed_at=self._clock())
-        outcome = masked_outcome(outcome, self._tokens.mask)
+        return _Reading(
+            masked_outcome(outcome, mask),
+            raw_json(response.body, mask) if self._keeps_json else None,
+            raw_headers(response.headers, mask) if self._keeps_headers else None,
+        )
+
+    def _concluded(
+        self, polled: InFlight, credential: Credential, response: Response, reading: _Reading
+    ) -> Outcome:
+        """Return what an answer comes to, once it is clear whose it is."""
+        outcome = reading.outcome
+        polled.http_status = response.status
+        polled.raw, polled.headers = reading.raw, reading.headers
         if isinstance(outcome, Failure):
             polled.needs_confirmation = response.reused
             return outcome
