@@ -45,9 +45,9 @@ COMMANDS = {
         Command("report"),
         Command("alerts"),
         Command("agent"),
-        Command("simulate", "serve made-up accounts, to try poller and scripts with", "main"),
+        Command("simulate", "serve a made-up upstream to try poller and scripts against", "main"),
         Command("schema", "print the JSON Schema of a record", "text"),
-        Command("completion", "print what completes poller's words in a shell", "text"),
+        Command("completion", "print a completion script for bash, zsh or fish", "text"),
         Command("help", "explain a command", "text"),
     )
 }

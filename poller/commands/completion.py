@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 _BUILT = [command for command in COMMANDS.values() if command.function]
 _NAMES = " ".join(command.name for command in _BUILT)
-_WITH_OWN_WORDS = [command for command in _BUILT if command.function != "main"]
 
-# shtab tells bash that these are names of files, to be quoted, because the function's name
-# has "_files" in it. Where a command may stand, the commands are offered as well.
+# Bash quotes what is offered only if told that it names files, and shtab tells it so for
+# functions with "_files" in their name. A "$" in what is no file here stays unquoted all the
+# same, so accounts with one are not offered. The two variables are shtab's for the first
+# word: commands can stand there, and accounts as well.
 _BASH = """
 _poller_account_files() {
   compgen -f -- "$1"
@@ -68,12 +69,11 @@ def text(shell: str) -> str:
     poll = parser("poll")
     if shell != "zsh":  # its _arguments cannot offer commands and accounts at one place
         commands = poll.add_subparsers()
-        for command in _WITH_OWN_WORDS:
-            own = commands.add_parser(command.name, help=command.help, add_help=False)
-            for action in parser(command.name)._actions:  # noqa: SLF001 - no other way to them
-                own._add_action(action)  # noqa: SLF001 - likewise
+        for command in _BUILT:
+            own = commands.add_parser(
+                command.name, help=command.help, parents=[parser(command.name)], add_help=False
+            )
             _complete(own, command.name)
-        commands.add_parser("simulate", help=COMMANDS["simulate"].help, add_help=False)
     _complete(poll, "poll")
     made = shtab.complete(poll, shell)
     return f"{made}\n{_FISH_FIRST_WORD if shell == 'fish' else ''}"

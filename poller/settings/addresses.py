@@ -41,6 +41,8 @@ class Address:
         self.scheme = parts.scheme.lower()
         self.userinfo, _, place = parts.netloc.rpartition("@")
         self.host, self.port = _host_and_port(place)
+        if ":" not in self.host:  # an IPv6 address has no labels
+            _check_labels(self.host)
         self.path = parts.path
         self.query = parts.query
         self.fragment = "#" in text
@@ -74,8 +76,6 @@ def _host_and_port(place: str) -> tuple[str, int | None]:
         _check_six(host)
     elif not host or not _HOST_CHARACTERS.issuperset(host):
         raise ValueError("no host")
-    else:
-        _check_labels(host)
     return host, _port(port) if colon else None
 
 

@@ -202,6 +202,7 @@ def test_the_environments_proxy_is_chosen_as_curl_does(
         (".chatgpt.com", "https://a.chatgpt.com/", True),
         ("chatgpt.com:443", HTTPS, True),
         ("chatgpt.com:8443", "https://chatgpt.com:8443/", True),
+        (".chatgpt.com:8443", "https://a.chatgpt.com:8443/", True),
         ("a b,chatgpt.com", HTTPS, True),
         ("10.0.0.1", "https://10.0.0.1/", True),
         ("::1", "https://[::1]:8443/", True),
