@@ -107,6 +107,8 @@ def windows_of(simulator: Simulator, one: MadeUpAccount) -> dict[str, Any]:
             "remaining_percent": 100 - window["used_percent"],
             "window_seconds": window["limit_window_seconds"],
             "reset_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(window["reset_at"])),
+            "started": window["used_percent"] > 0
+            or window["reset_after_seconds"] < window["limit_window_seconds"] - 120,
         }
         for window in (limit.get("primary_window"), limit.get("secondary_window"))
         if window and window["limit_window_seconds"]

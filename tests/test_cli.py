@@ -17,9 +17,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from poller import __version__, cli
-from poller.cli import help_text, main, parse, parser
+from poller.cli import main, parse
+from poller.commands import COMMANDS
+from poller.commands.help import _option_help
+from poller.commands.help import text as help_text
 from poller.settings import Settings, UsageError
-from poller.settings.options import OTHERS, Option, every_option
+from poller.settings.flags import SAID_ELSEWHERE, parser, taken_by
+from poller.settings.options import EVERY, OTHERS, Option, every_option
 from poller.settings.value_types import PATH
 
 if TYPE_CHECKING:
@@ -73,7 +77,7 @@ def test_the_systems_certificates_are_read_where_they_are_used_and_not_before(
     code = (
         "import os\n"
         "from poller import cli\n"
-        "cli._polling()\n"
+        "cli._import_without_system_certificates('poller.commands.poll')\n"
         "from aiohttp import connector\n"
         "from poller.settings import Settings\n"
         "from poller.upstream.exchange import ssl_context\n"
@@ -98,9 +102,9 @@ def test_every_flag_sets_its_field(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").touch()
     words = """alice --account-dir a --files-from - --chatgpt-url https://example.com/u
         --concurrency 1 --rate 2 --timeout 3 --retries 4 --account-deadline 5 --deadline 6
-        --patience 7 --proxy http://p:8 --ca-file ca.pem --format jsonl --ordered --raw-json
-        --raw-headers --show-identity --timezone UTC --fail-under 9 --quiet -v team-*
-        --account-dir=b -v"""
+        --patience 7 --proxy http://p:8 --ca-file ca.pem --format jsonl --output o.jsonl
+        --color never --ordered --extra --raw-json --raw-headers --show-identity --timezone UTC
+        --machine m --fail-under 9 --need 10 --quiet -v team-* --account-dir=b -v"""
     assert parse(words.split()) == Settings(
         accounts=("alice", "team-*"),
         account_dirs=("a", "b"),
@@ -116,12 +120,17 @@ def test_every_flag_sets_its_field(tmp_path: Path) -> None:
         proxy="http://p:8",
         ca_file="ca.pem",
         format="jsonl",
+        output="o.jsonl",
+        color="never",
         ordered=True,
+        extra=True,
         raw_json=True,
         raw_headers=True,
         show_identity=True,
         timezone="UTC",
+        machine="m",
         fail_under=9.0,
+        need=10,
         quiet=True,
         verbose=2,
     )
@@ -147,10 +156,10 @@ def test_more_verbose_than_most_is_no_mistake() -> None:
     assert parse(["-vvvvv", "-v"]).verbose == 3
 
 
-def test_the_parser_knows_every_flag_and_no_other() -> None:
-    actions = parser()._actions
-    known = {flag for action in actions for flag in action.option_strings}
-    assert known == {flag for o in (*every_option(), *OTHERS) for flag in o.flags}
+@pytest.mark.parametrize("command", EVERY)
+def test_the_parser_of_a_command_knows_its_flags_and_no_other(command: str) -> None:
+    known = {flag for action in parser(command)._actions for flag in action.option_strings}
+    assert known == {flag for option in taken_by(command) for flag in option.flags}
 
 
 # Refusals
@@ -170,14 +179,24 @@ def test_the_parser_knows_every_flag_and_no_other() -> None:
             "--user-agent x",
             "--user-agent: set 'user_agent' in [requests] of the configuration file instead",
         ),
-        ("--timeout", "--timeout: expected a number of seconds above 0, got nothing"),
+        (
+            "--language zh",
+            "--language: set 'language' in [output] of the configuration file instead",
+        ),
+        (
+            "--rate",
+            "--rate: expected a number of requests per second from 0.001 to 1000000, got nothing",
+        ),
         ("--config", "--config: expected a path, got nothing"),
-        ("--timeout --ordered", "--timeout: expected a number of seconds above 0, got nothing"),
+        ("--config --ordered", "--config: expected a path, got nothing"),
         ("--ordered=yes", "--ordered: takes no value"),
         ("--quiet=yes", "--quiet: takes no value"),
         (
             "--format tabel",
-            "--format: expected 'auto', 'table' or 'jsonl', got \"tabel\"; did you mean 'table'?",
+            (
+                "--format: expected 'auto', 'table', 'jsonl' or 'csv', got \"tabel\"; "
+                "did you mean 'table'?"
+            ),
         ),
         (
             "--demo alice",
@@ -189,6 +208,20 @@ def test_the_parser_knows_every_flag_and_no_other() -> None:
         ("--json", "--json: unknown option; type --format jsonl"),
         ("-j 8", "-j: unknown option; did you mean --concurrency?"),
         ("--list=x", "--list: takes no value"),
+        ("list --rate 4", "--rate: not an option of poller list, but of poller poll"),
+        (
+            "schema --ordered",
+            "--ordered: not an option of poller schema, but of poller poll and poller list",
+        ),
+        ("list --raw", "--raw: unknown option; did you mean --raw-json?"),
+        ("schema --raw", "--raw: unknown option; poller schema --help shows them all"),
+        ("list --format csv", "--format: poller list has table and jsonl; csv is for poller poll"),
+        ("schema alice", '"alice": one word too many; poller schema --help shows what it takes'),
+        (
+            "completion bash zsh",
+            '"zsh": one word too many; poller completion --help shows what it takes',
+        ),
+        ("completion", "SHELL: expected 'bash', 'zsh' or 'fish', got nothing"),
         ("--retries -1", "--retries: expected a whole number from 0 to 100, got -1"),
     ],
 )
@@ -198,20 +231,15 @@ def test_a_mistake_is_told_with_what_to_type_instead(words: str, message: str) -
 
 def test_what_other_programs_call_their_options_leads_to_ours() -> None:
     known = {flag for option in (*every_option(), *OTHERS) for flag in option.flags}
-    for foreign, told in cli._SAID_ELSEWHERE.items():
+    for foreign, told in SAID_ELSEWHERE.items():
         assert foreign not in known
         assert {*re.findall(r"(?<!\S)--[a-z-]+", told)} <= known
 
 
-@pytest.mark.parametrize("word", ["help", "list", "version", "schema"])
-def test_an_option_without_its_dashes_is_told(word: str, tmp_path: Path) -> None:
-    told = f"poller: no account '{word}'; for the option, type --{word}\n"
-    done = run(word, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
+def test_an_option_without_its_dashes_is_told(tmp_path: Path) -> None:
+    told = "poller: no account 'version'; for the option, type --version\n"
+    done = run("version", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert (done.returncode, done.stderr) == (64, told)
-
-
-def test_a_listing_is_settled_as_a_poll_is() -> None:
-    assert parse(["--list", "alice"]) == Settings(accounts=("alice",))
 
 
 def test_every_mistake_is_told_at_once() -> None:
@@ -261,16 +289,25 @@ def test_a_refusal_is_told_in_an_ascii_locale_too() -> None:
 # Answers
 
 
+@pytest.mark.parametrize("command", EVERY)
+def test_the_help_of_a_command_has_its_options_within_80_columns(command: str) -> None:
+    text = help_text(command)
+    shown = re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", text)
+    assert shown == [option.flags[-1] for option in taken_by(command) if option.flags]
+    assert max(map(len, text.splitlines())) < 80
+    assert text.startswith(f"usage: poller {command} ")
+
+
 def test_the_help_tells_every_flag_and_default_within_80_columns() -> None:
     text = help_text()
-    for option in (*every_option(), *OTHERS):
+    for option in taken_by("poll"):
         assert all(re.search(rf"(?m)^  (-\w, )?{flag}\b", text) for flag in option.flags[-1:])
     for default in (
         "8",
-        "15",
+        "15s",
         "2",
-        "60",
-        "40",
+        "60s",
+        "40s",
         "auto",
         "https://chatgpt.com/backend-api/wham/usage",
     ):
@@ -281,14 +318,14 @@ def test_the_help_tells_every_flag_and_default_within_80_columns() -> None:
 
 def test_the_help_stands_in_groups_and_ends_with_six_examples() -> None:
     groups = re.findall(r"(?m)^(\w+):$", help_text())
-    assert groups == ["accounts", "requests", "output", "other", "examples"]
+    assert groups == ["commands", "accounts", "requests", "output", "other", "examples"]
     examples = help_text().partition("examples:\n")[2].splitlines()
     assert len(examples) == 6
     assert all("poller" in line for line in examples)
 
 
 def test_a_long_flag_stands_on_a_line_of_its_own() -> None:
-    lines = list(cli._help_lines(Option("a_key_with_a_long_name", PATH, "what it is")))
+    lines = _option_help(Option("a_key_with_a_long_name", PATH, "what it is"))
     assert lines == ["  --a-key-with-a-long-name FILE", " " * 24 + "what it is"]
 
 
@@ -298,12 +335,51 @@ def test_every_example_of_the_help_parses() -> None:
         parse(words.replace("'", "").split())
 
 
+def test_the_help_begins_with_the_commands_there_are() -> None:
+    commands = help_text().partition("commands:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"(?m)^  (\w+)", commands) == [*built()]
+
+
 @pytest.mark.parametrize(
-    "words", [("--help",), ("-h",), ("--bogus", "--timeout", "--help"), ("-vh",)]
+    ("words", "command"),
+    [
+        ("--help", None),
+        ("-h", None),
+        ("--bogus --timeout --help", None),
+        ("-vh", None),
+        ("help", None),
+        ("poll --help", "poll"),
+        ("list --bogus --help", "list"),
+        ("list -vh", "list"),
+        ("completion -h", "completion"),
+        ("help help", "help"),
+        ("help poll", "poll"),
+    ],
 )
-def test_help_is_given_whatever_else_is_said(words: tuple[str, ...]) -> None:
-    done = run(*words)
+def test_help_is_given_whatever_else_is_said(
+    words: str, command: str | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 0
+    assert capfd.readouterr() == (help_text(command), "")
+
+
+def test_the_help_reaches_a_pipe() -> None:
+    done = run("--help")
     assert (done.returncode, done.stdout, done.stderr) == (0, help_text(), "")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("lsit", "\"lsit\": no such command; did you mean 'list'?"),
+        ("x", '"x": no such command; there are poll, list, '),
+    ],
+)
+def test_help_for_a_word_that_is_no_command_is_refused(
+    word: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["help", word]) == 64
+    assert capfd.readouterr().err.startswith(f"poller: {told}")
 
 
 def test_the_version_is_told(capfd: pytest.CaptureFixture[str]) -> None:
@@ -311,10 +387,120 @@ def test_the_version_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().out == f"poller {__version__}\n"
 
 
-def test_the_schema_is_told() -> None:
-    done = run("--schema")
+@pytest.mark.parametrize("word", ["--schema", "schema"])
+def test_the_schema_is_told(word: str) -> None:
+    done = run(word)
     assert done.returncode == 0
     assert "schema_version" in json.loads(done.stdout)["properties"]
+
+
+# Commands
+
+
+def built() -> list[str]:
+    return [command.name for command in COMMANDS.values() if command.function]
+
+
+def test_every_name_that_is_promised_is_taken() -> None:
+    names = """poll list watch serve next guard status timeline diff history report alerts agent
+        simulate schema completion help"""
+    assert [*COMMANDS] == names.split()
+
+
+def test_every_command_that_is_built_has_its_function_and_its_line_in_the_help() -> None:
+    for name in built():
+        assert COMMANDS[name].help
+        assert callable(cli._function_of(COMMANDS[name]))
+
+
+def test_options_name_commands_that_are_built() -> None:
+    named = {name for option in (*every_option(), *OTHERS) for name in option.commands}
+    assert named == {*built()} - {"simulate"} == {*EVERY}
+
+
+@pytest.mark.parametrize("name", sorted({*COMMANDS} - {*built()}))
+@pytest.mark.parametrize("words", ["{}", "{} --help", "{} alice", "help {}"])
+def test_a_command_that_is_not_built_yet_polls_nothing(
+    name: str, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.format(name).split()) == 64
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        f"poller: {name}: this version of poller does not have that command yet; "
+        f"an account of that name is polled with: poller poll {name}\n"
+    )
+
+
+def test_only_the_first_word_and_only_a_whole_name_is_a_command() -> None:
+    assert parse(["alice", "list"]) == Settings(accounts=("alice", "list"))
+    assert parse(["./list"]) == Settings(accounts=("./list",))
+    assert parse(["--", "list"]) == Settings(accounts=("list",))
+    assert parse(["List"]) == Settings(accounts=("List",))
+    assert parse(["poll", "list", "watch"]) == Settings(accounts=("list", "watch"))
+    assert parse(["list", "list", "-q"]) == Settings(accounts=("list",), quiet=True)
+
+
+def test_a_poll_is_the_same_with_its_name_and_without() -> None:
+    words = ["alice", "--retries", "0", "-v"]
+    assert parse(["poll", *words]) == parse(words) != Settings()
+
+
+def test_a_listing_by_flag_takes_what_polls_take(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list", "--rate", "4", "--demo", "1"]) == 0
+    by_flag = json.loads(capfd.readouterr().out)
+    assert main(["list", "--demo", "1"]) == 0
+    assert json.loads(capfd.readouterr().out).keys() == by_flag.keys()
+
+
+@pytest.mark.parametrize(
+    "flag", ["--raw-json", "--need=2", "--fail-under=1", "--extra", "--output=x", "--machine=x"]
+)
+def test_a_listing_has_no_answers(flag: str, capfd: pytest.CaptureFixture[str]) -> None:
+    name = flag.partition("=")[0]
+    assert main(["--list", flag]) == 64
+    assert capfd.readouterr().err == (
+        f"poller: {name}: --list sends no requests, so there are no answers: "
+        f"leave out --list, or {name}\n"
+    )
+
+
+def test_a_listing_is_no_csv_where_only_a_file_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.toml").write_text('[output]\nformat = "csv"\n')
+    assert (parse([]).format, parse(["list"]).format) == ("csv", "auto")
+
+
+@pytest.mark.parametrize("words", ["simulate --help", "help simulate"])
+def test_the_simulator_explains_itself(words: str) -> None:
+    done = run(*words.split())
+    assert done.returncode == 0
+    assert "--fault-share" in done.stdout
+
+
+def test_the_simulator_serves_until_it_is_told_to_stop() -> None:
+    with subprocess.Popen(
+        (*POLLER, "simulate", "--port", "0"), cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("http://127.0.0.1:")
+        running.terminate()
+        assert running.wait(10) == 0
+
+
+def test_the_simulator_refuses_in_its_own_words() -> None:
+    done = run("simulate", "--port", "none")
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "--port" in done.stderr
+
+
+def test_what_files_say_is_told_where_more_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[output]\nordered = true\n")
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = run("list", "--demo", "1", "-v", cwd=tmp_path, env=env)
+    assert done.stderr == "poller: config.toml: in force: output.ordered\n"
+    assert run("list", "--demo", "1", cwd=tmp_path, env=env).stderr == ""
 
 
 def test_no_configuration_file_is_read_for_an_answer(tmp_path: Path) -> None:

@@ -1,1 +1,54 @@
-"""What each command does: it reads settings, wires the parts and returns an exit code."""
+"""What the program does: one file a command, and the table of all command names.
+
+A command is built by setting its entry's ``function`` and adding ``commands/NAME.py``
+with that function in it; the options that take it name it in ``settings.options``.
+"""
+
+from __future__ import annotations
+
+
+class Command:
+    """One command: the word that picks it, and the function in its file that does it.
+
+    The function's name says how it is called:
+
+    - ``text(**words) -> str`` returns what to print; no configuration file is read.
+    - ``main(words) -> int`` takes the words after the command's name as they are.
+    - any other takes ``(settings, interrupts, **words) -> int``, and returns the exit code.
+
+    ``words`` are the command's bare arguments that ``Settings`` has no field for. A plain
+    class: the help needs it, and dataclasses take as long to load as all of the help.
+    """
+
+    __slots__ = ("function", "help", "name")
+
+    def __init__(self, name: str, what: str = "", function: str = "") -> None:
+        self.name = name
+        self.help = what
+        self.function = function
+        """Empty where this version does not have the command yet."""
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("poll", "show each account's quota; what poller does without a command", "run"),
+        Command("list", "show what the auth files say, without a request", "list_accounts"),
+        Command("watch"),
+        Command("serve"),
+        Command("next"),
+        Command("guard"),
+        Command("status"),
+        Command("timeline"),
+        Command("diff"),
+        Command("history"),
+        Command("report"),
+        Command("alerts"),
+        Command("agent"),
+        Command("simulate", "serve a made-up upstream to try poller and scripts against", "main"),
+        Command("schema", "print the JSON Schema of a record", "text"),
+        Command("completion", "print a completion script for bash, zsh or fish", "text"),
+        Command("help", "explain a command", "text"),
+    )
+}
+"""By name, in the order of the help. All names are taken, also of those not built yet."""

@@ -1,56 +1,107 @@
-"""Completions for shells, made by shtab from the same table of options as all the rest."""
+"""``poller completion``: what completes poller's words in bash, zsh and fish.
+
+Made by shtab from the tables of commands and options.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
 
 import shtab
 
+from poller.commands import COMMANDS
 from poller.settings import value_types as kinds
-from poller.settings.options import OTHERS, every_option
+from poller.settings.flags import parser, taken_by
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import Action, ArgumentParser
 
+    from poller.settings.options import Option
+
+_BUILT = [command for command in COMMANDS.values() if command.function]
+_NAMES = " ".join(command.name for command in _BUILT)
+
+# Bash quotes what is offered only if told that it names files, and shtab tells it so for
+# functions with "_files" in their name. A "$" in what is no file here stays unquoted all the
+# same, so accounts with one are not offered. The two variables are shtab's for the first
+# word: commands can stand there, and accounts as well.
 _BASH = """
-_poller_accounts() {
+_poller_account_files() {
   compgen -f -- "$1"
-  (cd account 2>/dev/null && compgen -f -X '!*.auth.json' -- "$1") | sed 's/\\.auth\\.json$//'
+  (cd ./account >/dev/null 2>&1 && compgen -f -X '!*.auth.json' -- "$1") |
+    sed -e '/\\$/d' -e 's/\\.auth\\.json$//'
 }
+_shtab_poller_pos_0_COMPGEN=_poller_account_files
+_shtab_poller_pos_0_nargs=1
 """
-_ZSH = """
-_poller_accounts() {
+_ZSH = f"""
+_poller_account_files() {{
   local -a names=(account/*.auth.json(N:t))
-  compadd -- ${names%.auth.json}
+  (( CURRENT == 2 )) && compadd {_NAMES}
+  compadd -- ${{names%.auth.json}}
   _files
-}
+}}
 """
 _FISH = """
-function _poller_accounts
+function _poller_account_files
   for file in account/*.auth.json
     string replace -r '^account/(.*)\\.auth\\.json$' '$1' -- $file
   end
   __fish_complete_path (commandline -ct)
 end
 """
+_FISH_FIRST_WORD = (
+    "complete -c poller -n '_shtab_poller_using; and test $_shtab_poller_npos -eq 0' "
+    '-ka "(_poller_account_files)"\n'
+)
 _ACCOUNTS = {
-    "bash": "_poller_accounts",
-    "zsh": "_poller_accounts",
-    "fish": "(_poller_accounts)",
+    "bash": "_poller_account_files",
+    "zsh": "_poller_account_files",
+    "fish": "(_poller_account_files)",
     "preamble": {"bash": _BASH, "zsh": _ZSH, "fish": _FISH},
 }
 """Names of the files in ./account, besides files of any name."""
 
 
-def script(parser: ArgumentParser, *, shell: str) -> str:
-    """Return what ``shell`` (bash, zsh or fish) is to read; completes into ``parser``."""
-    options = {option.field: option for option in (*every_option(), *OTHERS)}
-    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to them
-        kind = options[action.dest].kind
-        action.choices = kind.names or None
-        if kind in (kinds.PATH, kinds.FILE):
-            vars(action)["complete"] = shtab.FILE
-        elif kind is kinds.FOLDERS:
-            vars(action)["complete"] = shtab.DIRECTORY
-    vars(parser.add_argument("accounts", nargs="*", help="account"))["complete"] = _ACCOUNTS
-    return f"{shtab.complete(parser, shell)}\n"
+def text(shell: str) -> str:
+    """Return what ``shell`` (bash, zsh or fish) is to read."""
+    poll = parser("poll")
+    if shell != "zsh":  # its _arguments cannot offer commands and accounts at one place
+        commands = poll.add_subparsers()
+        for command in _BUILT:
+            own = commands.add_parser(
+                command.name, help=command.help, parents=[parser(command.name)], add_help=False
+            )
+            _complete(own, command.name)
+    _complete(poll, "poll")
+    made = shtab.complete(poll, shell)
+    return f"{made}\n{_FISH_FIRST_WORD if shell == 'fish' else ''}"
+
+
+def _complete(made: ArgumentParser, command: str) -> None:
+    """Say of each flag and word of a command what can stand there."""
+    options = {option.field: option for option in taken_by(command)}
+    for action in made._actions:  # noqa: SLF001 - argparse has no other way to them
+        if action.dest in options:
+            _complete_action(action, options[action.dest])
+    for option in options.values():
+        if option.is_word:
+            nargs = "*" if option.kind.action == "append" else None
+            _complete_action(made.add_argument(option.field, nargs=nargs), option)
+
+
+def _complete_action(action: Action, option: Option) -> None:
+    action.help = option.help
+    if option.kind is kinds.NAMES:
+        vars(action)["complete"] = _ACCOUNTS
+    elif option.kind in (kinds.PATH, kinds.FILE):
+        vars(action)["complete"] = shtab.FILE
+    elif option.kind is kinds.FOLDERS:
+        vars(action)["complete"] = shtab.DIRECTORY
+    elif option.kind is kinds.ZONE:
+        action.choices = sorted(available_timezones())
+    elif option.field == "command":
+        action.choices = _NAMES.split()
+    else:
+        action.choices = option.kind.names or None

@@ -8,17 +8,19 @@ import signal
 import sys
 import time
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
 import anyio
 
 from poller.commands.demo import demo_if_asked_for
+from poller.deliver.files import NewFile
 from poller.deliver.progress import Progress
 from poller.deliver.sinks import Lines, TextAtEnd
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import open_session, poll
+from poller.present import csv
 from poller.present.record import serialize
 from poller.process import exit_codes
 from poller.process.clock import zone_of
@@ -30,7 +32,7 @@ from poller.values import Failure, FailureKind, Snapshot, unexpected_failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from poller.deliver.sinks import Sink
+    from poller.deliver.sinks import Sink, Writes
     from poller.library import Session
     from poller.polling.stream import Notices, Reports
     from poller.process.signals import Interrupts
@@ -67,8 +69,8 @@ class _Poll:
     def __init__(self, settings: Settings, interrupts: Interrupts) -> None:
         self.settings = settings
         self._interrupts = interrupts
-        self._tally = exit_codes.Tally(settings.fail_under)
-        self._writer = Writer(_STDOUT)
+        self._tally = exit_codes.Tally(settings.fail_under, need=settings.need or 0)
+        self._stdout = Writer(_STDOUT)
         self._ended_with: int | None = None
         self._begun = False
         self._replaced_report: Report | None = None
@@ -77,38 +79,58 @@ class _Poll:
     async def run(self) -> None:
         """Poll every account and write every report."""
         asyncio.get_running_loop().set_default_executor(UnjoinedThreads())
+        try:
+            writer = self._opened()
+            try:
+                await self._poll(writer)
+            finally:
+                writer.close()
+        except ReaderGone:
+            self._ended_with = exit_codes.READER_GONE
+        except ResultsLost as error:
+            say(f"poller: {error}")
+            self._ended_with = exit_codes.RESULTS_LOST
+
+    def _opened(self) -> Writes:
+        """Open what the results are written to, before anything is polled."""
+        output = self.settings.output
+        return self._stdout if output is None else NewFile(output)
+
+    async def _poll(self, writer: Writes) -> None:
         async with demo_if_asked_for(self.settings) as (settings, accounts):
             async with (
                 open_session(settings, door=self._interrupts) as session,
                 poll(accounts, session=session) as reports,
             ):
                 self._begun = True
-                await self._write_all(reports, session)
+                self._stop_on_signals(reports)
+                await self._write_all(reports, writer, session)
             self._say_at_end(reports.notices, session)
 
-    async def _write_all(self, reports: Reports, session: Session) -> None:
-        settings = self.settings
-        as_table = self._is_table()
-        progress = None
-        if as_table and sys.stderr.isatty() and not settings.quiet:
-            progress = Progress(total=reports.total, waiting=partial(_waiting, reports))
-        sink = self._table_sink(session, progress) if as_table else self._record_sink()
-        self._stop_on_signals(reports)
+    async def _write_all(self, reports: Reports, writer: Writes, session: Session) -> None:
+        settings, progress = self.settings, None
+        if not self._is_table():
+            sink: Sink = Lines(writer, self._line, heading=self._heading)
+        else:
+            if sys.stderr.isatty() and not settings.quiet:
+                progress = Progress(total=reports.total, waiting=partial(_waiting, reports))
+            sink = self._table_sink(writer, session, progress)
+        lost: list[ReaderGone | ResultsLost] = []
         with saying_what_is_logged(settings.verbose, say if progress is None else progress.say):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._leave_without_reader, tasks.cancel_scope)
+                if settings.output is None:
+                    tasks.start_soon(self._leave_without_reader, tasks.cancel_scope)
                 if progress is not None:
                     tasks.start_soon(progress.run)
                 try:
                     await self._write(reports, sink)
-                except ReaderGone:
-                    self._ended_with = exit_codes.READER_GONE
-                except ResultsLost as error:
-                    say(f"poller: {error}")
-                    self._ended_with = exit_codes.RESULTS_LOST
+                except (ReaderGone, ResultsLost) as error:  # a task group would wrap it
+                    lost.append(error)
                 finally:
                     sink.close()
                 tasks.cancel_scope.cancel()
+        if lost:
+            raise lost[0]
 
     async def _write(self, reports: Reports, sink: Sink) -> None:
         started_at, tally = time.time(), self._tally
@@ -117,10 +139,13 @@ class _Poll:
             await sink.take(report)
             tally.note(self._replaced_report or report)
             self._replaced_report = None
+        stopped = self._interrupts.number is not None
+        if stopped and self.settings.output is not None:
+            return  # what was there stays
         await sink.end(
             Snapshot(started_at, time.time(), tally.reports, tally.answered, tally.requests)
         )
-        if tally.reports == 0 and self._interrupts.number is None:
+        if tally.reports == 0 and not stopped:
             # Said here: raised, it would leave the task groups wrapped as their failure.
             say("poller: nothing to poll: every account is disabled or none is named")
             self._ended_with = exit_codes.USAGE
@@ -166,32 +191,39 @@ class _Poll:
     def _is_table(self) -> bool:
         settings = self.settings
         raw = settings.raw_json or settings.raw_headers
-        auto = settings.format == "auto" and os.isatty(_STDOUT) and not raw
-        return settings.format == "table" or auto
+        to_terminal = settings.output is None and os.isatty(_STDOUT)
+        return settings.format == "table" or (settings.format == "auto" and to_terminal and not raw)
 
-    def _record_sink(self) -> Sink:
+    @property
+    def _heading(self) -> bytes:
+        return csv.heading() if self.settings.format == "csv" else b""
+
+    @cached_property
+    def _serialize(self) -> Callable[[Report], bytes]:
         settings = self.settings
-        record = partial(
+        if settings.format == "csv":
+            return csv.rows_of
+        raw = settings.raw_json or settings.raw_headers
+        return partial(
             serialize,
             show_identity=settings.show_identity,
             raw_json=settings.raw_json,
             raw_headers=settings.raw_headers,
-            indent=(settings.raw_json or settings.raw_headers) and os.isatty(_STDOUT),
+            indent=raw and settings.output is None and os.isatty(_STDOUT),
         )
-        return Lines(self._writer, partial(self._line, record))
 
-    def _line(self, record: Callable[[Report], bytes], report: Report) -> bytes:
-        """Return a report's record; where that fails, the record of its failure."""
+    def _line(self, report: Report) -> bytes:
+        """Return a report's lines; where that fails, those of its failure."""
         try:
-            return record(report)
+            return self._serialize(report)
         except Exception as error:  # noqa: BLE001 - it shall cost this account alone
             failure = unexpected_failure(error)
             self._replaced_report = replace(
                 report, usage=None, raw=None, headers=None, failure=failure
             )
-            return record(self._replaced_report)
+            return self._serialize(self._replaced_report)
 
-    def _table_sink(self, session: Session, progress: Progress | None) -> Sink:
+    def _table_sink(self, writer: Writes, session: Session, progress: Progress | None) -> Sink:
         # Only where a person looks.
         from poller.present.terminal import traits
         from poller.present.usage_table import Table
@@ -208,7 +240,7 @@ class _Poll:
             if not settings.quiet:
                 say(table.summary(now))
 
-        return TextAtEnd(self._writer, add=table.add, render=render, progress=progress)
+        return TextAtEnd(writer, add=table.add, render=render, progress=progress)
 
     def warn(self, line: str) -> None:
         """Say what a person should know, unless they want quiet."""
@@ -227,7 +259,7 @@ class _Poll:
 
     async def _leave_without_reader(self, scope: anyio.CancelScope) -> None:
         """Stop soon after the reader of a pipe has gone, also while nothing is written."""
-        while not self._writer.reader_is_gone():  # noqa: ASYNC110 - a pipe sets no event
+        while not self._stdout.reader_is_gone():  # noqa: ASYNC110 - a pipe sets no event
             await anyio.sleep(_READER_CHECK_S)
         self._ended_with = exit_codes.READER_GONE
         scope.cancel()

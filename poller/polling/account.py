@@ -141,6 +141,7 @@ class Attempts:
         self._renewals = renewals
         self._clock = clock
         self._large = anyio.Semaphore(_LARGE_AT_ONCE)
+        self._machine = settings.machine
         self._timeout_s = settings.timeout_s
         self._retries = settings.retries
         self._deadline_s = settings.account_deadline_s
@@ -213,6 +214,7 @@ class Attempts:
             attempts=polled.requests_sent,
             elapsed_s=None if polled.started_at is None else ended_at - polled.started_at,
             refreshed=polled.refreshed,
+            machine=self._machine,
             key=_key(identity, credential or account.held),
             identity=identity,
             raw=polled.raw,

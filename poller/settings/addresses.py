@@ -1,24 +1,27 @@
 """Where requests may go: the upstream's URL, proxies, and which proxy a URL gets.
 
-A token goes wherever these say, so they are strict: whatever two parsers of URLs could
-read differently is refused.
+A token goes wherever these say, so they are strict: a URL that two parsers could read
+differently is refused.
 """
 
 from __future__ import annotations
 
-from poller.settings import UsageError
+from poller.settings.value_types import UsageError, ValueType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TRUSTED_HOSTS = ("chatgpt.com", "chat.openai.com")
-"""Where a configuration file of unknown origin may send credentials."""
+DEFAULT_URL = "https://chatgpt.com/backend-api/wham/usage"
+TOKEN_URL_VARIABLE = "CODEX_REFRESH_TOKEN_URL_OVERRIDE"  # noqa: S105 - a name
 
 _SCHEMES = ("http", "https")
 _AMBIGUOUS = '\\"<>^`{|}'
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 _HIGHEST_PORT = 65535
+_LONGEST_LABEL = 63
+"""Characters between two dots of a host name (RFC 1035)."""
+_LONGEST_SCHEME = 10
 
 
 class Address:
@@ -38,6 +41,8 @@ class Address:
         self.scheme = parts.scheme.lower()
         self.userinfo, _, place = parts.netloc.rpartition("@")
         self.host, self.port = _host_and_port(place)
+        if ":" not in self.host:  # an IPv6 address has no labels
+            _check_labels(self.host)
         self.path = parts.path
         self.query = parts.query
         self.fragment = "#" in text
@@ -74,6 +79,15 @@ def _host_and_port(place: str) -> tuple[str, int | None]:
     return host, _port(port) if colon else None
 
 
+def _check_labels(host: str) -> None:
+    """Raise ValueError for names that no resolver takes, such as ``a..b`` and ``xn--a``."""
+    for label in host.removesuffix(".").split("."):
+        if not 0 < len(label) <= _LONGEST_LABEL:
+            raise ValueError("a label that is empty or too long")
+        if label.startswith("xn--"):
+            label.encode("ascii").decode("idna")
+
+
 def _check_six(host: str) -> None:
     from ipaddress import IPv6Address
 
@@ -100,42 +114,56 @@ def target_address(value: object) -> str | None:
     if address.fragment:
         raise UsageError("expected a URL without '#' in it")
     allowed = address.scheme == "https" or (address.scheme == "http" and address.is_loopback)
-    return value if allowed else None
+    return _in_lower_case(value) if allowed else None
 
 
-def is_known_target(url: str) -> bool:
-    """Tell whether an accepted target is the upstream itself or on this machine."""
-    address = Address(url)
-    return address.host in TRUSTED_HOSTS or address.is_loopback
-
-
-def proxy_address(value: object) -> str | None:
+def proxy_address(value: object) -> str:
     """Return the URL of a proxy, ``http://`` put before a bare ``host:port``.
 
     Raises:
-        UsageError: for a scheme that is not spoken; it says what to do instead.
+        UsageError: for anything else. It shows no more of the value than its scheme, as
+            the rest may be a password.
     """
-    if not isinstance(value, str):
-        return None
-    text = value if "://" in value else f"http://{value}"
-    scheme = text.partition("://")[0].lower()
-    if scheme.startswith("socks"):
-        raise UsageError(_no_socks(scheme))
+    text = value if isinstance(value, str) else ""
+    scheme, slashes, _ = text.partition("://")
+    if not slashes:
+        scheme, text = "", f"http://{text}"
+    shown = scheme.lower() if scheme.isalnum() and len(scheme) <= _LONGEST_SCHEME else ""
+    if shown.startswith("socks"):
+        raise UsageError(
+            f"{shown} proxies are not supported: give the http port of your proxy program "
+            "(http://HOST:PORT), or put one that has one, such as privoxy, in front of it"
+        )
+    if not _is_proxy(text):
+        came = f"a value with the scheme {shown}" if shown else "another value"
+        raise UsageError(
+            "expected the URL of a proxy, http://HOST:PORT or https://HOST:PORT without a path; "
+            f"got {came}, not shown as it may hold a password"
+        )
+    return _in_lower_case(text.rstrip("/"))
+
+
+def _is_proxy(url: str) -> bool:
     try:
-        address = Address(text)
+        address = Address(url)
     except ValueError:
-        return None
-    bare = address.path in ("", "/") and not address.query and not address.fragment
-    return text.rstrip("/") if bare and scheme in _SCHEMES else None
+        return False
+    is_bare = address.path in ("", "/") and not address.query and not address.fragment
+    return is_bare and address.scheme in _SCHEMES
 
 
-def _no_socks(scheme: str) -> str:
-    from poller.text import printable
+def _in_lower_case(url: str) -> str:
+    """Return ``url`` with its scheme in lower case, as all that compare it expect."""
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme.lower()}{slashes}{rest}"
 
-    return (
-        f"{printable(scheme[:8])} proxies are not spoken here: give your proxy program's http port "
-        "(http://HOST:PORT), or install one that has one, such as privoxy, in front of it"
-    )
+
+TARGET = ValueType(
+    "an https URL with a valid host (http only for the addresses 127.x.x.x and [::1], in figures)",
+    target_address,
+    metavar="URL",
+)
+PROXY = ValueType("the URL of a proxy", proxy_address, metavar="URL")
 
 
 def proxy_for(url: str, *, environ: Mapping[str, str]) -> str | None:
@@ -146,7 +174,7 @@ def proxy_for(url: str, *, environ: Mapping[str, str]) -> str | None:
     one: over http, a proxy would see the token.
 
     Raises:
-        UsageError: where the variable in force holds what is no proxy or is not spoken.
+        UsageError: where the variable in force holds no proxy that is supported.
     """
     address = Address(url)
     if address.scheme != "https":
@@ -154,14 +182,8 @@ def proxy_for(url: str, *, environ: Mapping[str, str]) -> str | None:
     name = _first_set(("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), environ)
     if name is None or _is_excepted(address, environ):
         return None
-    return _proxy_named(name, environ[name])
-
-
-def _proxy_named(name: str, value: str) -> str:
-    from poller.settings.value_types import PROXY
-
     try:
-        return str(PROXY.validate(value.strip()))
+        return proxy_address(environ[name].strip())
     except UsageError as error:
         raise UsageError(f"environment variable {name}: {error}") from None
 
@@ -198,9 +220,6 @@ def _is_below(host: str, domain: str) -> bool:
     return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
-TOKEN_URL_VARIABLE = "CODEX_REFRESH_TOKEN_URL_OVERRIDE"  # noqa: S105 - a name
-
-
 def token_address(environ: Mapping[str, str]) -> str | None:
     """Return where the environment sends refresh tokens; None where it says nothing.
 
@@ -218,7 +237,7 @@ def token_address(environ: Mapping[str, str]) -> str | None:
         address = Address(accepted)
         if address.is_loopback or (_is_below(address.host, "openai.com") and not address.port):
             return accepted
-    from poller.settings.value_types import quoted
+    from poller.settings.quoting import quoted
 
     raise UsageError(
         f"environment variable {TOKEN_URL_VARIABLE}: refresh tokens go to https addresses of "

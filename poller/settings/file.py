@@ -1,21 +1,30 @@
-"""Find, read and check a configuration file; every mistake in it is told at once."""
+"""Find, read and check configuration files; the mistakes in one are told together."""
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from poller.settings import UsageError
-from poller.settings.addresses import is_known_target
 from poller.settings.options import OPTIONS, Option, every_option
-from poller.settings.value_types import is_table, nearest, quoted
+from poller.settings.quoting import is_table, nearest, quoted
+from poller.settings.value_types import UsageError
 from poller.text import masked, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = "config.toml"
 
-_SIZE_CAP = 1 << 20
+_SIZE_CAP = 64 * 1024
+_DOTS_CAP = 100
+"""In one line. The parser's time grows with the square of a dotted key's length."""
+_MISTAKES_TOLD = 20
+"""At most: to look for what was meant takes a millisecond each."""
 _LINE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -24,8 +33,8 @@ class Source:
     """A configuration file and how it came to be read."""
 
     path: str
-    named: bool
-    """False where it lay in the current folder, and may be somebody else's."""
+    local: bool = False
+    """Whether it was found in the current folder, and may have come with somebody else's files."""
 
     @property
     def shown(self) -> str:
@@ -33,22 +42,31 @@ class Source:
         return printable(self.path)
 
 
-def find(named: str | None) -> Source | None:
-    """Return the first of: the file that was named, ``config.toml`` here, the user's own."""
+def find(named: str | None) -> tuple[Source, ...]:
+    """Return the files to read, each over the one before it.
+
+    That is the named file alone, else the user's own file and ``config.toml`` in the
+    current folder, as far as they exist. Where both are the same file, it is the user's.
+    """
     if named is not None:
-        return Source(named, named=True)
-    if _is_there(HERE):
-        return Source(HERE, named=False)
-    own = own_path()
-    return Source(own, named=True) if _is_there(own) else None
+        return (Source(named),)
+    own, local = Source(own_path()), Source(HERE, local=True)
+    if not _exists(own.path):
+        return (local,) if _exists(HERE) else ()
+    if not _exists(HERE) or _is_same(own.path, HERE):
+        return (own,)
+    return (own, local)
 
 
-def _is_there(path: str) -> bool:
+def _exists(path: str) -> bool:
+    return os.path.lexists(path)
+
+
+def _is_same(path: str, other: str) -> bool:
     try:
-        Path(path).lstat()
+        return Path(path).samefile(other)
     except OSError:
         return False
-    return True
 
 
 def own_path() -> str:
@@ -65,32 +83,28 @@ def read(source: Source) -> dict[str, object]:
         UsageError: with one line for each mistake, each beginning with the file's path.
     """
     values: dict[str, object] = {}
-    mistakes: list[str] = []
-    document = _document(source)
-    for name, content in document.items():
-        section = _section_meant(name, content)
-        if section != name:
-            mistakes.append(_stranger(name, content, section))
-        if section is None:
-            continue
-        if is_table(content):
-            mistakes += _take(content, into=values, section=section, written=name, source=source)
-        else:
-            mistakes.append(f"{name}: expected a section, [{name}], got {quoted(content)}")
-    if document and not source.named and OPTIONS.keys().isdisjoint(document):
-        mistakes.append("if it is another program's, name yours with --config FILE")
-    if mistakes:
-        raise UsageError("\n".join(f"{source.shown}: {mistake}" for mistake in mistakes))
+    told = list(islice(_mistakes(_document(source), source, into=values), _MISTAKES_TOLD + 1))
+    if len(told) > _MISTAKES_TOLD:
+        told[-1] = "there are more mistakes than these"
+    if told:
+        raise UsageError("\n".join(f"{source.shown}: {mistake}" for mistake in told))
     return values
 
 
 def _document(source: Source) -> dict[str, object]:
-    import tomllib  # 6 ms that who has no file need not wait for
+    import tomllib  # only where there is a file: it takes 6 ms to load
 
+    text = _text(source)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _DOTS_CAP:
+            raise UsageError(
+                f"{source.shown}: line {number}: more than {_DOTS_CAP} dots; "
+                "give each entry of a list a line of its own"
+            )
     try:
-        return tomllib.loads(_text(source))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        problem = _syntax_problem(str(error), _text(source))
+        problem = _syntax_problem(str(error), text)
     except RecursionError:
         problem = "not TOML: nested too deeply"
     except ValueError:  # a number of thousands of digits
@@ -108,7 +122,7 @@ def _syntax_problem(message: str, text: str) -> str:
 def _text(source: Source) -> str:
     content = _content(source)
     if len(content) > _SIZE_CAP:
-        raise UsageError(f"{source.shown}: larger than 1 MiB, hardly a configuration file")
+        raise UsageError(f"{source.shown}: larger than 64 KiB, hardly a configuration file")
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -117,31 +131,49 @@ def _text(source: Source) -> str:
 
 
 def _content(source: Source) -> bytes:
+    # A FIFO that came with somebody else's files would be waited for.
+    waiting = getattr(os, "O_NONBLOCK", 0) if source.local else 0
     try:
-        path = Path(source.path)
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        if Path(source.path).is_dir():
             raise UsageError(f"{source.shown}: a folder, not a configuration file")
-        if not source.named and not stat.S_ISREG(mode):  # a FIFO would be waited for
-            raise UsageError(f"{source.shown}: not a regular file; name one with --config FILE")
-        with path.open("rb") as file:
+        with open(os.open(source.path, os.O_RDONLY | waiting), "rb") as file:
+            if source.local and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UsageError(f"{source.shown}: not a regular file; name one with --config FILE")
             return file.read(_SIZE_CAP + 1)
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
         raise UsageError(f"{source.shown}: cannot be read: {why}") from None
 
 
+def _mistakes(
+    document: dict[str, object], source: Source, *, into: dict[str, object]
+) -> Iterator[str]:
+    """Put the document's values into ``into``; yield what is wrong with it."""
+    for name, content in document.items():
+        section = _section_meant(name, content)
+        if section != name:
+            yield _unknown_section(name, content, section)
+        if section is None:
+            continue
+        if is_table(content):
+            yield from _section_mistakes(content, source, section, written=name, into=into)
+        else:
+            yield f"{name}: expected a section, [{name}], got {quoted(content)}"
+    if document and source.local and OPTIONS.keys().isdisjoint(document):
+        yield "if it is another program's, name yours with --config FILE"
+
+
 def _section_meant(name: str, content: object) -> str | None:
     if name in OPTIONS:
         return name
-    return nearest(name, OPTIONS) if is_table(content) and not _homes(name) else None
+    return nearest(name, OPTIONS) if is_table(content) and not _sections_with(name) else None
 
 
-def _homes(key: str) -> list[str]:
+def _sections_with(key: str) -> list[str]:
     return [name for name, options in OPTIONS.items() if any(o.key == key for o in options)]
 
 
-def _stranger(name: str, content: object, section: str | None) -> str:
+def _unknown_section(name: str, content: object, section: str | None) -> str:
     written = _written(name)
     if section:
         return f"{written}: unknown section; did you mean {section!r}?"
@@ -155,58 +187,47 @@ def _written(name: str) -> str:
 
 
 def _where_it_belongs(key: str, section: str | None = None) -> str | None:
-    if homes := _homes(key):
-        return f"belongs in [{homes[0]}]"
+    if sections := _sections_with(key):
+        return f"belongs in [{sections[0]}]"
     within = [option.key for option in OPTIONS[section]] if section else []
     if near := nearest(key, within):
         return f"unknown key; did you mean {near!r}?"
     if near := nearest(key, [option.key for option in every_option()]):
-        return f"unknown key; did you mean {near!r} in [{_homes(near)[0]}]?"
+        return f"unknown key; did you mean {near!r} in [{_sections_with(near)[0]}]?"
     return None
 
 
-def _all_keys(section: str) -> str:
-    return f"unknown key; [{section}] has {', '.join(option.key for option in OPTIONS[section])}"
-
-
-def _take(
+def _section_mistakes(
     table: dict[str, object],
-    *,
-    into: dict[str, object],
-    section: str,
-    written: str,
     source: Source,
-) -> list[str]:
+    section: str,
+    *,
+    written: str,
+    into: dict[str, object],
+) -> Iterator[str]:
     options = {option.key: option for option in OPTIONS[section]}
-    mistakes: list[str] = []
     for key, value in table.items():
         place = f"{_written(written)}.{_written(key)}"
         option = options.get(key)
         if option is None:
-            mistakes.append(f"{place}: {_where_it_belongs(key, section) or _all_keys(section)}")
+            all_keys = f"unknown key; [{section}] has {', '.join(options)}"
+            yield f"{place}: {_where_it_belongs(key, section) or all_keys}"
             continue
         try:
             into[option.field] = _accepted(option, value, source)
         except UsageError as error:
-            mistakes.append(f"{place}: {error}")
-    return mistakes
+            yield f"{place}: {error}"
 
 
 def _accepted(option: Option, value: object, source: Source) -> object:
     accepted = option.kind.validate(value)
-    if not option.guarded or source.named or _is_own(source.path):
+    if not source.local or accepted == option.default:
         return accepted
-    if option.key == "chatgpt_url" and is_known_target(str(accepted)):
+    if option.local is not None and option.local.fit(value) is not None:
         return accepted
+    limit = "may not set this" if option.local is None else f"may set only {option.local.expects}"
     raise UsageError(
-        f"not taken from a {HERE} that lies in the current folder, as {option.guarded}; "
-        f"set it with {option.place} or in {printable(own_path())}, "
-        f"or say --config {HERE} where the file is yours",
+        f"a {HERE} found in the current folder {limit}, as it may have come with somebody "
+        f"else's files; put it into {printable(own_path())}, or name the file with "
+        f"--config {HERE} if it is yours"
     )
-
-
-def _is_own(path: str) -> bool:
-    try:
-        return Path(path).samefile(own_path())
-    except OSError:
-        return False

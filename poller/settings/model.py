@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poller.settings import DEFAULT_URL, DEFAULT_USER_AGENT
+from poller.settings.addresses import DEFAULT_URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Settings:
     refresh: bool = False
     """Whether to renew expired logins in place."""
     refresh_codex_home: bool = False
-    """Whether that may be done to the Codex CLI's own file, too."""
+    """Whether to renew the Codex CLI's own file as well."""
     demo: int | None = None
     """How many made-up accounts to poll on the embedded upstream; None for real ones."""
 
@@ -31,7 +31,7 @@ class Settings:
     concurrency: int = 8
     """Requests in flight at most."""
     rate: float | None = None
-    """Requests started per second at most."""
+    """Requests started per second at most; None means no limit."""
     timeout_s: float = 15.0
     """One attempt."""
     retries: int = 2
@@ -39,24 +39,36 @@ class Settings:
     account_deadline_s: float = 60.0
     """One account, from its first attempt to its record, waits included."""
     deadline_s: float | None = None
-    """The whole run."""
+    """The whole run; None means no limit."""
     patience_s: float = 40.0
-    """How long a dead upstream is waited for before the accounts left are given up."""
+    """How long to wait for a dead upstream before giving up the accounts left."""
     proxy: str | None = None
     """http or https proxy; None means the environment's."""
     ca_file: str | None = None
     """Certificates trusted besides the system's."""
-    user_agent: str = DEFAULT_USER_AGENT
+    user_agent: str = "Mozilla/5.0"
 
     format: str = "auto"
-    """``table``, ``jsonl``, or ``auto``: a table on a terminal, JSON Lines elsewhere."""
+    """``table``, ``jsonl``, ``csv``, or ``auto``: a table on a terminal, else JSON Lines."""
+    output: str | None = None
+    """The file that results are written to; None means standard output."""
+    color: str = "auto"
+    """``auto``, ``always`` or ``never``."""
+    language: str = "auto"
+    """Of what people read: ``en``, ``zh``, or ``auto``, which follows the locale."""
+    extra: bool = False
+    """Whether a table has rows for extra limits."""
     ordered: bool = False
     raw_json: bool = False
     raw_headers: bool = False
     show_identity: bool = False
     timezone: str | None = None
     """IANA name for the times in tables; None means local time."""
+    machine: str | None = None
+    """The machine's name in every record; None leaves it unknown."""
     fail_under: float | None = None
     """Percent; exit 4 where an account that answered has less left or is blocked."""
+    need: int | None = None
+    """Exit 4 where fewer accounts than this can be used."""
     quiet: bool = False
     verbose: int = 0

@@ -1,27 +1,40 @@
 """The one table of options.
 
-The command line, its help, the configuration file's reader and the check that
-``config.example.toml`` is complete all derive from ``OPTIONS``: a new option is one
-entry here and one field of ``Settings``.
+The command line, its help, the reader of configuration files and the check that
+``config.example.toml`` is complete all derive from it: a new option is one entry here and
+one field of ``Settings``.
 """
 
 from __future__ import annotations
 
-from poller.settings import DEFAULT_URL, DEFAULT_USER_AGENT
 from poller.settings import value_types as kinds
+from poller.settings.addresses import DEFAULT_URL, PROXY, TARGET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from poller.settings.value_types import ValueType
 
+DEMO_ACCOUNTS = 12
+"""Made up where ``--demo`` says no number."""
+
+_ASKING = ("poll",)
+"""The commands that send requests."""
+_READING = ("poll", "list")
+"""The commands that read auth files."""
+EVERY = ("poll", "list", "schema", "completion", "help")
+"""The commands whose words are parsed here; ``simulate`` parses its own."""
+
 
 class Option:
-    """One option: its key in the file, its flag, what it takes and what it is for.
+    """One option: its key in a file, its flag, what it takes and which commands take it.
+
+    Without a flag it is a bare argument where its type has a ``metavar``, and else one that
+    only a file sets. Two options may share a flag if no command takes both.
 
     A plain class, as ``ValueType``.
     """
 
-    __slots__ = ("default", "field", "flags", "guarded", "help", "key", "kind")
+    __slots__ = ("commands", "default", "field", "flags", "help", "key", "kind", "local")
 
     def __init__(  # noqa: PLR0913 - as many as the table has columns
         self,
@@ -32,7 +45,8 @@ class Option:
         default: object = None,
         field: str = "",
         flags: tuple[str, ...] | None = None,
-        guarded: str = "",
+        commands: tuple[str, ...] = _ASKING,
+        local: ValueType | None = None,
     ) -> None:
         self.key = key
         self.kind = kind
@@ -41,18 +55,22 @@ class Option:
         self.field = field or key
         """Of ``Settings``."""
         self.flags = (f"--{key.replace('_', '-')}",) if flags is None else flags
-        """The long one last; none for a bare argument, and for what only a file can set."""
-        self.guarded = guarded
-        """Why a file of unknown origin may not set it; empty where it may."""
+        """The long one last."""
+        self.commands = commands
+        self.local = local
+        """What a ``config.toml`` found in the current folder may set, as it may have come with
+        somebody else's files; None: nothing but the default."""
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a bare argument of the command line."""
+        return not self.flags and bool(self.kind.metavar)
 
     @property
     def place(self) -> str:
         """What a message calls it where it came from the command line."""
-        return self.flags[-1] if self.flags else self.kind.metavar
+        return self.flags[-1] if self.flags else self.kind.metavar.strip("[]")
 
-
-_WHERE_TOKENS_GO = "it decides where your tokens go"
-_SPENDS_TOKENS = "it spends refresh tokens and rewrites auth files"
 
 OPTIONS = {
     "accounts": (
@@ -64,122 +82,173 @@ OPTIONS = {
             default=(),
             field="accounts",
             flags=(),
+            commands=_READING,
         ),
         Option(
             "account_dir",
             kinds.FOLDERS,
-            "folder of auth files, may be repeated (default: account; where there is none, the"
+            "folder of auth files, may be repeated (default: account; without that folder, the"
             " Codex CLI's own login)",
             field="account_dirs",
+            commands=_READING,
+            local=kinds.FOLDERS_HERE,
         ),
         Option(
             "files_from",
             kinds.PATH,
-            "poll the auth files whose paths stand in FILE, one a line; - is standard input",
+            "read paths of auth files from FILE, one a line; - is standard input",
+            commands=_READING,
         ),
         Option(
             "refresh",
             kinds.SWITCH,
-            "renew logins whose token has expired, in their files; a refresh token works once: one"
-            " login, one file",
+            "renew logins whose token has expired, in their files; a refresh token works once, so"
+            " keep each login in one file only",
             default=False,
-            guarded=_SPENDS_TOKENS,
         ),
         Option(
             "refresh_codex_home",
             kinds.SWITCH,
-            "with --refresh: the Codex CLI's own file, too; only while no codex is running",
+            "with --refresh: renew the Codex CLI's own file as well; only while no codex is"
+            " running",
             default=False,
-            guarded=_SPENDS_TOKENS,
         ),
         Option(
             "demo",
             kinds.MADE_UP,
-            "poll N made-up accounts (12) on an embedded upstream: no network, no login needed",
+            "use N made-up accounts (12) and an embedded upstream: no network, no login needed",
+            commands=_READING,
         ),
     ),
     "requests": (
         Option(
             "chatgpt_url",
-            kinds.TARGET,
-            "where to ask; https, or http on a loopback address",
+            TARGET,
+            "where to send requests; https, or http on loopback",
             default=DEFAULT_URL,
-            guarded=_WHERE_TOKENS_GO,
         ),
-        Option("concurrency", kinds.whole(1, 10_000), "requests in flight at most", default=8),
-        Option("rate", kinds.RATE, "requests started per second at most (default: no limit)"),
+        Option(
+            "concurrency",
+            kinds.whole(1, 10_000),
+            "requests in flight at most",
+            default=8,
+            local=kinds.whole(1, 10_000),
+        ),
+        Option(
+            "rate",
+            kinds.RATE,
+            "requests started per second at most (default: no limit)",
+            local=kinds.RATE,
+        ),
         Option(
             "timeout",
-            kinds.SECONDS,
-            "seconds for one attempt",
+            kinds.DURATION,
+            "time for one attempt; times are written 90 or 90s, 5m, 2h, 7d",
             default=15.0,
             field="timeout_s",
+            local=kinds.DURATION,
         ),
-        Option("retries", kinds.whole(0, 100), "attempts after the first", default=2),
+        Option(
+            "retries",
+            kinds.whole(0, 100),
+            "attempts after the first",
+            default=2,
+            local=kinds.whole(0, 5),
+        ),
         Option(
             "account_deadline",
-            kinds.SECONDS,
-            "seconds for one account, from its first attempt, waits included",
+            kinds.DURATION,
+            "time for one account, from its first attempt, waits included",
             default=60.0,
             field="account_deadline_s",
+            local=kinds.DURATION,
         ),
         Option(
             "deadline",
-            kinds.SECONDS,
-            "seconds for the whole run (default: no limit)",
+            kinds.DURATION,
+            "time for the whole run (default: no limit)",
             field="deadline_s",
+            local=kinds.DURATION,
         ),
         Option(
             "patience",
-            kinds.SECONDS,
-            "seconds to wait for a dead upstream before the accounts left are given up",
+            kinds.DURATION,
+            "how long to wait for a dead upstream before giving up the accounts left",
             default=40.0,
             field="patience_s",
+            local=kinds.DURATION,
         ),
         Option(
             "proxy",
-            kinds.PROXY,
+            PROXY,
             "http or https proxy (default: the environment's HTTPS_PROXY, ALL_PROXY, NO_PROXY)",
-            guarded=_WHERE_TOKENS_GO,
         ),
-        Option(
-            "ca_file",
-            kinds.FILE,
-            "certificates (PEM) to trust besides the system's",
-            guarded=_WHERE_TOKENS_GO,
-        ),
+        Option("ca_file", kinds.FILE, "certificates (PEM) to trust besides the system's"),
         Option(
             "user_agent",
             kinds.AGENT,
             "the User-Agent header",
-            default=DEFAULT_USER_AGENT,
+            default="Mozilla/5.0",
             flags=(),
         ),
     ),
     "output": (
         Option(
             "format",
-            kinds.choice("auto", "table", "jsonl"),
-            "table, jsonl or auto: a table on a terminal, JSON Lines into a pipe or file; watch,"
-            " less and cron want --format table",
+            kinds.choice("auto", "table", "jsonl", "csv"),
+            "table, jsonl, csv (poll only) or auto: a table on a terminal, JSON Lines into a pipe"
+            " or file; watch, less and cron need --format table",
             default="auto",
+            commands=_READING,
+            local=kinds.choice("auto", "table", "jsonl", "csv"),
+        ),
+        Option(
+            "output",
+            kinds.PATH,
+            "write the results to FILE, which is replaced once they are complete",
+        ),
+        Option(
+            "color",
+            kinds.choice("auto", "always", "never", metavar="WHEN"),
+            "auto, always or never; auto: on a terminal, unless NO_COLOR is set",
+            default="auto",
+            commands=_READING,
+            local=kinds.choice("auto", "always", "never"),
+        ),
+        Option(
+            "language",
+            kinds.choice("auto", "en", "zh", metavar=""),
+            "of tables and messages",
+            default="auto",
+            flags=(),
+            commands=_READING,
+            local=kinds.choice("auto", "en", "zh"),
         ),
         Option(
             "ordered",
             kinds.SWITCH,
             "records in the order of the accounts, not as they come",
             default=False,
+            commands=_READING,
+            local=kinds.SWITCH,
+        ),
+        Option(
+            "extra",
+            kinds.SWITCH,
+            "give extra limits (Spark, code review) rows of their own in the table",
+            default=False,
+            local=kinds.SWITCH,
         ),
         Option(
             "raw_json",
             kinds.SWITCH,
-            "put the answer's JSON into each record, tokens masked; not with --format table",
+            "put the response's JSON into each record, tokens masked; JSON Lines only",
             default=False,
         ),
         Option(
             "raw_headers",
             kinds.SWITCH,
-            "put the answer's headers into each record, likewise",
+            "put the response's headers into each record, likewise",
             default=False,
         ),
         Option(
@@ -187,30 +256,49 @@ OPTIONS = {
             kinds.SWITCH,
             "add email, user_id and account_id to each record",
             default=False,
+            commands=_READING,
         ),
         Option(
             "timezone",
             kinds.ZONE,
-            "of the times in tables, such as Europe/Berlin (default: local)",
+            "time zone of tables, such as Europe/Berlin (default: local)",
+            commands=_READING,
+            local=kinds.ZONE,
+        ),
+        Option(
+            "machine",
+            kinds.NAME,
+            "put this machine's NAME into each record",
         ),
         Option(
             "fail_under",
             kinds.PERCENT,
-            "exit 4 where an account has less than P percent left or is blocked",
+            "exit 4 if an account has less than P percent left or is blocked",
+            local=kinds.PERCENT,
+        ),
+        Option(
+            "need",
+            kinds.whole(1, 100_000),
+            "exit 4 if fewer than N accounts can be used",
+            local=kinds.whole(1, 100_000),
         ),
         Option(
             "quiet",
             kinds.SWITCH,
-            "say only what went wrong",
+            "print only what went wrong",
             default=False,
             flags=("-q", "--quiet"),
+            commands=_READING,
+            local=kinds.SWITCH,
         ),
         Option(
             "verbose",
             kinds.LEVEL,
-            "say more, may be repeated",
+            "print more, may be repeated",
             default=0,
             flags=("-v", "--verbose"),
+            commands=_READING,
+            local=kinds.LEVEL,
         ),
     ),
 }
@@ -220,26 +308,42 @@ OTHERS = (
     Option(
         "config",
         kinds.PATH,
-        "configuration file (default: config.toml here, else poller/config.toml in your"
-        " configuration folder); a flag beats it",
+        "configuration file (default: config.toml here, over poller/config.toml in your"
+        " configuration folder); flags beat it",
+        commands=_READING,
     ),
-    Option(
-        "list",
-        kinds.SWITCH,
-        "ask nobody: list what the files say of each account, its plan, when its token expires,"
-        " which are the same",
-        default=False,
-    ),
+    Option("list", kinds.SWITCH, "the same as poller list", default=False),
     Option(
         "print_completion",
-        kinds.SHELL,
-        "print what completes poller's options in bash, zsh or fish",
+        kinds.choice("bash", "zsh", "fish", metavar="SHELL"),
+        "the same as poller completion",
     ),
-    Option("schema", kinds.SWITCH, "print the JSON Schema of a record", default=False),
-    Option("version", kinds.SWITCH, "print the version", default=False),
-    Option("help", kinds.SWITCH, "print this", default=False, flags=("-h", "--help")),
+    Option("schema", kinds.SWITCH, "the same as poller schema", default=False),
+    Option(
+        "shell",
+        kinds.choice("bash", "zsh", "fish", metavar="SHELL"),
+        "bash, zsh or fish",
+        flags=(),
+        commands=("completion",),
+    ),
+    Option(
+        "command",
+        kinds.ValueType("the name of a command", kinds.path_at, metavar="[COMMAND]"),
+        "the command to explain (default: all)",
+        flags=(),
+        commands=("help",),
+    ),
+    Option("version", kinds.SWITCH, "print the version", default=False, commands=EVERY),
+    Option(
+        "help",
+        kinds.SWITCH,
+        "print this",
+        default=False,
+        flags=("-h", "--help"),
+        commands=EVERY,
+    ),
 )
-"""Flags that are no part of ``Settings`` and have no key."""
+"""Flags and words that are no part of ``Settings`` and have no key."""
 
 
 def every_option() -> tuple[Option, ...]:

@@ -1,57 +1,21 @@
-"""Flags over the file over the defaults, and what does not go together."""
+"""Flags over files over defaults, and which options exclude each other."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from poller.settings import UsageError
 from poller.settings.addresses import Address
 from poller.settings.file import find, read
 from poller.settings.model import Settings
 from poller.settings.options import every_option, key_path
-from poller.settings.value_types import quoted
+from poller.settings.quoting import quoted
+from poller.settings.value_types import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from poller.settings.file import Source
-
-
-def resolve(flags: Mapping[str, object], *, config: str | None = None) -> Settings:
-    """Return the settings of a run.
-
-    ``flags`` are accepted values by field of ``Settings``; ``config`` is the file that was
-    named, without one the first of ``config.toml`` here and the user's own is read.
-
-    Raises:
-        UsageError: for a wrong file, and for options that do not go together.
-    """
-    source = find(config)
-    filed = _not_overruled(read(source) if source else {}, flags)
-    values: dict[str, Any] = {**filed, **flags}
-    if values.get("demo"):
-        _check_demo(flags)
-        values["proxy"] = None  # made-up accounts never leave this machine
-    settings = Settings(**values)
-    place = _Places(flags, source)
-    _check_raw(settings, place)
-    if flags.get("refresh_codex_home") and not settings.refresh:
-        raise UsageError("--refresh-codex-home: does nothing without --refresh: say both")
-    _check_proxy(settings, place)
-    return settings
-
-
-class _Places:
-    """Where each value came from, as messages call it."""
-
-    def __init__(self, flags: Mapping[str, object], source: Source | None) -> None:
-        self._flags = flags
-        self._path = source.shown if source else ""
-
-    def __getitem__(self, field: str) -> str:
-        option = next(option for option in every_option() if option.field == field)
-        return option.place if field in self._flags else f"{self._path}: {key_path(option)}"
-
 
 _OVERRULED = {
     "accounts": ("files_from", "demo"),
@@ -61,12 +25,94 @@ _OVERRULED = {
     "quiet": ("verbose",),
     "verbose": ("quiet",),
 }
-"""What a flag says about the same question as another option: the file's is then left."""
+"""What else an option answers: a file's value of these is dropped where it is set above."""
 
 
-def _not_overruled(filed: dict[str, object], flags: Mapping[str, object]) -> dict[str, object]:
-    overruled = {field for flag in flags for field in _OVERRULED.get(flag, ())}
-    return {field: value for field, value in filed.items() if field not in overruled}
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The settings of a run, and what ``-v`` says about them."""
+
+    settings: Settings
+    notes: tuple[str, ...] = ()
+    """One sentence for each configuration file that was read."""
+
+
+def resolve(
+    flags: Mapping[str, object], *, config: str | None = None, command: str = "poll"
+) -> Resolved:
+    """Return the settings of a run.
+
+    ``flags`` are accepted values by field of ``Settings``. ``config`` is the file that was
+    named; without one, the user's own is read and ``config.toml`` here over it. What a
+    file sets that means nothing to ``command`` is left out.
+
+    Raises:
+        UsageError: for a wrong file, and for options that exclude each other.
+    """
+    layers = [(source, read(source)) for source in find(config)]
+    in_force: dict[str, object] = {}
+    for layer in (*(values for _, values in layers), flags):
+        in_force = {**_without_overruled(in_force, layer), **layer}
+    values: dict[str, Any] = dict(in_force)
+    if values.get("demo"):
+        _check_demo(flags)
+        values["proxy"] = None  # made-up accounts never leave this machine
+    if command == "list" and values.get("format") == "csv":
+        if "format" in flags:
+            raise UsageError("--format: poller list has table and jsonl; csv is for poller poll")
+        values["format"] = "auto"
+    settings = Settings(**values)
+    place = _Places(flags, layers)
+    _check_raw(settings, place)
+    if flags.get("refresh_codex_home") and not settings.refresh:
+        raise UsageError("--refresh-codex-home: does nothing without --refresh: give both")
+    _check_proxy(settings, place)
+    return Resolved(settings, tuple(_notes(in_force, place, layers)))
+
+
+class _Places:
+    """Where each value came from, as messages call it."""
+
+    def __init__(
+        self, flags: Mapping[str, object], layers: Sequence[tuple[Source, dict[str, object]]]
+    ) -> None:
+        self._flags = flags
+        self._layers = layers
+
+    def file_of(self, field: str) -> Source | None:
+        """Return the file that decided; None where a flag or a default did."""
+        if field in self._flags:
+            return None
+        deciding = (source for source, values in reversed(self._layers) if field in values)
+        return next(deciding, None)
+
+    def __getitem__(self, field: str) -> str:
+        option = next(option for option in every_option() if option.field == field)
+        source = self.file_of(field)
+        return option.place if source is None else f"{source.shown}: {key_path(option)}"
+
+
+def _notes(
+    in_force: Mapping[str, object],
+    place: _Places,
+    layers: Sequence[tuple[Source, dict[str, object]]],
+) -> list[str]:
+    notes: list[str] = []
+    for source, _ in layers:
+        keys = [
+            key_path(option)
+            for option in every_option()
+            if option.field in in_force and place.file_of(option.field) is source
+        ]
+        notes.append(f"{source.shown}: in force: {', '.join(keys) or 'nothing'}")
+    return notes
+
+
+def _without_overruled(
+    lower: Mapping[str, object], upper: Mapping[str, object]
+) -> dict[str, object]:
+    overruled = {field for each in upper for field in _OVERRULED.get(each, ())}
+    return {field: value for field, value in lower.items() if field not in overruled}
 
 
 def _check_demo(flags: Mapping[str, object]) -> None:
@@ -80,7 +126,7 @@ def _check_demo(flags: Mapping[str, object]) -> None:
 
 
 def _check_raw(settings: Settings, place: _Places) -> None:
-    if settings.format != "table":
+    if settings.format not in ("table", "csv"):
         return
     for field, asked in (
         ("raw_json", settings.raw_json),
@@ -88,13 +134,13 @@ def _check_raw(settings: Settings, place: _Places) -> None:
     ):
         if asked:
             raise UsageError(
-                f"{place[field]}: does not fit into a table: leave it out, "
-                f"or ask for --format jsonl (table comes from {place['format']})",
+                f"{place[field]}: does not fit into a table: leave it out, or ask for "
+                f"--format jsonl ({settings.format} comes from {place['format']})",
             )
 
 
 def _check_proxy(settings: Settings, place: _Places) -> None:
-    if settings.proxy is None or settings.chatgpt_url.lower().startswith("https:"):
+    if settings.proxy is None or settings.chatgpt_url.startswith("https:"):
         return
     if not Address(settings.proxy).is_loopback:
         raise UsageError(

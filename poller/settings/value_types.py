@@ -1,8 +1,8 @@
 """What a value must be, the same for a flag and for a key in a file.
 
-A kind reads a flag's text into what TOML would have given, and accepts or refuses that;
-a refusal says what was expected and what came, and leaves to the caller where it came
-from. Nothing costly is imported before a value that needs it is there.
+A value type reads a flag's text into what TOML would have given, then accepts or refuses
+that. A refusal says what was expected and what came; the caller adds where it came from.
+Nothing costly is imported before a value needs it: the help loads this module.
 """
 
 from __future__ import annotations
@@ -10,33 +10,39 @@ from __future__ import annotations
 import math
 import os
 
-from poller.settings import UsageError
-from poller.settings.addresses import proxy_address, target_address
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import TypeGuard
+    from collections.abc import Callable
 
-SHOWN = 60
-"""Characters of a wrong value that a message shows."""
+_SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SHORTEST_S, _LONGEST_S = 0.001, 3650 * 86_400.0
+_SLOWEST, _FASTEST = 0.001, 1_000_000.0
+"""Requests per second: one in 17 minutes, and more than any machine sends."""
+_NAME_LENGTH = 64
 
-_HUGE = 10**20  # from here on a whole number is not spelled out: Python may refuse to
+
+class UsageError(Exception):
+    """What was asked for cannot be done: nothing is polled, exit code 64.
+
+    The message is for a person: what, where, what to do instead. It may have several
+    lines, one for each mistake. It holds no secret and no control characters.
+    """
 
 
 class ValueType:
     """What an option takes: how a flag's text is read, what is accepted, how to say so.
 
-    ``action`` is argparse's; ``fit`` returns the value to use, or None for one that does
-    not fit; ``guess`` names what may have been meant; ``names`` are all there are, where
-    they can be counted.
+    ``action`` is argparse's (``append``: may be repeated); ``fit`` returns the value to
+    use, or None for one that does not fit; ``guess`` names what may have been meant;
+    ``names`` are all there are, where they can be counted.
 
-    A plain class: the help text needs every kind, and no dataclass.
+    A plain class, as ``Option``: the help needs it, and dataclasses take as long to load
+    as all of the help.
     """
 
     __slots__ = ("action", "expects", "fit", "guess", "metavar", "names", "read")
 
-    def __init__(  # noqa: PLR0913 - the facts of a kind, each named where it is made
+    def __init__(  # noqa: PLR0913 - each is named where a type is made
         self,
         expects: str,
         fit: Callable[[object], object],
@@ -55,70 +61,25 @@ class ValueType:
         self.guess = guess
         self.names = names
 
+    @property
+    def is_optional(self) -> bool:
+        """Whether the value may be left out on the command line, as in ``--demo [N]``."""
+        return self.metavar.startswith("[")
+
     def validate(self, value: object) -> object:
         """Return the value to use; raise ``UsageError`` (without a place) for a wrong one."""
         fitting = self.fit(value)
         if fitting is not None:
             return fitting
+        from poller.settings.quoting import quoted
+
         guess = self.guess(value)
         meant = f"; did you mean {guess!r}?" if guess else ""
         raise UsageError(f"expected {self.expects}, got {quoted(value)}{meant}")
 
 
-def quoted(value: object) -> str:
-    """Return ``value`` as a message may show it: short, printable, without passwords."""
-    from poller.text import masked, printable
-
-    if isinstance(value, str):
-        # Cut last: a cut before it would leave half of an escape or of a password.
-        return f'"{_cut(printable(masked(_without_password(value), ())))}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) and abs(value) >= _HUGE:
-        return "a huge number"
-    if isinstance(value, int | float):
-        return str(value)
-    if is_list(value):
-        return _cut(f"[{', '.join(quoted(item) for item in value[:SHOWN])}]")
-    return "a table" if is_table(value) else "a date or time"
-
-
-def is_list(value: object) -> TypeGuard[list[object]]:
-    """Tell whether ``value`` is a list, of anything."""
-    return isinstance(value, list)
-
-
-def is_table(value: object) -> TypeGuard[dict[str, object]]:
-    """Tell whether ``value`` is a TOML table."""
-    return isinstance(value, dict)
-
-
-def _without_password(text: str) -> str:
-    before, at, after = text.rpartition("@")
-    if ":" not in before:
-        return text
-    scheme, slashes, _ = before.partition("://")
-    return f"{scheme}{slashes}***{at}{after}" if slashes else f"***{at}{after}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-
-
-def nearest(word: str, names: Iterable[str]) -> str | None:
-    """Return the one of ``names`` that ``word`` was most likely meant to be."""
-    from difflib import get_close_matches
-
-    plain = {_folded(name): name for name in names}
-    close = get_close_matches(_folded(word), plain, n=1)
-    return plain[close[0]] if close else None
-
-
-def _folded(name: str) -> str:
-    return name.lstrip("-").replace("-", "_").casefold()
-
-
 def _number_in(text: str) -> object:
+    """Return the number that ``text`` is, else ``text`` itself."""
     if not text.isascii() or "_" in text or text != text.strip():
         return text
     for read in (int, float):
@@ -130,7 +91,7 @@ def _number_in(text: str) -> object:
 
 
 def whole(low: int, high: int, *, metavar: str = "N", action: str = "store") -> ValueType:
-    """Return the kind of whole numbers from ``low`` to ``high``; true and false are none."""
+    """Return the type of whole numbers from ``low`` to ``high``; true and false are none."""
 
     def fit(value: object) -> object:
         return value if type(value) is int and low <= value <= high else None
@@ -139,39 +100,50 @@ def whole(low: int, high: int, *, metavar: str = "N", action: str = "store") -> 
     return ValueType(expects, fit, metavar=metavar, read=_number_in, action=action)
 
 
-def _finite(value: object) -> float | None:
+def choice(*names: str, metavar: str = "F") -> ValueType:
+    """Return the type of values that are one of ``names``."""
+    listed = [repr(name) for name in names]
+
+    def fit(value: object) -> object:
+        return value if value in names else None
+
+    def guess(value: object) -> str | None:
+        from poller.settings.quoting import nearest
+
+        return nearest(value, names) if isinstance(value, str) else None
+
+    return ValueType(
+        f"{', '.join(listed[:-1])} or {listed[-1]}", fit, metavar=metavar, guess=guess, names=names
+    )
+
+
+def _between(value: object, low: float, high: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and low <= number <= high else None
 
 
-def _above_zero(value: object) -> object:
-    number = _finite(value)
-    return number if number is not None and number > 0 else None
+def _rate(value: object) -> object:
+    return _between(value, _SLOWEST, _FASTEST)
 
 
 def _percent(value: object) -> object:
-    number = _finite(value)
-    return number if number is not None and 0 <= number <= 100 else None
+    return _between(value, 0, 100)
 
 
-def choice(*names: str, metavar: str = "F") -> ValueType:
-    """Return the kind that is one of ``names``."""
-    quoted = [repr(name) for name in names]
-
-    def fit(value: object) -> object:
-        return value if value in names else None
-
-    def guess(value: object) -> str | None:
-        return nearest(value, names) if isinstance(value, str) else None
-
-    return ValueType(
-        f"{', '.join(quoted[:-1])} or {quoted[-1]}", fit, metavar=metavar, guess=guess, names=names
-    )
+def _duration(value: object) -> object:
+    """Return seconds: of a number, or of text such as ``90s``, ``5m``, ``2h``, ``7d``."""
+    if isinstance(value, str):
+        scale = _SECONDS_IN.get(value[-1:])
+        number = _number_in(value if scale is None else value[:-1])
+        if not isinstance(number, int | float):
+            return None
+        value = number * (scale or 1)
+    return _between(value, _SHORTEST_S, _LONGEST_S)
 
 
 def path_at(value: object) -> str | None:
@@ -181,20 +153,34 @@ def path_at(value: object) -> str | None:
     return os.path.expanduser(value)
 
 
-def _paths(value: object) -> object:
+def _paths(value: object) -> tuple[str, ...] | None:
+    from poller.settings.quoting import is_list
+
     listed = value if is_list(value) else [value]
     paths = [path for path in map(path_at, listed) if path is not None]
     return tuple(paths) if len(paths) == len(listed) else None
 
 
-def _some_paths(value: object) -> object:
+def _folders(value: object) -> object:
     return _paths(value) or None
+
+
+def _folders_here(value: object) -> object:
+    folders = _paths(value) or ()
+    try:
+        here = os.path.realpath(os.getcwd())
+        inside = all(os.path.commonpath((here, os.path.realpath(path))) == here for path in folders)
+    except (OSError, ValueError):  # the current folder is gone; another drive
+        return None
+    return folders if folders and inside else None
 
 
 def _file_there(value: object) -> object:
     path = path_at(value)
     if path is None:
         return None
+    from poller.settings.quoting import quoted
+
     if not os.path.exists(path):
         raise UsageError(f"no such file: {quoted(value)}")
     if os.path.isdir(path):
@@ -214,14 +200,9 @@ def _zone(value: object) -> object:
 
 
 def _zone_meant(value: object) -> str | None:
-    from zoneinfo import available_timezones
+    from poller.settings.zones import zone_meant
 
-    if not isinstance(value, str) or value.startswith(("/", ".")):
-        return None
-    zones = sorted(available_timezones())
-    place = value.casefold().replace(" ", "_").rpartition("/")[2]
-    exact = (zone for zone in zones if zone.casefold().rpartition("/")[2] == place)
-    return next(exact, None) or nearest(value, zones)
+    return zone_meant(value) if isinstance(value, str) else None
 
 
 def _agent(value: object) -> object:
@@ -230,9 +211,17 @@ def _agent(value: object) -> object:
     return value if all(" " <= char <= "~" for char in value) else None
 
 
+def _name(value: object) -> object:
+    if not isinstance(value, str) or not value or value != value.strip():
+        return None
+    return value if value.isprintable() and len(value) <= _NAME_LENGTH else None
+
+
 def _demo_count(text: str) -> object:
     number = _number_in(text)
     if isinstance(number, str):
+        from poller.settings.quoting import quoted
+
         raise UsageError(
             f"expected how many accounts to make up, got {quoted(text)}; "
             "--demo polls made-up accounts only, leave it out to poll yours",
@@ -244,8 +233,11 @@ def _switch(value: object) -> object:
     return value if isinstance(value, bool) else None
 
 
-NAMES = ValueType("a name, a pattern, a path or a list of them", _paths, metavar="ACCOUNT")
-FOLDERS = ValueType("a folder or a list of folders", _some_paths, metavar="DIR", action="append")
+NAMES = ValueType(
+    "a name, a pattern, a path or a list of them", _paths, metavar="ACCOUNT", action="append"
+)
+FOLDERS = ValueType("a folder or a list of folders", _folders, metavar="DIR", action="append")
+FOLDERS_HERE = ValueType("folders inside the current one", _folders_here)
 PATH = ValueType("a path", path_at, metavar="FILE")
 FILE = ValueType("a file", _file_there, metavar="FILE")
 MADE_UP = ValueType(
@@ -254,21 +246,22 @@ MADE_UP = ValueType(
     metavar="[N]",
     read=_demo_count,
 )
-TARGET = ValueType(
-    "an https URL (http only for the addresses 127.x.x.x and [::1], in figures)",
-    target_address,
-    metavar="URL",
+DURATION = ValueType(
+    "a time from 0.001s to 3650d, such as 90, 90s, 5m, 2h or 7d",
+    _duration,
+    metavar="D",
+    read=_number_in,
 )
-PROXY = ValueType("the http:// or https:// URL of a proxy", proxy_address, metavar="URL")
-SECONDS = ValueType("a number of seconds above 0", _above_zero, metavar="S", read=_number_in)
 RATE = ValueType(
-    "a number of requests per second above 0", _above_zero, metavar="N", read=_number_in
+    "a number of requests per second from 0.001 to 1000000", _rate, metavar="N", read=_number_in
 )
 PERCENT = ValueType("a number from 0 to 100", _percent, metavar="P", read=_number_in)
 AGENT = ValueType("printable ASCII characters without blanks around them", _agent)
+NAME = ValueType(
+    f"1 to {_NAME_LENGTH} printable characters without blanks around them", _name, metavar="NAME"
+)
 ZONE = ValueType(
     "an IANA time zone such as 'Europe/Berlin'", _zone, metavar="TZ", guess=_zone_meant
 )
-SHELL = choice("bash", "zsh", "fish", metavar="SHELL")
 SWITCH = ValueType("true or false", _switch, action="store_true")
 LEVEL = whole(0, 3, metavar="", action="count")

@@ -150,7 +150,7 @@ def ssl_context(settings: Settings, url: str, *, proxy: str | None) -> ssl.SSLCo
     Raises:
         UsageError: ``ca_file`` cannot be read, or holds no certificate.
     """
-    if not any(address.startswith("https:") for address in (url, proxy or "")):
+    if not any(address[:6].lower() == "https:" for address in (url, proxy or "")):
         return True  # not used, and loading a CA bundle takes time
     try:
         context = ssl.create_default_context()

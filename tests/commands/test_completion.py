@@ -1,21 +1,24 @@
-"""``--print-completion``: what each shell makes of it, where it is installed."""
+"""``poller completion``: what each shell makes of it, where it is installed."""
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from poller.cli import main, parser
-from poller.commands.completion import script
-from poller.settings.options import OTHERS, every_option
+from poller.cli import main
+from poller.commands import COMMANDS
+from poller.commands.completion import text
+from poller.settings.flags import taken_by
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FLAGS = {flag for option in (*every_option(), *OTHERS) for flag in option.flags}
+BUILT = {command.name for command in COMMANDS.values() if command.function}
 
 _BASH = """
 source poller.bash
@@ -24,6 +27,11 @@ COMP_WORDS=("${{words[@]}}") COMP_CWORD=$((${{#words[@]}} - 1))
 _shtab_poller 2>/dev/null
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
+
+
+def flags_of(command: str) -> set[str]:
+    flags = {flag for option in taken_by(command) for flag in option.flags}
+    return {flag for flag in flags if flag.startswith("--")}
 
 
 def said_by(shell: str, program: str, *, cwd: Path) -> list[str]:
@@ -45,7 +53,7 @@ def here(tmp_path: Path) -> Path:
         (tmp_path / "account" / f"{name}.auth.json").touch()
     (tmp_path / "list.txt").touch()
     for shell in ("bash", "zsh", "fish"):
-        (tmp_path / f"poller.{shell}").write_text(script(parser(), shell=shell))
+        (tmp_path / f"poller.{shell}").write_text(text(shell))
     return tmp_path
 
 
@@ -54,17 +62,22 @@ def completed(words: str, *, cwd: Path) -> set[str]:
     return set(said_by("bash", _BASH.format(words=words), cwd=cwd)) - {""}
 
 
-def test_the_flag_prints_the_script(capfd: pytest.CaptureFixture[str]) -> None:
-    for shell in ("bash", "zsh", "fish"):
-        assert main(["--print-completion", shell]) == 0
-        assert capfd.readouterr().out == script(parser(), shell=shell)
+@pytest.mark.parametrize("word", ["completion", "--print-completion"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_is_printed(word: str, shell: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([word, shell]) == 0
+    assert capfd.readouterr().out == text(shell)
 
 
-def test_another_shell_is_refused_with_those_there_are(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["--print-completion", "bsh"]) == 64
+@pytest.mark.parametrize(
+    ("word", "place"), [("completion", "SHELL"), ("--print-completion", "--print-completion")]
+)
+def test_another_shell_is_refused_with_those_there_are(
+    word: str, place: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word, "bsh"]) == 64
     assert capfd.readouterr().err == (
-        "poller: --print-completion: expected 'bash', 'zsh' or 'fish', got \"bsh\"; "
-        "did you mean 'bash'?\n"
+        f"poller: {place}: expected 'bash', 'zsh' or 'fish', got \"bsh\"; did you mean 'bash'?\n"
     )
 
 
@@ -76,10 +89,21 @@ def test_bash_knows_how_to_complete_poller(here: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("poller --", {flag for flag in FLAGS if flag.startswith("--")}),
+        ("poller --", flags_of("poll")),
+        ("poller poll --", flags_of("poll")),
+        ("poller list --", flags_of("list")),
+        ("poller schema --", flags_of("schema")),
+        ("poller s", {"simulate", "schema"}),
+        ("poller help ''", BUILT),
+        ("poller completion ''", {"bash", "zsh", "fish"}),
+        ("poller list ali", {"alice", "ali baba"}),
+        ("poller --timezone Asia/Shang", {"Asia/Shanghai"}),
+        ("poller list --timezone Europe/Berl", {"Europe/Berlin"}),
+        ("poller --color ''", {"auto", "always", "never"}),
+        ("poller --output l", {"list.txt"}),
         ("poller --acc", {"--account-dir", "--account-deadline"}),
         ("poller --list --fo", {"--format"}),
-        ("poller --format ''", {"auto", "table", "jsonl"}),
+        ("poller --format ''", {"auto", "table", "jsonl", "csv"}),
         ("poller --format t", {"table"}),
         ("poller --print-completion ''", {"bash", "zsh", "fish"}),
         ("poller --account-dir a", {"account"}),
@@ -94,6 +118,58 @@ def test_bash_offers_what_can_stand_there(here: Path, words: str, offered: set[s
     assert completed(words, cwd=here) == offered
 
 
+# Names of files that a shell would run
+
+
+def typed(line: str, *, cwd: Path) -> str:
+    """Type a line with a tab at its end into an interactive bash; return what ``poller`` got."""
+    master, slave = pty.openpty()
+    environ = {"PATH": os.environ["PATH"], "HOME": str(cwd), "PS1": "ready> ", "TERM": "dumb"}
+    with subprocess.Popen(
+        ("bash", "--norc", "--noprofile", "-i"),
+        cwd=cwd,
+        env=environ,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    ) as bash:
+        os.close(slave)
+        told = b""
+        for each in (
+            "source poller.bash",
+            "poller() { printf 'got <%s>\\n' \"$@\"; }",
+            f"{line}\t",
+            "exit",
+        ):
+            while not told.endswith(b"ready> "):
+                told += os.read(master, 4096)
+            os.write(master, f"{each}\n".encode())
+            told += os.read(master, 1)
+        assert bash.wait(10) == 0
+    os.close(master)
+    return told.decode()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+@pytest.mark.parametrize("line", ["poller {}", "poller list {}", "poller --config {}"])
+@pytest.mark.parametrize(
+    "name", ["y$(touch ran)", "y`touch ran`", "y;touch ran", "y|touch ran", "y&touch ran"]
+)
+@pytest.mark.parametrize("folder", [".", "account"])
+def test_a_name_that_is_completed_is_quoted(folder: str, name: str, line: str, here: Path) -> None:
+    (here / folder / f"{name}.auth.json").touch()
+    told = typed(line.format("y"), cwd=here)
+    assert not (here / "ran").exists()
+    if folder == ".":
+        assert f"got <{name}.auth.json>" in told
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_an_account_with_a_blank_in_its_name_is_one_word(here: Path) -> None:
+    assert "got <ali baba>" in typed("poller ali\\ ", cwd=here)
+
+
 def test_zsh_takes_the_script(here: Path) -> None:
     program = (
         'autoload -U compinit; compinit -u -d dump; eval "$(<poller.zsh)"; print $_comps[poller]'
@@ -105,8 +181,12 @@ def test_zsh_takes_the_script(here: Path) -> None:
     ("line", "offered"),
     [
         ("poller --acc", {"--account-dir", "--account-deadline"}),
-        ("poller --format ", {"auto", "table", "jsonl"}),
+        ("poller --format ", {"auto", "table", "jsonl", "csv"}),
+        ("poller list --acc", {"--account-dir"}),
+        ("poller completion ", {"bash", "zsh", "fish"}),
+        ("poller sche", {"schema"}),
         ("poller bo", {"bob"}),
+        ("poller alice bo", {"bob"}),
     ],
 )
 def test_fish_offers_what_can_stand_there(here: Path, line: str, offered: set[str]) -> None:

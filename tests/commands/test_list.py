@@ -341,7 +341,7 @@ def test_what_is_about_answers_does_not_go_with_it(
     assert (ended.code, ended.out) == (64, b"")
     name = flag.partition("=")[0]
     assert ended.err == (
-        f"poller: {name}: --list asks nobody, so there are no answers: "
+        f"poller: {name}: --list sends no requests, so there are no answers: "
         f"leave out --list, or {name}\n"
     )
 
@@ -349,8 +349,8 @@ def test_what_is_about_answers_does_not_go_with_it(
 def test_a_configuration_made_for_polls_does_no_harm(
     folder: Path, listed: Callable[..., Ended]
 ) -> None:
-    (folder.parent / "config.toml").write_text("[output]\nraw_json = true\nfail_under = 5\n")
-    assert (listed(folder.parent)).code == 0
+    (folder.parent / "mine.toml").write_text("[output]\nraw_json = true\nfail_under = 5\n")
+    assert listed(folder.parent, "--config", "mine.toml").code == 0
 
 
 def test_the_table_ends_with_a_line_on_standard_error(

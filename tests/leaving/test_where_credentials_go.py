@@ -59,12 +59,14 @@ async def test_a_config_that_lies_here_sends_no_token_anywhere(
         assert proxy.requests == []
 
 
-async def test_a_config_that_lies_here_may_ask_this_machine(tmp_path: Path) -> None:
+async def test_a_config_that_lies_here_sends_no_token_to_this_machine(tmp_path: Path) -> None:
     one_account(tmp_path)
     async with serve() as simulator:
         text = f'[requests]\nchatgpt_url = "{simulator.url}"\n'
         (tmp_path / "config.toml").write_text(text)
-        done = await run(cwd=tmp_path)
+        refused(await run(cwd=tmp_path))
+        assert simulator.stats().requests == 0
+        done = await run("--config", "config.toml", cwd=tmp_path)
     assert (done.code, done.kinds) == (0, {"alice": None})
 
 

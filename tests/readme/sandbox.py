@@ -117,7 +117,10 @@ def build(folder: Path, url: str, *accounts: MadeUpAccount) -> Sandbox:
     for name in (".codex/auth.json", "login.json"):
         (box.home / name).write_bytes(account("me").auth_file)
     (box.home / "prelude").write_text(_PRELUDE)
-    (box.work / "config.toml").write_text(f'[requests]\nchatgpt_url = "{url}"\n')
+    # The user's own file: one in the folder they stand in may not say where tokens go.
+    own = box.home / ".config" / "poller" / "config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(f'[requests]\nchatgpt_url = "{url}"\n')
     (box.work / "pyproject.toml").touch()
     for name, body in _PROGRAMS.items():
         program = box.home / ".local" / "bin" / name

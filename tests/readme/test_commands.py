@@ -282,8 +282,8 @@ async def test_the_library_does_in_ten_lines_what_is_said(tmp_path: Path) -> Non
     async with sandbox(tmp_path, with_trouble=True) as box:
         (box.work / "example.py").write_text(program)
         here = (
-            "import runpy, poller.settings; "
-            f"poller.settings.DEFAULT_URL = {box.url!r}; "
+            "import runpy, poller.settings.addresses; "
+            f"poller.settings.addresses.DEFAULT_URL = {box.url!r}; "
             "runpy.run_path('example.py', run_name='__main__')"
         )
         ran = await box.run("python", "-c", here)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from jsonschema import Draft202012Validator
 
-from poller.cli import help_text, parse
+from poller.cli import parse
+from poller.commands.help import text as help_text
 from poller.values import FailureKind
 from tests.readme.picture import svg
 from tests.readme.quoting import READMES, quoted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 from poller.cli import parse
 from poller.settings import UsageError
 from poller.settings.addresses import proxy_for, token_address
+from poller.upstream.exchange import ssl_context
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.conftest import Certificates
 
 HTTPS = "https://chatgpt.com/backend-api/wham/usage"
 
@@ -34,7 +38,9 @@ def refusal(*argv: str) -> str:
     "url",
     [
         "https://example.com",
-        "HTTPS://Example.com:8443/a?b=c",
+        "https://Example.com:8443/a?b=c",
+        "https://chatgpt.com./",
+        "https://xn--80ak6aa92e.com/",
         "https://[2001:db8::1]/",
         "http://127.0.0.1/",
         "http://127.255.255.254:65535/x",
@@ -43,6 +49,20 @@ def refusal(*argv: str) -> str:
 )
 def test_a_good_target_is_taken_as_it_stands(url: str) -> None:
     assert parse(["--chatgpt-url", url]).chatgpt_url == url
+
+
+@pytest.mark.parametrize("flag", ["--chatgpt-url", "--proxy"])
+def test_a_scheme_in_capitals_is_the_same_scheme(flag: str) -> None:
+    settings = parse([flag, "HTTPS://Example.com:8443"])
+    assert "https://Example.com:8443" in (settings.chatgpt_url, settings.proxy)
+
+
+def test_a_target_in_capitals_keeps_its_ca_file(certificates: Certificates) -> None:
+    settings = parse(["--chatgpt-url", "HTTPS://localhost/", "--ca-file", certificates.ca_file])
+    context = ssl_context(settings, settings.chatgpt_url, proxy=None)
+    assert isinstance(context, ssl.SSLContext)
+    names = [str(certificate["subject"]) for certificate in context.get_ca_certs()]
+    assert any("trustme" in name for name in names)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +78,10 @@ def test_a_good_target_is_taken_as_it_stands(url: str) -> None:
         "https://chatgpt.com@evil.example/",
         "https://evil.example?@chatgpt.com",
         "https://chatgpt.com#",
+        "https://xn--a/",
+        "https://a.xn--zz--zz.com/",
+        "https://a..b/",
+        f"https://{'a' * 64}.com/",
         "https://chatgpt.com:0/",
         "https://chatgpt.com:65536/",
         "https://chatgpt.com:٤٤/",
@@ -109,21 +133,32 @@ def test_a_good_proxy_is_taken(given: str, taken: str) -> None:
     [
         "",
         "http://",
-        "http://a b",
-        "http://a:x",
-        "ftp://a",
-        "http://a/b",
-        "http://a?b",
-        "http://a#b",
+        "http://hunter22 b",
+        "http://me:hunter22@a:x",
+        "ftp://hunter22",
+        "http://a/hunter22",
+        "http://a?hunter22",
+        "http://a#hunter22",
+        "me:hunter22@a/b",
+        "me:hunter22://a",
+        "http://xn--hunter22",
     ],
 )
-def test_a_bad_proxy_is_refused(proxy: str) -> None:
-    assert refusal(f"--proxy={proxy}").startswith("--proxy: expected the http:// or https:// URL")
+def test_a_bad_proxy_is_refused_and_not_repeated(proxy: str) -> None:
+    told = refusal(f"--proxy={proxy}")
+    assert told.startswith("--proxy: expected the URL of a proxy, http://HOST:PORT or https://")
+    assert "hunter22" not in told
 
 
-def test_a_proxy_that_is_not_spoken_says_what_to_do() -> None:
+def test_of_a_refused_proxy_only_the_scheme_is_shown() -> None:
+    assert "got a value with the scheme ftp, not shown" in refusal("--proxy=ftp://a")
+    assert "got another value, not shown" in refusal("--proxy=a:x")
+    assert "got another value, not shown" in refusal("--proxy=me:pass://a")
+
+
+def test_a_proxy_that_is_not_supported_says_what_to_do() -> None:
     told = refusal("--proxy", "SOCKS5h://me:hunter22@127.0.0.1:1080")
-    assert told.startswith("--proxy: socks5h proxies are not spoken here: give ")
+    assert told.startswith("--proxy: socks5h proxies are not supported: give ")
     assert "privoxy" in told
     assert "hunter22" not in told
 
@@ -167,6 +202,7 @@ def test_the_environments_proxy_is_chosen_as_curl_does(
         (".chatgpt.com", "https://a.chatgpt.com/", True),
         ("chatgpt.com:443", HTTPS, True),
         ("chatgpt.com:8443", "https://chatgpt.com:8443/", True),
+        (".chatgpt.com:8443", "https://a.chatgpt.com:8443/", True),
         ("a b,chatgpt.com", HTTPS, True),
         ("10.0.0.1", "https://10.0.0.1/", True),
         ("::1", "https://[::1]:8443/", True),
@@ -201,23 +237,24 @@ def test_a_token_in_clear_goes_through_no_proxy_of_the_environment() -> None:
 
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
-def test_a_variable_that_is_not_spoken_is_named(name: str) -> None:
+def test_a_variable_that_is_not_supported_is_named(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         proxy_for(HTTPS, environ={name: "socks5://me:hunter22@127.0.0.1:1080"})
     assert str(caught.value).startswith(f"environment variable {name}: socks5 proxies are not")
     assert "hunter22" not in str(caught.value)
 
 
-def test_a_variable_with_nonsense_is_named_without_its_password() -> None:
+def test_a_variable_with_nonsense_is_named_and_not_repeated() -> None:
     with pytest.raises(UsageError) as caught:
         proxy_for(HTTPS, environ={"HTTPS_PROXY": "gopher://me:hunter22@host"})
     assert str(caught.value) == (
-        "environment variable HTTPS_PROXY: expected the http:// or https:// URL of a proxy, "
-        'got "gopher://***@host"'
+        "environment variable HTTPS_PROXY: expected the URL of a proxy, http://HOST:PORT or "
+        "https://HOST:PORT without a path; got a value with the scheme gopher, not shown as it "
+        "may hold a password"
     )
 
 
-def test_an_unspoken_variable_does_not_matter_where_its_host_is_excepted() -> None:
+def test_an_unsupported_variable_does_not_matter_where_its_host_is_excepted() -> None:
     environ = {"ALL_PROXY": "socks5://127.0.0.1:1080", "NO_PROXY": "chatgpt.com"}
     assert proxy_for(HTTPS, environ=environ) is None
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import pytest
 
@@ -13,8 +14,10 @@ from poller import settings as door
 from poller.cli import parse
 from poller.settings import Settings, UsageError
 from poller.settings.file import own_path
-from poller.settings.options import OTHERS, every_option
-from poller.settings.value_types import quoted
+from poller.settings.flags import taken_by
+from poller.settings.options import EVERY, OTHERS, every_option
+from poller.settings.quoting import quoted
+from poller.settings.zones import _ZONE_OF
 
 BAD = Path(__file__).parents[1] / "data" / "config"
 
@@ -52,12 +55,21 @@ def test_the_types_of_the_defaults_are_those_of_settings() -> None:
         assert type(option.default) is type(plain[option.field])
 
 
-def test_no_key_and_no_flag_is_there_twice() -> None:
-    options = (*every_option(), *OTHERS)
-    keys = [option.key for option in options]
-    flags = [flag for option in options for flag in option.flags]
+def test_no_key_is_there_twice() -> None:
+    keys = [option.key for option in (*every_option(), *OTHERS)]
     assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_no_command_has_a_flag_twice(command: str) -> None:
+    flags = [flag for option in taken_by(command) for flag in option.flags]
     assert len(set(flags)) == len(flags)
+
+
+def test_what_a_file_of_unknown_origin_sets_is_what_the_option_takes() -> None:
+    for option in every_option():
+        if option.local is not None and option.default is not None:
+            assert option.local.fit(option.default) == option.kind.fit(option.default)
 
 
 def test_the_door_knows_what_it_does_not_have() -> None:
@@ -86,33 +98,6 @@ def test_a_config_found_here_is_refused_with_its_message(bad: str) -> None:
     assert refusal() == expected(bad)
 
 
-@pytest.mark.parametrize("bad", ["here_proxy", "here_ca_file", "here_url", "here_url_like_ours"])
-def test_the_same_file_is_taken_where_it_was_named(bad: str) -> None:
-    Path("config.toml").write_bytes((BAD / f"{bad}.toml").read_bytes())
-    assert parse(["--config", "config.toml"]) != Settings()
-
-
-@pytest.mark.parametrize("bad", ["here_proxy", "here_url", "here_url_like_ours"])
-def test_the_same_file_is_taken_where_it_is_the_users_own(bad: str, own: Path) -> None:
-    own.write_bytes((BAD / f"{bad}.toml").read_bytes())
-    assert parse([]) != Settings()
-
-
-def test_the_users_own_file_is_their_own_in_its_own_folder_too(
-    own: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    own.write_bytes((BAD / "here_url.toml").read_bytes())
-    monkeypatch.chdir(own.parent)
-    assert parse([]).chatgpt_url == "https://evil.example/"
-
-
-def test_a_config_beside_the_users_own_is_still_not_theirs(own: Path) -> None:
-    own.write_text("")
-    Path("config.toml").write_bytes((BAD / "here_url.toml").read_bytes())
-    assert "current folder" in refusal()
-
-
 def expected(bad: str) -> str:
     return (BAD / bad).with_suffix(".txt").read_text().strip().replace("{own}", own_path())
 
@@ -124,29 +109,6 @@ def test_every_bad_file_has_its_message() -> None:
 
 
 # Reading files
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://chatgpt.com/other",
-        "https://chat.openai.com/backend-api/wham/usage",
-        "http://127.0.0.1:8787/usage",
-        "https://[::1]:8787/usage",
-    ],
-)
-def test_a_config_found_here_may_ask_the_upstream_and_this_machine(url: str) -> None:
-    Path("config.toml").write_text(f'[requests]\nchatgpt_url = "{url}"\n')
-    assert parse([]).chatgpt_url == url
-
-
-def test_only_the_first_file_there_is_gets_read(own: Path) -> None:
-    own.write_text("[requests]\nretries = 3\n[output]\nordered = true\n")
-    assert parse([]).retries == 3
-    Path("config.toml").write_text("[requests]\nretries = 4\n")
-    assert (parse([]).retries, parse([]).ordered) == (4, False)
-    Path("named.toml").write_text("")
-    assert parse(["--config", "named.toml"]) == Settings()
 
 
 def test_a_file_may_be_empty_begin_with_a_mark_and_end_its_lines_as_windows_does() -> None:
@@ -169,25 +131,20 @@ def test_a_file_that_cannot_be_read_is_refused() -> None:
 
 
 def test_an_endless_file_is_refused() -> None:
-    assert "larger than 1 MiB" in refusal("--config", "/dev/zero")
-
-
-def test_a_fifo_found_here_is_not_waited_for() -> None:
-    os.mkfifo("config.toml")
-    assert refusal() == "config.toml: not a regular file; name one with --config FILE"
+    assert "larger than 64 KiB" in refusal("--config", "/dev/zero")
 
 
 def test_a_path_with_escapes_in_it_is_shown_escaped() -> None:
     assert refusal("--config", "\x1b[31m\n.toml").startswith("\\x1b[31m\\x0a.toml: ")
 
 
-def test_paths_begin_at_home_where_they_say_so(tmp_path: Path) -> None:
-    Path("config.toml").write_text('[accounts]\naccount_dir = ["~/keys", "b"]\n')
+def test_paths_begin_at_home_where_they_say_so(tmp_path: Path, own: Path) -> None:
+    own.write_text('[accounts]\naccount_dir = ["~/keys", "b"]\n')
     assert parse([]).account_dirs == (str(tmp_path / "home" / "keys"), "b")
 
 
-def test_one_name_or_folder_needs_no_list() -> None:
-    Path("config.toml").write_text('[accounts]\nnames = "alice"\naccount_dir = "keys"\n')
+def test_one_name_or_folder_needs_no_list(own: Path) -> None:
+    own.write_text('[accounts]\nnames = "alice"\naccount_dir = "keys"\n')
     settings = parse([])
     assert (settings.accounts, settings.account_dirs) == (("alice",), ("keys",))
 
@@ -209,14 +166,14 @@ def test_the_demo_on_the_command_line_leaves_the_files_accounts_and_proxy_alone(
 
 
 @pytest.mark.parametrize("flag", ["alice", "--account-dir=x", "--files-from=x"])
-def test_accounts_on_the_command_line_end_the_files_demo(flag: str) -> None:
-    Path("config.toml").write_text("[accounts]\ndemo = 3\n")
+def test_accounts_on_the_command_line_end_the_files_demo(flag: str, own: Path) -> None:
+    own.write_text("[accounts]\ndemo = 3\n")
     assert parse([]).demo == 3
     assert parse([flag]).demo is None
 
 
-def test_names_on_the_command_line_replace_the_files_list_but_not_its_folders() -> None:
-    Path("config.toml").write_text('[accounts]\nfiles_from = "x"\naccount_dir = "keys"\n')
+def test_names_on_the_command_line_replace_the_files_list_but_not_its_folders(own: Path) -> None:
+    own.write_text('[accounts]\nfiles_from = "x"\naccount_dir = "keys"\n')
     assert parse(["alice"]) == Settings(accounts=("alice",), account_dirs=("keys",))
 
 
@@ -240,6 +197,7 @@ def test_the_answer_does_not_go_into_a_table(flag: str) -> None:
         f"{flag}: does not fit into a table: leave it out, or ask for --format jsonl "
         "(table comes from --format)"
     )
+    assert "(csv comes from --format)" in refusal(flag, "--format", "csv")
     Path("config.toml").write_text('[output]\nformat = "table"\n')
     assert "(table comes from config.toml: output.format)" in refusal(flag)
     assert parse([flag, "--format", "jsonl"]).format == "jsonl"
@@ -266,15 +224,22 @@ def test_no_other_proxy_sees_a_token_in_clear(proxy: str) -> None:
     [
         ("--concurrency", "1 10000", "0 10001 8.0 1e2 x -1 ٨ 1_0"),
         ("--retries", "0 100", "-1 101 0.5"),
-        ("--rate", "0.1 1000000 1e3", "0 -1 inf nan x"),
-        ("--timeout", "0.001 15 .5", "0 -0.0 -1 Infinity soon 15s"),
-        ("--account-deadline", "1", "0"),
-        ("--deadline", "1", "0"),
-        ("--patience", "1", "0"),
+        ("--rate", "0.001 1000000 1e3", "0 -1 inf nan x 1e-320 0.0009 1000001 5m"),
+        (
+            "--timeout",
+            "0.001 15 .5 15s 1.5m 3650d",
+            "0 -0.0 -1 Infinity soon 0s 3651d 5M m nand 1_0s",
+        ),
+        ("--account-deadline", "1 2h", "0 1e-320"),
+        ("--deadline", "1 7d", "0 1e300 ٩s"),
+        ("--patience", "1 5m", "0 5w"),
         ("--fail-under", "0 100 12.5", "-1 100.01 nan 10%"),
         ("--demo", "1 100000", "0 100001 1.5 -1"),
         ("--timezone", "UTC Europe/Berlin America/Argentina/Ushuaia", "America Mars ../UTC /"),
-        ("--format", "auto table jsonl", "json Table csv"),
+        ("--format", "auto table jsonl csv", "json Table prometheus"),
+        ("--color", "auto always never", "yes Always"),
+        ("--machine", f"a {'m' * 64} 火", f"{'m' * 65} \u202e"),
+        ("--need", "1 100000", "0 -1 1.5 100001"),
     ],
 )
 def test_bounds_are_held(flag: str, good: str, bad: str) -> None:
@@ -286,6 +251,21 @@ def test_bounds_are_held(flag: str, good: str, bad: str) -> None:
 
 def test_a_number_of_thousands_of_digits_is_no_number() -> None:
     assert "got " in refusal("--concurrency", "9" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("1.5s", 1.5), ("5m", 300), ("2h", 7200), ("7d", 604_800)],
+)
+def test_a_time_may_have_a_unit(text: str, seconds: float) -> None:
+    assert parse(["--deadline", text]).deadline_s == seconds
+    Path("config.toml").write_text(f'[requests]\ndeadline = "{text}"\n')
+    assert parse([]).deadline_s == seconds
+
+
+@pytest.mark.parametrize("text", ["5 m", " 5m", "5m ", "m", ""])
+def test_blanks_make_no_time(text: str) -> None:
+    assert refusal("--deadline", text).endswith(f'got "{text}"')
 
 
 @pytest.mark.parametrize("text", [" 8", "8 ", ""])
@@ -300,12 +280,33 @@ def test_blanks_make_no_number(text: str) -> None:
         ("new york", "America/New_York"),
         ("europe/berlin", "Europe/Berlin"),
         ("Asia/Shanghia", "Asia/Shanghai"),
+        ("CST", "Asia/Shanghai"),
+        ("Asia/Beijing", "Asia/Shanghai"),
+        ("PST", "America/Los_Angeles"),
+        ("edt", "America/New_York"),
+        ("CEST", "Europe/Berlin"),
+        ("BST", "Europe/London"),
+        ("IST", "Asia/Kolkata"),
+        ("JST", "Asia/Tokyo"),
+        ("San Francisco", "America/Los_Angeles"),
+        ("UTC+8", "Asia/Shanghai"),
+        ("+08:00", "Asia/Shanghai"),
+        ("GMT-5", "Etc/GMT+5"),
     ],
 )
 def test_a_zone_that_is_not_there_is_guessed_at(text: str, meant: str) -> None:
     if Path("/usr/share/zoneinfo").joinpath(text).exists():
         pytest.skip("this file system does not tell upper from lower case")
     assert refusal("--timezone", text).endswith(f"did you mean {meant!r}?")
+
+
+def test_every_zone_that_is_guessed_at_is_there() -> None:
+    assert available_timezones() >= {*_ZONE_OF.values()}
+
+
+@pytest.mark.parametrize("text", ["UTC+30", "/etc/localtime", "../UTC"])
+def test_what_is_like_no_zone_is_not_guessed_at(text: str) -> None:
+    assert "did you mean" not in refusal("--timezone", text)
 
 
 def test_a_certificate_file_must_be_there_and_be_a_file(tmp_path: Path) -> None:
@@ -322,8 +323,8 @@ def test_a_certificate_file_must_be_readable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("agent", ["Mozilla/5.0", "codex_cli_rs/0.48 (Linux; x86_64)"])
-def test_a_good_user_agent_is_taken(agent: str) -> None:
-    Path("config.toml").write_text(f'[requests]\nuser_agent = "{agent}"\n')
+def test_a_good_user_agent_is_taken(agent: str, own: Path) -> None:
+    own.write_text(f'[requests]\nuser_agent = "{agent}"\n')
     assert parse([]).user_agent == agent
 
 
