@@ -12,7 +12,7 @@ burnt then varies around it as a lognormal does.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import erfc, expm1, inf, log, log1p, sqrt
 from typing import TYPE_CHECKING
 
@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 
     from poller.insight.series import Burnt, Look, Observation, Span
 
-MAY_RUN_OUT = 0.25
-"""From this chance on a window "may run out" …"""
-WILL_RUN_OUT = 0.5
-"""… and from this one on it "will run out"."""
+MAY_RUN_OUT, WILL_RUN_OUT = 0.25, 0.5
+"""From these chances on a window "may run out", and "will run out"."""
 
-_HOUR_S = 3600.0
-_WEEK_HOURS = 168
+_HOUR_S, _WEEK_HOURS = 3600.0, 168
 _DAY_S = 86_400.0
-_MONTH_S = 30 * _DAY_S
 _YEAR_S = 365 * _DAY_S
+_LONGEST_S = 8 * _DAY_S
+"""A told reset further ahead is a mistake. It must not cost the work of all those hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,9 @@ class Law:
     when_variance: float
     """Share of that variance that is left once it is given that the window runs out."""
     when: tuple[float, float, float]
-    """Points of the distribution of when that stand for from, most likely, and to."""
+    """Points of the distribution of when that stand for from, most likely, and to …"""
+    when_later: float
+    """… and how much later the most likely one is where the window hardly runs out."""
     enough_h: float
     enough_idle_h: float
     """Hours of polls before anything is said, with five rises or more, and without."""
@@ -69,13 +69,14 @@ class Law:
 
 FIVE_HOURS = Law(
     rate_half_life_h=1 / 12,
-    excess_h=1.2,
+    excess_h=1.5,
     prior_percent_per_hour=1.2,
     prior_h=12,
-    variance=105,
+    variance=130,
     burst_power=0,
-    when_variance=1 / 9,
-    when=(0.09, 0.38, 0.975),
+    when_variance=1 / 10,
+    when=(0.09, 0.31, 0.975),
+    when_later=0.15,
     enough_h=3,
     enough_idle_h=24,
     least_share=1.0,
@@ -89,7 +90,8 @@ WEEK = Law(
     variance=10,
     burst_power=1.5,
     when_variance=1 / 10,
-    when=(0.08, 0.32, 0.975),
+    when=(0.08, 0.3, 0.975),
+    when_later=0.15,
     enough_h=12,
     enough_idle_h=48,
     least_share=0.5,
@@ -98,8 +100,6 @@ WEEK = Law(
 
 _LAWS = {"five_hour": FIVE_HOURS, "weekly": WEEK}
 
-_PACE_SHARE = 1 / 28
-"""Half-life of the present rate for every other window, in lengths of the window."""
 _MEMORY_H = 28 * 24.0
 """Half-life of the mean and of the burst size."""
 _ENOUGH_RISES = 5
@@ -108,16 +108,16 @@ _ROUGH_H = 7 * 24.0
 _PRIOR_BURST_PERCENT = 5.0
 """What the assumed burst, of one percent an hour, weighs."""
 _LEAST_VARIANCE = 2.0
-_DAY_WEIGHT_H = 2.0
-_WEEKDAY_WEIGHT_H = 8.0
+_DAY_WEIGHT_H, _WEEKDAY_WEIGHT_H = 2.0, 8.0
 """How strongly the habit of an hour is drawn to the mean, and that of an hour on one
 weekday to the habit of this hour on all days."""
 _WEEKLY_DECAY = 2 ** (-7 * 24 / _MEMORY_H)
-_WEEK_PER_FIVE_HOURS = 0.13
-_WEEK_PER_FIVE_HOURS_WEIGHT_PERCENT = 20.0
+_WEEK_COST, _WEEK_COST_WEIGHT_PERCENT = 0.13, 20.0
 """Percent of a week that one percent of five hours costs, before it is known."""
 _WEEK_BLOCKS = 0.12
 """What is left of the five hours' chance where the week runs out first."""
+_HARDLY = 1e-9
+"""A chance below which nothing is said about when."""
 _STEPS = 24
 """Points in time at which the distribution of when is computed."""
 
@@ -156,7 +156,8 @@ class Burn:
         law = self.law
         percent = self._burst_percent + self._hour_percent + _PRIOR_BURST_PERCENT
         squares = self._burst_squares + self._hour_percent**2 + _PRIOR_BURST_PERCENT
-        return max(_LEAST_VARIANCE, law.variance * (squares / percent) ** law.burst_power)
+        burst: float = (squares / percent) ** law.burst_power
+        return max(_LEAST_VARIANCE, law.variance * burst)
 
     def rate(self, at: float) -> float:
         """Percent an hour at present. Without news it comes to be the mean."""
@@ -228,19 +229,9 @@ class Burn:
         """Return the usual percent an hour in one hour of the week (UTC)."""
         percents, hours = self._habit_percent, self._habit_hours
         day = slot % 24
-        daily = (sum(percents[day::24]) + _DAY_WEIGHT_H * mean) / (
-            sum(hours[day::24]) + _DAY_WEIGHT_H
-        )
+        daily = sum(percents[day::24]) + _DAY_WEIGHT_H * mean
+        daily /= sum(hours[day::24]) + _DAY_WEIGHT_H
         return (percents[slot] + _WEEKDAY_WEIGHT_H * daily) / (hours[slot] + _WEEKDAY_WEIGHT_H)
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What a forecast rests on."""
-
-    hours: float
-    """Hours of polls."""
-    rises: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,35 +249,30 @@ class Forecast:
     runs_out_to: float | None
     """Unix seconds, in this order and not after the reset: the 80 percent interval, and the
     likeliest time in it, given that the window runs out. None where it hardly can."""
-    basis: Basis
+    hours: float
+    rises: int
+    """What it rests on: hours of polls, and how often the level rose."""
     rough: bool
     """Whether less than a week is known."""
 
     def record(self) -> dict[str, object]:
         """Return the value of the record's ``forecast``; times in Unix seconds."""
-        return {
-            "percent_per_hour": self.percent_per_hour,
-            "empty_at_pace": self.empty_at_pace,
-            "runs_out_chance": self.runs_out_chance,
-            "runs_out_from": self.runs_out_from,
-            "runs_out_to": self.runs_out_to,
-            "basis": {"hours": self.basis.hours, "rises": self.basis.rises},
-            "rough": self.rough,
-        }
+        value = asdict(self)
+        del value["runs_out_at"]
+        return {**value, "basis": {"hours": value.pop("hours"), "rises": value.pop("rises")}}
 
 
+@dataclass(slots=True, eq=False)
 class Outlook:
     """All windows of one account: hand it every answer, in the order they came."""
 
-    __slots__ = ("_blocked", "_windows")
-
-    def __init__(self) -> None:
-        self._windows: dict[str, tuple[Series, Burn]] = {}
-        self._blocked = False
+    _windows: dict[str, tuple[Series, Burn]] = field(default_factory=dict[str, tuple[Series, Burn]])
+    _used_up: bool = False
 
     def observe(self, at: float, windows: Mapping[str, Observation]) -> dict[str, Look]:
         """Take one answer, by the windows' names. A window it lacks is not reported."""
-        known, looks = self._windows, {}
+        known = self._windows
+        looks: dict[str, Look] = {}
         for name, seen in windows.items():
             series, burn = known.get(name) or (Series(), None)
             look = looks[name] = series.observe(seen)
@@ -294,12 +280,15 @@ class Outlook:
             if burn is None or replanned:  # a percent of another plan is another amount
                 burn = Burn(_law(name, series.window_seconds))
             # While another window is used up, idleness says nothing about demand.
-            if look.burnt is not None and (look.burnt.percent > 0 or not self._blocked):
+            if look.burnt is not None and (look.burnt.percent > 0 or not self._used_up):
                 burn.add(look.burnt)
             known[name] = series, burn
         for name in known.keys() - windows.keys():
             looks[name] = known[name][0].absent(at)
-        self._blocked = any(_exhausted(series) for series, _ in known.values())
+        self._used_up = any(
+            look.used_percent is not None and look.used_percent >= EXHAUSTED_PERCENT
+            for look in looks.values()
+        )
         return looks
 
     def forecast(self, now: float) -> dict[str, Forecast]:
@@ -307,16 +296,18 @@ class Outlook:
 
         A window that is unused, used up or no longer reported has none.
         """
-        week = self._windows.get("weekly")
+        live = {
+            name: (series.span, burn)
+            for name, (series, burn) in self._windows.items()
+            if series.span is not None and series.reported
+        }
         said: dict[str, Forecast] = {}
-        for name, (series, burn) in self._windows.items():
-            if not series.reported or series.span is None:
-                continue
-            # Monthly windows were never seen to run out often enough to calibrate a chance.
+        for name, (span, burn) in live.items():
+            # Monthly windows run out too rarely to calibrate a chance on.
             scale = 1.0 if name in _LAWS else None
-            if name == "five_hour" and week is not None and _week_blocks(series, burn, *week):
-                scale = _WEEK_BLOCKS
-            came = forecast(series.span, burn, now=now, scale=scale)
+            if name == "five_hour" and "weekly" in live:
+                scale = _WEEK_BLOCKS if _week_blocks(span, burn, *live["weekly"]) else 1.0
+            came = forecast(span, burn, now=now, scale=scale)
             if came is not None:
                 said[name] = came
         return said
@@ -340,7 +331,7 @@ def forecast(span: Span, burn: Burn, *, now: float, scale: float | None = 1.0) -
     chance = likely = None
     if scale is not None:
         # Dense at first: the nearer an end is, the more exactly it can be told.
-        length = reset_at - since
+        length = min(reset_at - since, _LONGEST_S)
         ats = [since + length * (step / _STEPS) ** 2 for step in range(1, _STEPS + 1)]
         expected = burn.expected(since, ats)
         variance = burn.variance
@@ -354,7 +345,8 @@ def forecast(span: Span, burn: Burn, *, now: float, scale: float | None = 1.0) -
         runs_out_from=runs_out[0],
         runs_out_at=runs_out[1],
         runs_out_to=runs_out[2],
-        basis=Basis(burn.polled_h, burn.rises),
+        hours=burn.polled_h,
+        rises=burn.rises,
         rough=burn.polled_h < _ROUGH_H,
     )
 
@@ -377,40 +369,31 @@ def _when(
     chances = [0.0]
     for mean in expected:
         chances.append(max(chances[-1], _runs_out(mean, left, variance)))
-    if chances[-1] <= 0:
+    if chances[-1] < _HARDLY:
         return None
-    came = []
-    for point in law.when:
+    start, likeliest, end = law.when
+    came: list[float] = []
+    for point in (start, likeliest + law.when_later * (1 - chances[-1]), end):
         wanted = point * chances[-1]
         step = bisect_left(chances, wanted, 1)
-        low, high = chances[step - 1], chances[step]
-        share = (wanted - low) / (high - low) if high > low else 1.0
+        share = (wanted - chances[step - 1]) / (chances[step] - chances[step - 1])
         came.append(ats[step - 1] + share * (ats[step] - ats[step - 1]))
     return came
 
 
-def _week_blocks(series: Series, burn: Burn, week: Series, week_burn: Burn) -> bool:
+def _week_blocks(five: Span, burn: Burn, week: Span, week_burn: Burn) -> bool:
     """Whether the week would be used up before the five hours are."""
-    five, span = series.span, week.span
-    if five is None or span is None or not week.reported:
+    if week.reset_at is not None and five.reset_at is not None and week.reset_at < five.reset_at:
         return False
-    if span.reset_at is not None and five.reset_at is not None and span.reset_at < five.reset_at:
-        return False
-    assumed = _WEEK_PER_FIVE_HOURS_WEIGHT_PERCENT
-    cost = (week_burn.percent + _WEEK_PER_FIVE_HOURS * assumed) / (burn.percent + assumed)
-    left = 0.0 if _exhausted(week) else 100 - span.used_percent
+    assumed = _WEEK_COST_WEIGHT_PERCENT
+    cost = (week_burn.percent + _WEEK_COST * assumed) / (burn.percent + assumed)
+    left = 100 - week.used_percent if week.used_percent < EXHAUSTED_PERCENT else 0.0
     return left < cost * (100 - five.used_percent)
 
 
-def _exhausted(series: Series) -> bool:
-    span = series.span
-    return series.reported and span is not None and span.used_percent >= EXHAUSTED_PERCENT
-
-
 def _law(name: str, window_seconds: float | None) -> Law:
-    """Return the constants of a window; one of an uncommon length is told its pace alone."""
-    length = window_seconds or _MONTH_S
+    """Return a window's constants. Of an uncommon one only the pace is told."""
+    length = window_seconds or 30 * _DAY_S
     alike = FIVE_HOURS if length < _DAY_S else WEEK
-    return _LAWS.get(name) or replace(
-        alike, rate_half_life_h=length / _HOUR_S * _PACE_SHARE, by_hour=False
-    )
+    half_life_h = length / _HOUR_S / 28  # as the week's: a 28th of its length
+    return _LAWS.get(name) or replace(alike, rate_half_life_h=half_life_h, by_hour=False)

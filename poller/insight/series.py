@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
-from math import inf, isfinite
+from math import isfinite
 
 JITTER_S = 300.0
 """How far two reset times may lie apart and still be the same one."""
@@ -31,6 +31,8 @@ _LOWER_AFTER_LOOKS = 3
 _GONE_AFTER_LOOKS = 2
 _ENDED_AFTER_LOOKS = 2
 """How many answers in a row must lack a window before it is gone."""
+_NEVER_AT = 1e11
+"""Unix seconds that can only be a mistake: some format's milliseconds, or worse."""
 _CLOCK_SET_BACK_S = 3600.0
 """A look older than the last by less is a late answer; by more, the clock was set back."""
 
@@ -131,6 +133,9 @@ class _Doubt(Enum):
     LEAP = "a much higher level"
 
 
+_BELIEVED_AS = {_Doubt.RESET: EventKind.EARLY_RESET, _Doubt.LOWER: EventKind.LOWERED}
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """An observation whose figures make sense, and the cycle they speak of."""
@@ -182,7 +187,7 @@ class Series:
         looked and saw nothing new.
         """
         raw = _percent(seen.used_percent)
-        if raw is None or not isfinite(seen.at):
+        if raw is None or not 0 < seen.at < _NEVER_AT:
             return self._unchanged(raw)
         last_at, at = self._last_at, seen.at
         if last_at is not None and at <= last_at and last_at - at < _CLOCK_SET_BACK_S:
@@ -206,7 +211,12 @@ class Series:
         if doubt is _Doubt.PLAN:
             changed = Event(EventKind.PLAN_CHANGED, span.until, at, self._plan, now.plan)
             return self._begin(now, last_at, *events, changed)
-        return self._believe(span, now, doubt, events, told=told, polled=polled)
+        kind = None
+        if told or (doubt is _Doubt.RESET and span.reset_at is None):
+            kind = EventKind.RESET
+        elif doubt is not None:
+            kind = _BELIEVED_AS.get(doubt)
+        return self._believe(span, now, kind, events, polled=polled)
 
     def observe_span(self, first: Observation, *, until: float, looks: int) -> list[Look]:
         """Take a stored span: ``looks`` equal looks from ``first.at`` to ``until``."""
@@ -218,7 +228,7 @@ class Series:
     def absent(self, at: float) -> Look:
         """Take an answer without the window. The second in a row ends the series."""
         span, last_at = self.span, self._last_at
-        if span is None or last_at is None or not last_at < at < inf:
+        if span is None or last_at is None or not last_at < at < _NEVER_AT:
             return self._unchanged(None)
         self._last_at = at
         self._absent += 1
@@ -230,10 +240,10 @@ class Series:
 
     def _reading(self, seen: Observation, used: float) -> _Reading:
         length, reset_at = seen.window_seconds, seen.reset_at
-        if length is not None and 0 < length < inf:
+        if length is not None and 0 < length < _NEVER_AT:
             self.window_seconds = length
         length = self.window_seconds
-        if reset_at is not None and not isfinite(reset_at):
+        if reset_at is not None and not 0 < reset_at < _NEVER_AT:
             reset_at = None
         begun = used > 0 or (
             reset_at is not None
@@ -246,7 +256,7 @@ class Series:
             if length is not None:
                 start = seen.at - length
         elif length is not None and reset_at is not None:
-            start = min(reset_at - length, seen.at)
+            start = reset_at - length
         return _Reading(seen.at, used, reset_at, begun, start, seen.plan, seen.blocked)
 
     def _doubt(self, span: Span, now: _Reading, *, told: bool) -> _Doubt | None:
@@ -268,7 +278,10 @@ class Series:
             if not now.begun or (moved and (begins or rise < -_AGREEING_PERCENT)):
                 return _Doubt.RESET
             return _Doubt.LOWER
-        # An answer from before an early reset looks like this.
+        # An answer from before an early reset speaks of another cycle, or of one that began
+        # before a look that saw none.
+        if end is None and span.used_percent == 0 and now.start is not None:
+            moved = now.start < span.until - JITTER_S
         return _Doubt.LEAP if moved and rise > _AGREEING_PERCENT else None
 
     def _confirmed(self, doubt: _Doubt, now: _Reading) -> bool:
@@ -290,38 +303,38 @@ class Series:
         burnt = None
         # What a running cycle shows was burnt since it began. One that does not run says
         # nothing: the account may be new.
-        if now.begun and now.start is not None and (last_at is None or now.start >= last_at):
-            burnt = _burnt(now.start, now, now.used, polled=False)
+        since = now.at if now.start is None else now.start
+        if now.begun and since < now.at and (last_at is None or since >= last_at):
+            burnt = Burnt(since, now.at, now.used, polled=False)
         return self._take(now, burnt, now.at, events)
 
     def _believe(
         self,
         span: Span,
         now: _Reading,
-        doubt: _Doubt | None,
+        kind: EventKind | None,
         events: tuple[Event, ...],
         *,
-        told: bool,
         polled: bool,
     ) -> Look:
-        """Accept a look: work out what was burnt, and what happened."""
+        """Accept a look: work out what was burnt, and since when."""
         level, at, end = span.used_percent, span.until, span.reset_at
         first = now if self._held is None else self._held.first
-        since, percent, kind = at, now.used - level, None
-        if told or doubt is _Doubt.RESET:
-            early = end is not None and first.at < end - JITTER_S
-            kind = EventKind.EARLY_RESET if early else EventKind.RESET
-            # Between the last look and the new cycle nobody knows what was burnt.
-            known = now.start if now.begun else first.at if early else end
-            since, percent = max(at, known or at), now.used
-        elif doubt is _Doubt.LOWER:
-            kind = EventKind.LOWERED
+        since, percent = at, now.used - level
+        if kind is EventKind.LOWERED:
             since, percent = first.at, max(0.0, now.used - first.used)
+        elif kind is not None:
+            # Nobody knows what was burnt between the last look and the new cycle's start.
+            idle_since = end if kind is EventKind.RESET else first.at
+            start = now.start if now.begun else idle_since
+            since, percent = max(at, start or at), now.used
         elif end is None and now.start is not None:
             since = max(at, now.start)
         burnt = None
-        if kind is not None or not self._exhausted:
-            burnt = _burnt(since, now, percent, polled=polled)
+        if since >= now.at and percent > 0:
+            since = at  # the cycle starts ahead of a clock that is behind
+        if since < now.at and (kind is not None or not self._exhausted):
+            burnt = Burnt(since, now.at, percent, polled)
         if kind is not None:
             events = (*events, Event(kind, at, now.at, level, now.used))
         same = now.used == level and not events and not _moved(end, now.reset_at)
@@ -383,9 +396,3 @@ def _agree(doubt: _Doubt, first: _Reading, now: _Reading) -> bool:
         return not _moved(first.reset_at, now.reset_at)
     # First seen before its first use, the cycle may have begun since.
     return now.begun and now.start is not None and now.start >= first.at - JITTER_S
-
-
-def _burnt(since: float, now: _Reading, percent: float, *, polled: bool) -> Burnt | None:
-    if since >= now.at:
-        return None
-    return Burnt(since, now.at, percent, polled)

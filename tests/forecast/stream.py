@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from poller.insight.forecast import Outlook
 from poller.insight.series import EXHAUSTED_PERCENT, Look, Observation
+from tests.forecast.judging import Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from tests.forecast.judging import Forecasts
 
 
 def _number(value: object) -> float | None:
@@ -108,6 +111,19 @@ def answers(lines: Iterable[str]) -> Iterator[list[dict[str, Any]]]:
             came = stream.take(line)
             if came:
                 yield came
+
+
+def forecasts(lines: Iterable[dict[str, Any]]) -> Forecasts:
+    """Return what is said at every ask of a stream."""
+    stream = Stream()
+    return {
+        (answer["id"], answer["window"]): Said(
+            answer["p_out"], answer["eta"], answer["lo"], answer["hi"]
+        )
+        for line in lines
+        for answer in stream.take(line)
+        if answer.get("status") == "ok"
+    }
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
-from tests.forecast.people import MINUTE_S, WEEK_MINUTES, Person, demand, draw_person
+from tests.forecast.people import MINUTE_S, WEEK_MINUTES, demand, draw_person
 
 Line: TypeAlias = dict[str, Any]
 
@@ -133,7 +133,7 @@ def account_weeks(
         now = BEGAN_AT + minute * MINUTE_S
         for meter in meters.values():
             meter.roll(now)
-        _play_upstream(person, meters, minute, moves=moves, changes=changes, random=random)
+        _play_upstream(meters["weekly"], minute, moves=moves, changes=changes, random=random)
         if minute in fleet_resets:
             for meter in meters.values():
                 meter.clear(now)
@@ -196,23 +196,15 @@ def account_weeks(
 
 
 def _play_upstream(
-    person: Person,
-    meters: dict[str, Meter],
-    minute: int,
-    *,
-    moves: list[int],
-    changes: list[int],
-    random: Random,
+    week: Meter, minute: int, *, moves: list[int], changes: list[int], random: Random
 ) -> None:
     """Move a reset, or change the plan, where that is due."""
-    week = meters["weekly"]
     if minute in moves and week.reset_at is not None:
         now = BEGAN_AT + minute * MINUTE_S
         week.reset_at = max(now + 3600, week.reset_at - random.randrange(3 * 86_400))
     if minute in changes:
         week.used *= random.choice((0.5, 0.5, 0.25))
         week.exhausted = False
-        del person
 
 
 def _next_end(meter: Meter, at: float) -> tuple[int, bool]:
@@ -223,7 +215,7 @@ def generate(*, accounts: int, weeks: int, seed: int) -> tuple[list[Line], list[
     """Return the lines of a stream, in the order of time, and the truth about its asks."""
     random = Random(seed)
     fleet_resets = [
-        random.randrange(weeks * WEEK_MINUTES) for _ in range(weeks) if random.random() < 0.2
+        random.randrange(weeks * WEEK_MINUTES) for _ in range(weeks) if random.random() < 0.06
     ]
     lines: list[Line] = []
     truth: list[Truth] = []
