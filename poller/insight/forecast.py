@@ -27,8 +27,7 @@ MAY_RUN_OUT, WILL_RUN_OUT = 0.25, 0.5
 """From these chances on a window "may run out", and "will run out"."""
 
 _HOUR_S, _WEEK_HOURS = 3600.0, 168
-_DAY_S = 86_400.0
-_YEAR_S = 365 * _DAY_S
+_DAY_S, _YEAR_S = 86_400.0, 365 * 86_400.0
 _LONGEST_S = 8 * _DAY_S
 """A told reset further ahead is a mistake. It must not cost the work of all those hours."""
 
@@ -259,7 +258,8 @@ class Forecast:
         """Return the value of the record's ``forecast``; times in Unix seconds."""
         value = asdict(self)
         del value["runs_out_at"]
-        return {**value, "basis": {"hours": value.pop("hours"), "rises": value.pop("rises")}}
+        value["basis"] = {name: value.pop(name) for name in ("hours", "rises")}
+        return value
 
 
 @dataclass(slots=True, eq=False)

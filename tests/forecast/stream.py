@@ -69,10 +69,10 @@ class Stream:
     def _observe(
         self, outlook: Outlook, looks: dict[str, Look], line: dict[str, Any], at: float
     ) -> None:
-        windows = line.get("windows")
+        windows = line.get("windows") or {}
         if not isinstance(windows, dict):
-            return  # an answer that says nothing of windows is no answer
-        plan = line.get("plan")
+            return
+        plan = line.get("plan", line.get("plan_type"))
         read = {name: _observation(told, at=at, plan=plan) for name, told in windows.items()}
         looks.update(
             outlook.observe(at, {name: seen for name, seen in read.items() if seen is not None})
