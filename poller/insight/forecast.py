@@ -61,7 +61,7 @@ class Law:
     enough_idle_h: float
     """Hours of polls before anything is said, with five rises or more, and without."""
     least_share: float
-    """Share of the habit that is expected at the least, however idle the account is now."""
+    """Share of the habit that is expected at least, however idle the account is now."""
     by_hour: bool
     """Whether the habit depends on the hour of the week."""
 
@@ -115,10 +115,8 @@ _WEEK_COST, _WEEK_COST_WEIGHT_PERCENT = 0.13, 20.0
 """Percent of a week that one percent of five hours costs, before it is known."""
 _WEEK_BLOCKS = 0.12
 """What is left of the five hours' chance where the week runs out first."""
-_HARDLY = 1e-9
-"""A chance below which nothing is said about when."""
-_STEPS = 24
-"""Points in time at which the distribution of when is computed."""
+_HARDLY, _STEPS = 1e-9, 24
+"""A chance below which nothing is said about when, and the times at which it is computed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -152,11 +150,10 @@ class Burn:
     @property
     def variance(self) -> float:
         """Variance of what is burnt over its mean, in percent."""
-        law = self.law
         percent = self._burst_percent + self._hour_percent + _PRIOR_BURST_PERCENT
         squares = self._burst_squares + self._hour_percent**2 + _PRIOR_BURST_PERCENT
-        burst: float = (squares / percent) ** law.burst_power
-        return max(_LEAST_VARIANCE, law.variance * burst)
+        burst: float = (squares / percent) ** self.law.burst_power
+        return max(_LEAST_VARIANCE, self.law.variance * burst)
 
     def rate(self, at: float) -> float:
         """Percent an hour at present. Without news it comes to be the mean."""
@@ -197,14 +194,12 @@ class Burn:
                 self._burst_percent += self._hour_percent
                 self._burst_squares += self._hour_percent**2
                 self._hour, self._hour_percent = hour, 0.0
-                if self.law.by_hour:
-                    self._habit_percent[slot] *= _WEEKLY_DECAY
-                    self._habit_hours[slot] *= _WEEKLY_DECAY
+                self._habit_percent[slot] *= _WEEKLY_DECAY
+                self._habit_hours[slot] *= _WEEKLY_DECAY
             share = (end - at) / _HOUR_S
             self._hour_percent += per_hour * share
-            if self.law.by_hour:
-                self._habit_percent[slot] += per_hour * share
-                self._habit_hours[slot] += share
+            self._habit_percent[slot] += per_hour * share
+            self._habit_hours[slot] += share
             at = end
 
     def expected(self, since: float, ats: Iterable[float]) -> list[float]:
@@ -266,30 +261,34 @@ class Forecast:
 class Outlook:
     """All windows of one account: hand it every answer, in the order they came."""
 
-    _windows: dict[str, tuple[Series, Burn]] = field(default_factory=dict[str, tuple[Series, Burn]])
+    _series: dict[str, Series] = field(default_factory=dict[str, Series])
+    _burns: dict[str, Burn] = field(default_factory=dict[str, Burn])
     _used_up: bool = False
 
     def observe(self, at: float, windows: Mapping[str, Observation]) -> dict[str, Look]:
         """Take one answer, by the windows' names. A window it lacks is not reported."""
-        known = self._windows
-        looks: dict[str, Look] = {}
-        for name, seen in windows.items():
-            series, burn = known.get(name) or (Series(), None)
-            look = looks[name] = series.observe(seen)
+        known = self._series
+        looks = {name: known.setdefault(name, Series()).observe(windows[name]) for name in windows}
+        looks.update({name: known[name].absent(at) for name in known.keys() - windows.keys()})
+        self._learn(looks.items())
+        return looks
+
+    def recall(self, name: str, first: Observation, *, until: float, looks: int) -> None:
+        """Take a stored span of one window; those of all windows in the order they began."""
+        series = self._series.setdefault(name, Series())
+        self._learn((name, look) for look in series.observe_span(first, until=until, looks=looks))
+
+    def _learn(self, looks: Iterable[tuple[str, Look]]) -> None:
+        for name, look in looks:
+            burn = self._burns.get(name)
             replanned = any(event.kind is EventKind.PLAN_CHANGED for event in look.events)
             if burn is None or replanned:  # a percent of another plan is another amount
-                burn = Burn(_law(name, series.window_seconds))
+                burn = self._burns[name] = Burn(_law(name, self._series[name].window_seconds))
             # While another window is used up, idleness says nothing about demand.
             if look.burnt is not None and (look.burnt.percent > 0 or not self._used_up):
                 burn.add(look.burnt)
-            known[name] = series, burn
-        for name in known.keys() - windows.keys():
-            looks[name] = known[name][0].absent(at)
-        self._used_up = any(
-            look.used_percent is not None and look.used_percent >= EXHAUSTED_PERCENT
-            for look in looks.values()
-        )
-        return looks
+        spans = [series.span for series in self._series.values() if series.reported]
+        self._used_up = any(span and span.used_percent >= EXHAUSTED_PERCENT for span in spans)
 
     def forecast(self, now: float) -> dict[str, Forecast]:
         """Return the forecast of each window about which enough is known, by its name.
@@ -297,8 +296,8 @@ class Outlook:
         A window that is unused, used up or no longer reported has none.
         """
         live = {
-            name: (series.span, burn)
-            for name, (series, burn) in self._windows.items()
+            name: (series.span, self._burns[name])
+            for name, series in self._series.items()
             if series.span is not None and series.reported
         }
         said: dict[str, Forecast] = {}

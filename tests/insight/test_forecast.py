@@ -213,6 +213,28 @@ def test_a_window_that_is_not_reported_has_no_forecast() -> None:
     assert account.outlook.forecast(account.now).keys() == {"weekly"}
 
 
+def test_a_stored_history_teaches_what_the_looks_did() -> None:
+    watched, recalled = Account("five_hour", "weekly"), Outlook()
+    spans: dict[str, tuple[Observation, float, int]] = {}
+    for _ in range(18 * 12):
+        watched.poll(1 / 12, five_hour=6, weekly=2)
+        for name, seen in watched.windows().items():
+            first, _, looks = spans.get(name, (seen, 0.0, 0))
+            if (seen.used_percent, seen.reset_at) == (first.used_percent, first.reset_at):
+                spans[name] = first, seen.at, looks + 1
+                continue
+            recalled.recall(name, first, until=spans[name][1], looks=looks)
+            spans[name] = seen, seen.at, 1
+    for name, (first, until, looks) in spans.items():
+        recalled.recall(name, first, until=until, looks=looks)
+    now = watched.now
+    for name, live in watched.outlook.forecast(now).items():
+        stored = recalled.forecast(now)[name]
+        assert stored.hours == pytest.approx(live.hours, rel=0.02)
+        assert stored.percent_per_hour == pytest.approx(live.percent_per_hour, rel=0.02)
+        assert chance(stored) == pytest.approx(chance(live), abs=0.02)
+
+
 def test_another_plan_has_to_be_learnt_anew() -> None:
     account = Account("five_hour")
     account.plan = "plus"
