@@ -51,6 +51,9 @@ bench: $(READY) ## measure against what people would otherwise use (QUICK=1: les
 bench-instructions: $(READY) ## the same in instructions per account (needs valgrind)
 	$(BIN)/python -m tests.benchmarks.instructions
 
+forecast: $(READY) ## say how good the forecast is, beside simpler ones, on made-up people
+	$(BIN)/python -m tests.forecast
+
 format: $(READY) ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
@@ -65,4 +68,4 @@ lock: ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-strip-extras --python-version 3.11 \
 	  --custom-compile-command 'make lock' --group dev -o requirements.lock pyproject.toml
 
-.PHONY: help setup demo test faults check fuzz bench bench-instructions format lock picture readme
+.PHONY: help setup demo test faults check fuzz bench bench-instructions forecast format lock picture readme
