@@ -168,13 +168,14 @@ class _Lines:
 
 
 class _Table:
-    """Entries as one table at the end, and a line about them on standard error."""
+    """Entries as one table at the end."""
 
     def __init__(self, settings: Settings) -> None:
-        from poller.present.files_table import ListTable
+        from poller.present.catalogue import language_of
+        from poller.present.files_table import FilesTable
 
-        self._quiet = settings.quiet
-        self._table = ListTable(None if settings.timezone is None else ZoneInfo(settings.timezone))
+        zone = None if settings.timezone is None else ZoneInfo(settings.timezone)
+        self._table = FilesTable(zone, language=language_of(os.environ))
 
     async def take(self, entry: FileEntry) -> None:
         self._table.add(entry)
@@ -188,5 +189,3 @@ class _Table:
             width=look.width, color=look.color, unicode=look.unicode, now=now
         ):
             await writer.write(piece.encode())
-        if not self._quiet:
-            _say(self._table.summary(now))

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from poller.authfiles import Source
     from poller.deliver.sinks import Sink
     from poller.polling.stream import Reports
-    from poller.present.usage_table import Table
     from poller.process.signals import Interrupts
     from poller.renewal import Renewals
     from poller.settings.model import Settings
@@ -97,7 +96,6 @@ class _Run:
         self._unspoken: Report | None = None
         """What became of a report whose record could not be made."""
         self._writer = Writer(_STDOUT)
-        self._table: Table | None = None
         self._begun = False
         if self._settings.concurrency < settings.concurrency:
             self._warn(
@@ -219,11 +217,12 @@ class _Run:
     def _table_sink(self) -> Sink:
         # Only where a person looks: rich costs 70 ms.
         from poller.deliver.progress import Progress
+        from poller.present.catalogue import language_of
         from poller.present.terminal import traits
-        from poller.present.usage_table import Table
+        from poller.present.usage_table import UsageTable
 
         settings = self._settings
-        table = self._table = Table(_zone(settings.timezone))
+        table = UsageTable(_zone(settings.timezone), language=language_of(os.environ))
         look = traits(sys.stdout, os.environ)
         progress = Progress() if sys.stderr.isatty() and not settings.quiet else None
         return Tables(
@@ -248,8 +247,6 @@ class _Run:
                 f"this machine's clock is off by {offset_s:+.0f} s against the upstream's: "
                 "expiry and reset times may be judged wrongly"
             )
-        if self._table is not None and not self._settings.quiet:
-            _say(self._table.summary(time.time()))
 
     async def _watch_reader(self) -> None:
         """Leave soon after the reader of a pipe has gone, also while nothing is written."""

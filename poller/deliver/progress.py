@@ -6,8 +6,6 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from poller.present.layout import PLENTY
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 
 _BETWEEN_S = 0.1
 """Between two drawings; one takes a millisecond or two."""
+_GREEN = "green"
+"""The terminal's own."""
 _BEFORE_S = 0.3
 """Before the first drawing, unless told to start: a run that is over by then needs no bar."""
 _BAR, _TOLD = 40, 36
@@ -107,9 +107,9 @@ def _bar(stream: TextIO, total: int | None, told: str) -> rich.progress.Progress
         BarColumn(
             max(4, min(_BAR, console.width - _TOLD)),
             style="dim",
-            complete_style=PLENTY,
-            finished_style=PLENTY,
-            pulse_style=PLENTY,
+            complete_style=_GREEN,
+            finished_style=_GREEN,
+            pulse_style=_GREEN,
         ),
         console=console,
         auto_refresh=False,

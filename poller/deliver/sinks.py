@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from poller.deliver.progress import Progress
     from poller.deliver.stdout import Writer
-    from poller.present.usage_table import Table
+    from poller.present.usage_table import UsageTable
     from poller.values import Report
 
 
@@ -58,7 +58,7 @@ class Tables:
 
     def __init__(
         self,
-        table: Table,
+        table: UsageTable,
         writer: Writer,
         paint: Callable[[float], Iterable[str]],
         *,

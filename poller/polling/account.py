@@ -318,6 +318,7 @@ class Attempts:
             key=account_key(*_user_and_workspace(identity, credential)),
             raw=poll.raw,
             headers=poll.headers,
+            expires_at=held.expires_at if (held := credential or poll.account.held) else None,
         )
         return poll.report
 
