@@ -36,7 +36,7 @@ ENGLISH = Words(
     under_a_minute="less than a minute",
     local_time="local time",
     quota="Codex quota left",
-    files="What the files say, nothing was sent",
+    files="Auth files, nothing sent",
     accounts="{count} account|{count} accounts",
     no_accounts="no accounts",
     zone="times in {zone}",
@@ -208,7 +208,7 @@ ENGLISH = Words(
 )
 
 _ZH_COPY = "用 codex 重新登录，再复制新的 auth.json"
-_ZH_REFRESH = "poller --refresh，或用 codex 登录后重新复制"
+_ZH_REFRESH = "poller --refresh，或用 codex 登录再复制"
 
 CHINESE = Words(
     language="zh",
@@ -222,7 +222,7 @@ CHINESE = Words(
     under_a_minute="不到 1 分钟",
     local_time="本地时间",
     quota="Codex 剩余额度",
-    files="登录文件一览（未发出任何请求）",
+    files="登录文件（未发送请求）",
     accounts="{count} 个账号",
     no_accounts="没有账号",
     zone="时区 {zone}",
@@ -357,7 +357,7 @@ CHINESE = Words(
             (_K.FORBIDDEN, "invalid_workspace_selected"): Sentence("文件里混了两次登录", _ZH_COPY),
         }
     ),
-    log_in_again="用 codex 登录后重新复制",
+    log_in_again="用 codex 登录再复制",
 )
 
 _LANGUAGES = MappingProxyType({"en": ENGLISH, "zh": CHINESE})

@@ -18,6 +18,7 @@ from poller.present.table import (
     Table,
     drawn,
     heading,
+    name_column,
     within,
     wrapped,
 )
@@ -40,12 +41,9 @@ _SOON_S = 86_400
 _NAME_OF_SAME = 24
 """Cells of an account's name in another account's row."""
 
-# Cells of names, and what gives way first: the lowest.
-_NAMES, _NAME_PRIORITIES = (24, 16, 12, 8), (50, 60, 85)
-_MOMENT_GONE, _SHAPE_GONE, _PLAN_GONE, _EMAIL_GONE, _REFRESH_GONE, _EXPIRES_GONE, _SAME_CUT = (
-    *(10, 20, 30, 40, 80, 90),
-    70,
-)
+# What gives way first where the terminal is narrow: the lowest. Names: table.py.
+_MOMENT_GONE, _SHAPE_GONE, _PLAN_GONE, _EMAIL_GONE = 10, 20, 30, 40
+_SAME_CUT, _REFRESH_GONE, _EXPIRES_GONE = 70, 80, 90
 _SAME_LEAST = 18
 
 
@@ -110,14 +108,8 @@ class _Columns:
         ]
 
     def _account(self) -> Column[FileEntry]:
-        title = " " * self._sign_width + self._words.account
-        longest = max(map(cells, (self._words.account, *(e.account for e in self._entries))))
-        longest += self._sign_width
-        widths = [min(longest, most + self._sign_width) for most in _NAMES]
-        column = Column(title, widths[-1], self._name, grows_to=longest)
-        for width, priority in zip(widths[-2::-1], _NAME_PRIORITIES[::-1], strict=True):
-            column = Column(title, width, self._name, priority, column, grows_to=longest)
-        return column
+        widths = (cells(entry.account) for entry in self._entries)
+        return name_column(self._words.account, widths, self._name, lead=self._sign_width)
 
     def _column(
         self, title: str, draw: Draw, priority: int, *, then: Column[FileEntry] | None = None

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     )
 
 _NOTHING = Usage()
+_LONGEST_S = 2.0**53
+"""Beyond it a number of JSON is not exact; only a clock gone mad is so far from a reset."""
 _EPOCH = date(1970, 1, 1).toordinal()
 _TWO = tuple(f"{number:02d}" for number in range(60))
 
@@ -140,10 +142,8 @@ def _next_reset(windows: tuple[Window, ...], observed_at: float) -> dict[str, ob
     if soonest is None:
         return None
     at, name = soonest
-    try:
-        return {"window": name, "at": utc(at), "in_s": round(at - observed_at)}
-    except OverflowError:
-        return None
+    in_s = at - observed_at
+    return None if in_s > _LONGEST_S else {"window": name, "at": utc(at), "in_s": round(in_s)}
 
 
 def _limit(limit: Limit) -> dict[str, object]:

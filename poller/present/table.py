@@ -34,6 +34,10 @@ GAP = 2
 """Cells between two columns."""
 NEVER = math.inf
 """The priority of a column that never gives way."""
+_NAMES = (24, 16, 12, 8)
+"""Cells that names are cut to, one after the other."""
+NAME_PRIORITIES = (5, 60, 75, 85)
+"""Of names longer than most, then of all that are longer than the next of these cells."""
 _BETWEEN = (" " * GAP, PLAIN)
 _LINES_AT_ONCE = 500
 """Lines that are text at the same time: a long table as one text takes as much as its rows."""
@@ -101,6 +105,27 @@ class Table(Generic[Row]):
 
     def _within(self, line: Line) -> Line:
         return within(line, self._terminal_width)
+
+
+def name_column(
+    title: str, widths: Iterable[int], cell: Callable[[Row, int], Line], *, lead: int
+) -> Column[Row]:
+    """Return a column of names, cut before anything else where they are unusually long.
+
+    ``widths`` are those of all names, ``lead`` the cells of a sign before each.
+    """
+    ordered = sorted((cells(title), *widths))
+    longest, usual = ordered[-1], ordered[(len(ordered) - 1) * 3 // 4]
+    first = min(longest, _NAMES[0])
+    second = min(first, max(usual, _NAMES[2]))
+    forms = [first, second, *(min(second, most) for most in _NAMES[1:])]
+    column: Column[Row] | None = None
+    for width, priority in zip(forms[::-1], (NEVER, *NAME_PRIORITIES[::-1]), strict=True):
+        column = Column(
+            " " * lead + title, lead + width, cell, priority, column, grows_to=lead + longest
+        )
+    assert column is not None  # noqa: S101 - there are forms
+    return column
 
 
 def _taken(columns: Iterable[Column[Row]]) -> int:

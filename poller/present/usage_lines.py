@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poller.present.table import DIM, GREEN, PLAIN, RED, YELLOW, Column, Table, wrapped
+from poller.present.table import DIM, GREEN, PLAIN, RED, YELLOW, Column, Table, name_column, wrapped
 from poller.present.terminal import cells, cut, cut_middle, padded
 from poller.present.usage_rows import SPEND_LIMIT, State, is_used_up
 from poller.present.window_cells import PERCENT, Form, WindowCells
@@ -27,8 +27,7 @@ _LIMIT_NAME = 30
 _MARKED = 5
 """Accounts that are named where an extra limit is used up."""
 
-# Cells of each form of a column, and its priority: the lowest gives way first.
-_NAMES, _NAME_PRIORITIES = (24, 16, 12, 8), (60, 75, 85)
+# Cells of each form of a column, and its priority: the lowest gives way first. Names: table.py.
 _PLAN, _PLAN_CUT, _PLAN_GONE = 5, 10, 40
 _BARS, _BAR_PRIORITIES = (8, 6, 4, 0), (20, 30, 50)
 _NOTES_CUT, _NOTES_GONE = 25, 90
@@ -137,12 +136,13 @@ class UsageLines:
 
     def _beneath(self, name: str, *windows: Window | None, used_up: bool = False) -> _Shown:
         """Return a line beneath an account; a window alone stands in the last column."""
-        missing = len(self._places.columns) - len(windows)
+        columns = len(self._places.columns)
+        windows = (None,) * (columns - len(windows)) + windows[:columns]
         return _Shown(
             self._signs[State.BLOCKED] if used_up else ("", PLAIN),
             f"{self._marks.beneath} {name}",
             "",
-            (None,) * missing + windows,
+            windows,
             is_account=False,
         )
 
@@ -202,20 +202,13 @@ class UsageLines:
         return [self._account_column(), self._plan_column(), *windows, self._notes_column()]
 
     def _account_column(self) -> Column[_Shown]:
-        longest = cells(self._words.account)
+        widths: list[int] = []
         for row in self._rows:
             if row.extra_limits or self._places.of(row.shape)[1]:
-                names = [shown.name for shown in self._shown(row)]
-                longest = max(longest, *map(cells, names))
+                widths += [cells(shown.name) for shown in self._shown(row)]
             else:
-                longest = max(longest, cells(row.account))
-        longest += self._sign_width
-        title = " " * self._sign_width + self._words.account
-        widths = [min(longest, most + self._sign_width) for most in _NAMES]
-        column = Column(title, widths[-1], self._name_cell, grows_to=longest)
-        for width, priority in zip(widths[-2::-1], _NAME_PRIORITIES[::-1], strict=True):
-            column = Column(title, width, self._name_cell, priority, column, grows_to=longest)
-        return column
+                widths.append(cells(row.account))
+        return name_column(self._words.account, widths, self._name_cell, lead=self._sign_width)
 
     def _plan_column(self) -> Column[_Shown]:
         title = self._words.plan
@@ -261,9 +254,7 @@ class UsageLines:
             if cells(title) <= width:
                 return title
         title = words.window(columns[place])
-        if cells(title) <= width:
-            return title
-        return cut(words.window(columns[place], short=True), width, "")
+        return title if cells(title) <= width else words.window(columns[place], short=True)
 
     def _notes_column(self) -> Column[_Shown]:
         words, guests = self._words, self._places.guests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from poller.present.table import BOLD, within
@@ -34,39 +35,31 @@ def summary(  # noqa: PLR0913 - what it sums up, each named
 ) -> Line:
     """Return how many are usable, blocked and until when, failed, in ``width`` cells.
 
-    What is not needed is left out until it fits: whose reset is next, in how long, when.
+    What is needed least is left out until it fits: how many are on credits, in how long
+    the next is back, which it is, when.
     """
+    counts = Counter(row.state for row in rows)
+    paying = counts[State.ON_CREDITS]
+    on_credits = words.bracketed.format(text=words.paying.format(count=paying)) if paying else ""
     line = ""
-    for blocked in _blocked(rows, words, clock, now, marks):
-        line = f" {marks.dot} ".join(_parts(rows, failures, words, blocked))
-        if cells(line) <= width:
-            break
+    for after in _back(rows, words, clock, now, marks):
+        for more in (on_credits, ""):
+            told = [words.usable.format(count=counts[State.ON_PLAN] + paying) + more]
+            if counts[State.UNKNOWN]:
+                told.append(words.unknown.format(count=counts[State.UNKNOWN]))
+            if counts[State.BLOCKED]:
+                told.append(words.blocked.format(count=counts[State.BLOCKED]) + after)
+            if failures.failed:
+                told.append(words.failed.format(count=failures.failed))
+            if failures.not_asked:
+                told.append(words.not_asked.format(count=failures.not_asked))
+            line = f" {marks.dot} ".join(told)
+            if cells(line) <= width:
+                return [(line, BOLD)]
     return within([(line, BOLD)], width, marks.cut)
 
 
-def _parts(rows: Sequence[Row], failures: Failures, words: Words, blocked: str) -> Iterator[str]:
-    counts = dict.fromkeys(State, 0)
-    for row in rows:
-        counts[row.state] += 1
-    if not rows and not failures.failed and not failures.not_asked:
-        yield words.no_accounts
-        return
-    paying = counts[State.ON_CREDITS]
-    usable = words.usable.format(count=counts[State.ON_PLAN] + paying)
-    yield usable + (
-        words.bracketed.format(text=words.paying.format(count=paying)) if paying else ""
-    )
-    if counts[State.UNKNOWN]:
-        yield words.unknown.format(count=counts[State.UNKNOWN])
-    if counts[State.BLOCKED]:
-        yield words.blocked.format(count=counts[State.BLOCKED]) + blocked
-    if failures.failed:
-        yield words.failed.format(count=failures.failed)
-    if failures.not_asked:
-        yield words.not_asked.format(count=failures.not_asked)
-
-
-def _blocked(
+def _back(
     rows: Sequence[Row], words: Words, clock: Clock, now: float, marks: Marks
 ) -> Iterator[str]:
     """Yield what to say of the blocked after their number, the longest first."""

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from poller.values import Report
 
 
+_ALONE = 80
+"""Cells of the heading where there are no rows under it."""
+
+
 class UsageTable:
     """Collect reports, then draw them; ``timezone`` None means local time.
 
@@ -65,11 +69,13 @@ class UsageTable:
                 they are.
             now: Unix seconds; tells today's resets from later ones.
         """
-        words = words_of(self._language, unicode=unicode)
+        words, marks = words_of(self._language, unicode=unicode), UNICODE if unicode else ASCII
+        count = len(self._rows) + self._failures.failed + self._failures.not_asked
+        if not count:
+            return iter((f"{words.no_accounts}\n",))
         clock = Clock(self._timezone, now=now, words=words)
         self._places.settle()
         self._rows = ordered(self._rows)
-        marks = UNICODE if unicode else ASCII
         rows = UsageLines(
             self._rows,
             self._places,
@@ -79,9 +85,10 @@ class UsageTable:
             extra=self._extra,
             width=width,
         )
-        count = len(self._rows) + self._failures.failed + self._failures.not_asked
         title = f"{words.quota} {marks.dot} {words.counted(words.accounts, count)}"
-        top = heading(title, words, clock, width=width, right_of=rows.width)
+        top = heading(
+            title, words, clock, width=width, right_of=rows.width if self._rows else _ALONE
+        )
         under = self._failures.lines(words, marks, now=now, width=width)
         last = summary(self._rows, self._failures, words, clock, marks=marks, now=now, width=width)
         return drawn(chain((top,), rows.all(), under, (last,)), color=color)

@@ -11,7 +11,7 @@ from poller.deliver.progress import Progress
 from poller.deliver.sinks import JsonLines, Tables
 from poller.deliver.stdout import ReaderGone, Writer
 from poller.present.record import serialize
-from poller.present.usage_table import Table
+from poller.present.usage_table import UsageTable
 from poller.values import Failure, FailureKind, Report, Usage, Window
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def test_a_reader_that_is_gone_is_said(pipe: Pipe, ordered: bool) -> None:
 
 
 async def test_a_table_is_written_once_at_the_end(pipe: Pipe) -> None:
-    table = Table()
+    table = UsageTable()
     draw = partial(table.render, width=80, color=False, unicode=True)
     sink = Tables(table, Writer(pipe.writer), lambda now: draw(now=now))
     await sink.take(report(0, "one"))
@@ -137,7 +137,7 @@ async def test_progress_is_told_of_each_report_and_gone_before_the_table(pipe: P
         screen.told.append("painted")
         return "table\n"
 
-    sink = Tables(Table(), Writer(pipe.writer), paint, progress=screen)
+    sink = Tables(UsageTable(), Writer(pipe.writer), paint, progress=screen)
     failed = Failure(FailureKind.CONNECT, "no", "wait")
     await sink.take(Report(0, "one", "there", 0.0, failure=failed))
     await sink.close()

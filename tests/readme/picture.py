@@ -23,7 +23,7 @@ from rich.text import Text
 
 from poller.authfiles import Source, in_memory
 from poller.polling.scheduler import fan_out
-from poller.present.usage_table import Table
+from poller.present.usage_table import UsageTable
 from poller.settings import Settings
 from poller.simulator.accounts import demo_accounts
 from poller.simulator.server import serve
@@ -32,7 +32,9 @@ from poller.upstream.client import open_client
 NOW = 1_795_359_845.0
 """2026-11-22 15:04:05 UTC, a Sunday."""
 _WIDTH = 100
-_THEME = TerminalTheme((255, 255, 255), (36, 41, 47), [(36, 41, 47)] * 8, [(36, 41, 47)] * 8)
+_INK, _RED, _GREEN, _YELLOW = (36, 41, 47), (207, 34, 46), (26, 127, 55), (154, 103, 0)
+_COLORS = [_INK, _RED, _GREEN, _YELLOW, _INK, _INK, _INK, _INK]
+_THEME = TerminalTheme((255, 255, 255), _INK, _COLORS, _COLORS)
 _LINE, _CHARACTER = 20, 12.04
 """Height of a line in rich's drawings, and what most fonts for terminals make of it."""
 _TEXT = re.compile(
@@ -43,8 +45,8 @@ _TEXT = re.compile(
 _FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 
-async def _table() -> Table:
-    table = Table(ZoneInfo("UTC"))
+async def _table() -> UsageTable:
+    table = UsageTable(ZoneInfo("UTC"))
     made_up = ((one.name, one.auth_file) for one in demo_accounts(12, now=NOW))
     source = Source(in_memory(made_up), clock=lambda: NOW)
     async with serve(now=NOW) as simulator:
@@ -66,7 +68,6 @@ def svg() -> str:
     screen = Console(record=True, width=_WIDTH, file=StringIO(), force_terminal=True)
     screen.print(Text("$ poller", style="bold"))
     screen.print(Text.from_ansi(painted.rstrip("\n")))
-    screen.print(Text(table.summary(NOW)), soft_wrap=True)
     drawn = screen.export_svg(
         title="poller",
         theme=_THEME,
