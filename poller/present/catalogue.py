@@ -164,7 +164,7 @@ ENGLISH = Words(
             ),
             _K.EDGE_BLOCKED: Sentence(
                 "not reached, blocked by a network filter",
-                "try again later, poll less often, or use another network",
+                "try again later, or from another network",
             ),
             _K.NOT_FOUND: Sentence(
                 "usage endpoint not found", "try again later, or check --chatgpt-url"
@@ -326,9 +326,7 @@ CHINESE = Words(
                 "工作区欠费或已关闭", "联系工作区所有者；确已停用就删掉文件"
             ),
             _K.FORBIDDEN: Sentence("没有权限", "在账号设置里确认允许使用 Codex"),
-            _K.EDGE_BLOCKED: Sentence(
-                "请求在网络边缘被拦下，没有到达账号", "稍后再试、降低频率，或换个网络"
-            ),
+            _K.EDGE_BLOCKED: Sentence("请求在网络边缘被拦下，没有到达账号", "稍后再试，或换个网络"),
             _K.NOT_FOUND: Sentence("找不到用量接口", "稍后再试，或检查 --chatgpt-url"),
             _K.RATE_LIMITED: Sentence("问得太频繁，不影响额度", "降低频率，或加 --rate"),
             _K.SERVER_ERROR: Sentence("服务端故障", "稍后再试"),

@@ -41,9 +41,12 @@ NAME_PRIORITIES = (5, 60, 75, 85)
 _BETWEEN = (" " * GAP, PLAIN)
 _LINES_AT_ONCE = 500
 """Lines that are text at the same time: a long table as one text takes as much as its rows."""
-_CLOSING = "\u3001\u3002\uff0c\uff1a\uff1b\uff09\u2192"
-"""Signs that may not begin a line: Chinese punctuation, and the arrow before a remedy."""
-_WORDS = re.compile(rf"[\u2e80-\uffff][{_CLOSING}\s]*|[^\s\u2e80-\uffff]+[{_CLOSING}\s]*|\s+")
+_CLOSING = "\u3001\u3002\uff0c\uff1a\uff1b\uff09"
+"""Chinese punctuation that may not begin a line."""
+_WORDS = re.compile(
+    r"(?:(?:\u2192|->) )?"  # an arrow begins a line rather than ends one
+    rf"(?:[\u2e80-\uffff][{_CLOSING}\s]*|[^\s\u2e80-\uffff]+[{_CLOSING}\s]*|\s+)"
+)
 """What a line is broken between: words, and each Chinese character."""
 
 

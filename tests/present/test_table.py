@@ -123,3 +123,8 @@ def test_a_long_table_is_text_piece_by_piece() -> None:
     pieces = [*drawn(lines, color=True)]
     assert max(map(len, pieces)) < len("".join(pieces)) / 4
     assert "".join(pieces).split() == [str(number) for number in range(3000)]
+
+
+def test_an_arrow_stays_with_what_it_points_to() -> None:
+    assert [*wrapped("it broke → mend it", 10, indent=2)] == ["it broke", "  → mend", "  it"]
+    assert [*wrapped("坏了 -> 修好", 8, indent=0)] == ["坏了", "-> 修好"]

@@ -160,8 +160,8 @@ Codex quota left · 13 accounts                    Sun 22 Nov 15:04, times in UT
 ■ grace        plus   ████▊   80%     –             0% Thu 26 Nov 15:04 ←
 ■ ken          team             –          blocked by credits_depleted
 ✗ token expired: mallory → poller --refresh, or log in with codex and copy again
-✗ not reached, blocked by a network filter: niaj → try again later, poll less
-  often, or use another network
+✗ not reached, blocked by a network filter: niaj → try again later, or from
+  another network
 7 usable · 1 unknown · 3 blocked, next back at 16:34: frank · 2 failed
 """
 
@@ -184,7 +184,7 @@ Codex quota left · 13 accounts                 times in UTC
 ✗ token expired: mallory → poller --refresh, or log in with
   codex and copy again
 ✗ not reached, blocked by a network filter: niaj → try again
-  later, poll less often, or use another network
+  later, or from another network
 7 usable (1 on credits) · 1 unknown · 3 blocked · 2 failed
 """
 
@@ -204,7 +204,7 @@ Codex 剩余额度 · 13 个账号                           11-22 周日 15:04�
 ■ grace        plus   ████▊   80%     –             0% 11-26 周四 15:04 ←
 ■ ken          team             –          受限：credits_depleted
 ✗ token 已过期：mallory → poller --refresh，或用 codex 登录再复制
-✗ 请求在网络边缘被拦下，没有到达账号：niaj → 稍后再试、降低频率，或换个网络
+✗ 请求在网络边缘被拦下，没有到达账号：niaj → 稍后再试，或换个网络
 7 个可用 · 1 个未知 · 3 个受限，最早 16:34 恢复：frank · 2 个失败
 """
 
@@ -224,8 +224,7 @@ blocked frank        plus            0% 16:34 <  ##      40% Thu 26 Nov 15:04
 blocked grace        plus   #####   80%     -             0% Thu 26 Nov 15:04 <
 blocked ken          team             -          blocked by credits_depleted
 failed: token expired: mallory -> poller --refresh, or log in with codex and copy again
-failed: not reached, blocked by a network filter: niaj -> try again later, poll less often, or use
-  another network
+failed: not reached, blocked by a network filter: niaj -> try again later, or from another network
 7 usable (1 on credits) - 1 unknown - 3 blocked, next back at 16:34 (1 h 30 min): frank - 2 failed
 """
 
