@@ -377,6 +377,8 @@ class Report:
     """The last answer's JSON, or its text, where a run was asked to keep it."""
     headers: Mapping[str, str] | None = None
     """The last answer's, likewise; by lower-case name."""
+    expires_at: float | None = None
+    """Unix seconds of its access token's ``exp``, as the file has it; None where unknown."""
 
     @property
     def ok(self) -> bool:

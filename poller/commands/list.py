@@ -14,6 +14,7 @@ import anyio
 from poller.authfiles.describe import entry_of
 from poller.authfiles.duplicates import DuplicateFinder
 from poller.commands.demo import demo_files
+from poller.commands.language import language_for
 from poller.deliver.stderr import say
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.polling.feed import open_feed
@@ -106,18 +107,19 @@ async def _write_lines(entries: list[FileEntry], settings: Settings) -> None:
 
 
 async def _write_table(entries: list[FileEntry], settings: Settings) -> None:
-    from poller.present.files_table import ListTable
+    from poller.present.files_table import FilesTable
     from poller.present.terminal import traits
 
-    table = ListTable(zone_of(settings.timezone, os.environ))
+    zone = zone_of(settings.timezone, os.environ)
+    table = FilesTable(zone, language=language_for(settings, os.environ))
     for entry in entries:
         table.add(entry if settings.show_identity else replace(entry, identity=Identity()))
-    look, now = traits(sys.stdout, os.environ), time.time()
+    look = traits(sys.stdout, os.environ, color=settings.color)
     writer = Writer(_STDOUT)
-    for piece in table.render(width=look.width, color=look.color, unicode=look.unicode, now=now):
+    for piece in table.render(
+        width=look.width, color=look.color, unicode=look.unicode, now=time.time()
+    ):
         await writer.write(piece.encode())
-    if not settings.quiet:
-        say(table.summary(now))
 
 
 def _stop_on_signals(interrupts: Interrupts, scope: anyio.CancelScope) -> None:

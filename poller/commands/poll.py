@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 
 from poller.commands.demo import demo_if_asked_for
+from poller.commands.language import language_for
 from poller.deliver.files import NewFile
 from poller.deliver.progress import Progress
 from poller.deliver.sinks import Lines, TextAtEnd
@@ -30,7 +31,7 @@ from poller.upstream.exchange import room_for_connections
 from poller.values import Failure, FailureKind, Snapshot, unexpected_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from poller.deliver.sinks import Sink, Writes
     from poller.library import Session
@@ -226,19 +227,19 @@ class _Poll:
     def _table_sink(self, writer: Writes, session: Session, progress: Progress | None) -> Sink:
         # Only where a person looks.
         from poller.present.terminal import traits
-        from poller.present.usage_table import Table
+        from poller.present.usage_table import UsageTable
 
         settings = self.settings
-        table = Table(zone_of(settings.timezone, os.environ))
-        look = traits(sys.stdout, os.environ)
+        zone = zone_of(settings.timezone, os.environ)
+        language = language_for(settings, os.environ)
+        table = UsageTable(zone, extra=settings.extra, language=language)
+        stream = sys.stdout if settings.output is None else None
+        look = traits(stream, os.environ, color=settings.color)
 
-        def render(_snapshot: Snapshot) -> Iterator[str]:
-            now = session.clock()
-            yield from table.render(
-                width=look.width, color=look.color, unicode=look.unicode, now=now
+        def render(_snapshot: Snapshot) -> Iterable[str]:
+            return table.render(
+                width=look.width, color=look.color, unicode=look.unicode, now=session.clock()
             )
-            if not settings.quiet:
-                say(table.summary(now))
 
         return TextAtEnd(writer, add=table.add, render=render, progress=progress)
 

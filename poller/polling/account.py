@@ -199,6 +199,7 @@ class Attempts:
         """Return the account's report, and keep it in ``polled``."""
         ended_at = time.monotonic()
         account, credential = polled.account, polled.credential
+        held = credential or account.held
         usage = outcome if isinstance(outcome, Usage) else None
         identity = self._identity(usage, credential)
         if usage is not None and usage.identity != identity:
@@ -215,10 +216,11 @@ class Attempts:
             elapsed_s=None if polled.started_at is None else ended_at - polled.started_at,
             refreshed=polled.refreshed,
             machine=self._machine,
-            key=_key(identity, credential or account.held),
+            key=_key(identity, held),
             identity=identity,
             raw=polled.raw,
             headers=polled.headers,
+            expires_at=None if held is None else held.expires_at,
         )
         return polled.report
 

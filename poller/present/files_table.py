@@ -2,236 +2,218 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from poller.present.layout import BOLD, DIM, LITTLE, NONE, PLAIN, within
-from poller.present.painting import SCREENFUL, drawn
-from poller.present.terminal import ASCII, UNICODE, cells, cutter, padded
-from poller.present.times import Clock, span
+from poller.present.catalogue import words_of
+from poller.present.sentences import Failures
+from poller.present.table import (
+    BOLD,
+    GREEN,
+    PLAIN,
+    RED,
+    YELLOW,
+    Column,
+    Table,
+    drawn,
+    heading,
+    name_column,
+    within,
+    wrapped,
+)
+from poller.present.terminal import ASCII, UNICODE, cells, cut, cut_middle, padded
+from poller.present.times import Clock, rough_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from datetime import tzinfo
 
-    from poller.present.layout import Line
+    from poller.present.table import Line, Piece
     from poller.present.terminal import Marks
+    from poller.present.words import Words
     from poller.values import FileEntry
 
-_GAP = "  "
-_COLUMNS = ("email", "file", "plan", "expires", "refresh", "mode")
-_EXPIRES_AT = "expires at"
-"""The width of ``expires`` where it tells the moment, too."""
-_NAME, _NAME_LEAST = 24, 6
-"""Cells a name keeps before columns that matter go, and after."""
-_STATUS_LEAST = 18
-_HINT_LEAST = 20
+    Draw = Callable[[FileEntry], Piece]
+
 _SOON_S = 86_400
 """A token that expires within a day is pointed out."""
+_NAME_OF_SAME = 24
+"""Cells of an account's name in another account's row."""
+
+# What gives way first where the terminal is narrow: the lowest. Names: table.py.
+_MOMENT_GONE, _SHAPE_GONE, _PLAN_GONE, _EMAIL_GONE = 10, 20, 30, 40
+_SAME_CUT, _REFRESH_GONE, _EXPIRES_GONE = 70, 80, 90
+_SAME_LEAST = 18
 
 
-class ListTable:
+class FilesTable:
     """Collect entries, then draw them; ``timezone`` None means local time."""
 
-    def __init__(self, timezone: tzinfo | None = None) -> None:
-        self._timezone = timezone
+    def __init__(self, timezone: tzinfo | None = None, *, language: str = "en") -> None:
+        """Begin a table; ``language`` is ``en`` or ``zh``."""
+        self._timezone, self._language = timezone, language
         self._entries: list[FileEntry] = []
 
     def add(self, entry: FileEntry) -> None:
         """Keep an entry."""
         self._entries.append(entry)
 
-    def render(self, *, width: int | None, color: bool, unicode: bool, now: float) -> Iterator[str]:
-        """Yield the table in pieces, lines ended, in input order.
+    def render(self, *, width: int, color: bool, unicode: bool, now: float) -> Iterator[str]:
+        """Yield the table in pieces, lines ended: rows in input order, what to do, a summary.
 
         Args:
-            width: Cells that no line is wider than; None for no bound, as into a pipe.
-            color: Whether to colour it; only a screenful is.
-            unicode: Whether to draw signs beyond ASCII.
+            width: Cells that no line is wider than.
+            color: Whether to paint it.
+            unicode: Whether to draw signs beyond ASCII; names are shown as they are.
             now: Unix seconds.
         """
-        self._entries.sort(key=lambda entry: entry.position)
-        teller = _Teller(Clock(self._timezone, now=now), now)
-        layout = _Layout(self._entries, teller, UNICODE if unicode else ASCII, width=width)
-        return drawn(layout.lines(), color=color and len(self._entries) <= SCREENFUL)
-
-    def summary(self, now: float) -> str:
-        """Return one line: how many can be polled, and what to look at; ``now`` is Unix seconds."""
-        failed = sum(entry.failure is not None for entry in self._entries)
-        told = f"{len(self._entries) - failed} can be polled, {failed} cannot"
-        if exposed := sum(bool(entry.readable_by_others) for entry in self._entries):
-            told += f"; {exposed} can be read by others: chmod 600"
-        expiring = (
-            (entry.expires_at, entry.account)
-            for entry in self._entries
-            if entry.failure is None and entry.expires_at is not None
-        )
-        following = min(expiring, default=None)
-        if following is None:
-            return told
-        at, account = following
-        return f"{told}; next token expires in {span(max(0.0, at - now))}: {account}"
+        entries = sorted(self._entries, key=lambda entry: entry.position)
+        words, marks = words_of(self._language, unicode=unicode), UNICODE if unicode else ASCII
+        clock = Clock(self._timezone, now=now, words=words)
+        table = Table(_Columns(entries, words, marks, clock, now).all(), width=width)
+        title = f"{words.files} {marks.dot} {words.counted(words.accounts, len(entries))}"
+        top = heading(title, words, clock, width=width, right_of=table.width)
+        rows = chain((table.titles(),), map(table.line, entries)) if entries else ()
+        under = _failures(entries).lines(words, marks, now=now, width=width)
+        exposed = _exposed(entries, words, marks, width)
+        last = _summary(entries, words, marks, now=now, width=width)
+        return drawn(chain((top,), rows, under, exposed, (last,)), color=color)
 
 
-class _Teller:
-    """The words and the style of each cell."""
-
-    def __init__(self, clock: Clock, now: float) -> None:
-        self.zone = clock.zone
-        self._clock, self._now = clock, now
-
-    def cell(self, entry: FileEntry, column: str, *, moment: bool) -> tuple[str | None, str]:
-        """Return what a cell says, None for nothing; ``moment`` for when a token expires."""
-        if column == "expires":
-            return self._expiry(entry, moment=moment)
-        if column == "mode":
-            told = None if entry.mode is None else f"{entry.mode:04o}"
-            return told, LITTLE if entry.readable_by_others else PLAIN
-        if column == "refresh":
-            return self._refresh(entry), PLAIN
-        if column == "email":
-            return entry.identity.email, PLAIN
-        return (entry.plan if column == "plan" else entry.shape), PLAIN
-
-    def _refresh(self, entry: FileEntry) -> str | None:
-        if entry.refresh in (None, "in_place", "no_refresh_token"):
-            return {None: None, False: "no", True: "yes"}[entry.has_refresh_token]
-        return entry.refresh
-
-    def _expiry(self, entry: FileEntry, *, moment: bool) -> tuple[str | None, str]:
-        if entry.expires_at is None:
-            return None, PLAIN
-        left_s = entry.expires_at - self._now
-        if left_s <= 0:
-            return f"{span(-left_s)} ago", NONE
-        at = f" · {self._clock.text(entry.expires_at)}" if moment else ""
-        return f"{span(left_s)}{at}", LITTLE if left_s < _SOON_S else PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How much is shown."""
-
-    columns: frozenset[str]
-    moment: bool = True
-    """Whether it is told when a token expires, besides in how long."""
-    name: int | None = None
-    """Cells that names may be cut to; None for not at all."""
-
-
-def _giving_way(columns: frozenset[str]) -> Iterator[_Shape]:
-    """Yield shapes from all there is down to what nobody can do without."""
-    yield (shape := _Shape(columns))
-    yield (shape := replace(shape, moment=False))
-    for column in ("file", "mode", "refresh"):
-        yield (shape := replace(shape, columns=shape.columns - {column}))
-    yield (shape := replace(shape, name=_NAME))
-    for column in ("email", "plan", "expires"):
-        yield (shape := replace(shape, columns=shape.columns - {column}))
-    yield replace(shape, name=_NAME_LEAST)
-
-
-class _Layout:
-    """Lay entries out within a width; ``width`` None cuts nothing."""
+class _Columns:
+    """The columns that have something to say."""
 
     def __init__(
-        self, entries: Sequence[FileEntry], teller: _Teller, marks: Marks, *, width: int | None
+        self, entries: list[FileEntry], words: Words, marks: Marks, clock: Clock, now: float
     ) -> None:
-        self._entries, self._teller, self._marks, self._width = entries, teller, marks, width
-        self._widest = self._measured()
-        self._shape = self._fitting()
-        self._columns = [name for name in _COLUMNS if name in self._shape.columns]
-        self._account = self._account_width()
+        self._entries, self._words, self._marks = entries, words, marks
+        self._clock, self._now = clock, now
+        usable, *_, failed = words.states
+        self._usable: Piece = (f"{marks.usable or usable} ", GREEN)
+        self._failed: Piece = (f"{marks.failed or failed} ", RED)
+        self._sign_width = max(cells(self._usable[0]), cells(self._failed[0]))
 
-    def lines(self) -> Iterator[Line]:
-        """Yield the heading, then a line for each entry."""
-        heading = f"what the files say, nobody was asked; times in {self._teller.zone}"
-        if self._room(cells(heading)) < 0:
-            heading = f"times in {self._teller.zone}"
-        yield self._within([(heading, DIM)])
-        titles = [padded("account", self._account)]
-        titles += [padded(name, self._cells_of(name, self._shape)) for name in self._columns]
-        yield self._within([(_GAP.join([*titles, "status"]), BOLD)])
-        name = cutter((entry.account for entry in self._entries), self._account, self._marks.cut)
-        for entry in self._entries:
-            yield self._line(entry, name(entry.account))
+    def all(self) -> list[Column[FileEntry]]:
+        words = self._words
+        soon = next(iter(self._column(words.expires, self._expires_in, _EXPIRES_GONE)), None)
+        return [
+            self._account(),
+            *self._column(words.email, lambda e: (e.identity.email or "", PLAIN), _EMAIL_GONE),
+            *self._column(words.file, lambda e: (e.shape or "", PLAIN), _SHAPE_GONE),
+            *self._column(words.plan, lambda e: (e.plan or "", PLAIN), _PLAN_GONE),
+            *self._column(words.expires, self._expires_at, _MOMENT_GONE, then=soon),
+            *self._column(words.refresh, self._refresh, _REFRESH_GONE),
+            self._same(),
+        ]
 
-    def _line(self, entry: FileEntry, name: str) -> Line:
-        line: Line = [(padded(name, self._account), PLAIN)]
-        taken = self._account
-        for column in self._columns:
-            text, style = self._teller.cell(entry, column, moment=self._shape.moment)
-            width = self._cells_of(column, self._shape)
-            shown = (self._marks.none, DIM) if text is None else (self._plain(text), style)
-            line.append((_GAP + padded(shown[0], width), shown[1]))
-            taken += len(_GAP) + width
-        return self._within([*line, *self._told(entry, taken)])
+    def _account(self) -> Column[FileEntry]:
+        widths = (cells(entry.account) for entry in self._entries)
+        return name_column(self._words.account, widths, self._name, lead=self._sign_width)
 
-    def _told(self, entry: FileEntry, taken: int) -> Line:
-        """Return the status, and a failure's hint where there is room to say a thing."""
-        reason = _GAP + _status(entry)
-        if entry.failure is None:
-            return [(reason, PLAIN)]
-        hint = f" {self._marks.dot} {entry.failure.hint}"
-        enough = self._room(taken + cells(reason)) >= min(cells(hint), _HINT_LEAST)
-        return [(reason, NONE), (hint if enough else "", DIM)]
+    def _column(
+        self, title: str, draw: Draw, priority: int, *, then: Column[FileEntry] | None = None
+    ) -> list[Column[FileEntry]]:
+        """Return a column of texts; none where nobody has one."""
+        widest = max((cells(draw(entry)[0]) for entry in self._entries), default=0)
 
-    def _measured(self) -> dict[str, int]:
-        """Return the widest cell of each column that says anything, title included."""
-        widest: dict[str, int] = {}
-        for entry in self._entries:
-            for column, moment in (*((name, False) for name in _COLUMNS), ("expires", True)):
-                text, _ = self._teller.cell(entry, column, moment=moment)
-                if text is not None:
-                    key = _EXPIRES_AT if moment else column
-                    widest[key] = max(widest.get(key, cells(column)), cells(self._plain(text)))
-        widest["status"] = max(map(cells, ("status", *map(_status, self._entries))))
-        widest["account"] = max(map(cells, ("account", *(e.account for e in self._entries))))
-        return widest
+        def cell(entry: FileEntry, width: int) -> Line:
+            text, style = draw(entry)
+            return [(padded(text or self._marks.none, width), style)]
 
-    def _fitting(self) -> _Shape:
-        """Return the first shape that is narrow enough, or else the last."""
-        shape = _Shape(frozenset())
-        for shape in _giving_way(frozenset(self._widest) & {*_COLUMNS}):
-            if self._room(self._beside(shape) + self._account_in(shape)) >= 0:
+        width = max(widest, cells(title))
+        return [Column(title, width, cell, priority, then)] if widest else []
+
+    def _same(self) -> Column[FileEntry]:
+        widest = max((cells(self._same_as(entry)) for entry in self._entries), default=0)
+        title = self._words.same if widest else ""
+        widest = max(widest, cells(title))
+        short = Column(title, min(widest, _SAME_LEAST), self._same_cell)
+        return Column(title, widest, self._same_cell, _SAME_CUT, short)
+
+    def _name(self, entry: FileEntry, width: int) -> Line:
+        sign, style = self._usable if entry.failure is None else self._failed
+        room = width - self._sign_width
+        name = padded(cut_middle(entry.account, room, self._marks.cut), room)
+        return [(padded(sign, self._sign_width), style), (name, PLAIN)]
+
+    def _expires_in(self, entry: FileEntry) -> Piece:
+        if entry.expires_at is None:
+            return "", PLAIN
+        left_s = entry.expires_at - self._now
+        if left_s <= 0:
+            return self._words.ago.format(span=rough_span(-left_s, self._words)), RED
+        told = self._words.expires_in.format(span=rough_span(left_s, self._words))
+        return told, YELLOW if left_s < _SOON_S else PLAIN
+
+    def _expires_at(self, entry: FileEntry) -> Piece:
+        told, style = self._expires_in(entry)
+        if entry.expires_at is None:
+            return told, style
+        return f"{told}{self._words.clause}{self._clock.text(entry.expires_at)}", style
+
+    def _refresh(self, entry: FileEntry) -> Piece:
+        return self._words.refreshable.get(entry.refresh or "", entry.refresh or ""), PLAIN
+
+    def _same_as(self, entry: FileEntry) -> str:
+        words = self._words
+        if entry.same_login_as is not None:
+            name = cut_middle(entry.same_login_as, _NAME_OF_SAME, self._marks.cut)
+            return words.same_login.format(name=name)
+        if entry.same_account_as is not None:
+            name = cut_middle(entry.same_account_as, _NAME_OF_SAME, self._marks.cut)
+            return words.same_account.format(name=name)
+        return ""
+
+    def _same_cell(self, entry: FileEntry, width: int) -> Line:
+        return [(cut(self._same_as(entry), width, self._marks.cut), YELLOW)]
+
+
+def _failures(entries: list[FileEntry]) -> Failures:
+    failures = Failures()
+    for entry in entries:
+        if entry.failure is not None:
+            failures.add(
+                entry.account,
+                entry.failure,
+                expires_at=entry.expires_at,
+                refreshable=entry.refresh == "in_place",
+            )
+    return failures
+
+
+def _exposed(entries: list[FileEntry], words: Words, marks: Marks, width: int) -> Iterator[Line]:
+    """Yield what to do about files that others may read: all of them, each once."""
+    files = dict.fromkeys(entry.source for entry in entries if entry.readable_by_others)
+    if not files:
+        return
+    told = words.exposed.format(files=words.comma.join(files)).replace("→", marks.leads_to)
+    for number, line in enumerate(wrapped(f"! {told}", width, indent=2)):
+        head = 0 if number else 1
+        yield [(line[:head], YELLOW), (line[head:], PLAIN)]
+
+
+def _summary(
+    entries: list[FileEntry], words: Words, marks: Marks, *, now: float, width: int
+) -> Line:
+    """Return how many can be polled, and whose token expires next, in ``width`` cells."""
+    failed = sum(entry.failure is not None for entry in entries)
+    told = [words.can_be_polled.format(count=len(entries) - failed)]
+    if failed:
+        told.append(words.cannot.format(count=failed))
+    line = f" {marks.dot} ".join(told)
+    expiring = [
+        (entry.expires_at, entry.account)
+        for entry in entries
+        if entry.failure is None and entry.expires_at is not None
+    ]
+    if expiring:
+        at, account = min(expiring, key=itemgetter(0))
+        after = words.next_expiry.format(span=rough_span(max(0.0, at - now), words))
+        name = cut_middle(account, _NAME_OF_SAME, marks.cut)
+        for more in (f"{after}{words.colon}{name}", after):
+            longer = f"{line} {marks.dot} {more}"
+            if cells(longer) <= width:
+                line = longer
                 break
-        return shape
-
-    def _cells_of(self, column: str, shape: _Shape) -> int:
-        return self._widest[_EXPIRES_AT if column == "expires" and shape.moment else column]
-
-    def _beside(self, shape: _Shape) -> int:
-        """Return the cells that everything but the account takes."""
-        columns = sum(len(_GAP) + self._cells_of(name, shape) for name in shape.columns)
-        return columns + len(_GAP) + min(self._widest["status"], _STATUS_LEAST)
-
-    def _account_in(self, shape: _Shape) -> int:
-        longest = self._widest["account"]
-        return longest if shape.name is None else min(shape.name, longest)
-
-    def _account_width(self) -> int:
-        least = self._account_in(self._shape)
-        if self._width is None:
-            return least
-        left = self._width - self._beside(self._shape)
-        return max(least, min(left, self._widest["account"]))
-
-    def _plain(self, text: str) -> str:
-        return text if self._marks is UNICODE else text.replace(UNICODE.dot, self._marks.dot)
-
-    def _room(self, taken: int) -> float:
-        return math.inf if self._width is None else self._width - taken
-
-    def _within(self, line: Line) -> Line:
-        return within(line, self._width, self._marks.cut)
-
-
-def _status(entry: FileEntry) -> str:
-    if entry.failure is not None:
-        return f"failed: {entry.failure.kind.value}"
-    if entry.same_login_as is not None:
-        return f"same login as {entry.same_login_as}"
-    if entry.same_account_as is not None:
-        return f"same account as {entry.same_account_as}"
-    return "ok"
+    return within([(line, BOLD)], width, marks.cut)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     )
 
 _NOTHING = Usage()
-_AGE_S = 1 << 40
-"""Longer ago than this no clock has ever told."""
+_LONGEST_S = 2.0**53
+"""Beyond it a number of JSON is not exact; only a clock gone mad is so far from a reset."""
 _EPOCH = date(1970, 1, 1).toordinal()
 _TWO = tuple(f"{number:02d}" for number in range(60))
 
@@ -143,7 +143,7 @@ def _next_reset(windows: tuple[Window, ...], observed_at: float) -> dict[str, ob
         return None
     at, name = soonest
     in_s = at - observed_at
-    return {"window": name, "at": utc(at), "in_s": round(in_s)} if in_s < _AGE_S else None
+    return None if in_s > _LONGEST_S else {"window": name, "at": utc(at), "in_s": round(in_s)}
 
 
 def _limit(limit: Limit) -> dict[str, object]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
+_STDERR = 2
 _WIDTH = 80
-"""Cells of a terminal that does not tell its width, and of a pipe (watch tells COLUMNS)."""
+"""Cells of a terminal that does not tell its width."""
+_FILE_WIDTH = 100
+"""Cells of a line in a file or pipe, where COLUMNS does not tell (as watch does)."""
 
 
 class Traits(NamedTuple):
@@ -18,34 +22,58 @@ class Traits(NamedTuple):
     color: bool
     unicode: bool
     """Whether more than ASCII may be drawn; names of accounts are shown as they are."""
-    width: int | None
-    """Cells; None where nothing is to be cut."""
+    width: int
+    """Cells."""
 
 
 class Marks(NamedTuple):
     """The signs a table is drawn with."""
 
+    cut: str
+    """Something is missing here."""
     none: str
     """There is no such thing."""
-    cut: str
     dot: str
+    leads_to: str
+    frees: str
+    """This reset ends a block."""
+    used_up: str
+    """An extra limit is used up."""
+    beneath: str
+    """Belongs to the account above."""
     full: str
-    empty: str
+    parts: str
+    """A bar's last cell: nothing, and how many parts of it are full."""
+    usable: str
+    """Empty where a word is to stand, as for the states that follow."""
+    unknown: str
+    blocked: str
+    failed: str
 
 
-UNICODE = Marks("–", "…", "·", "━", "─")  # noqa: RUF001 - the dash is meant
-ASCII = Marks("-", "~", "-", "#", ".")
+UNICODE = Marks("…", "–", "·", "→", "←", "◆", "└", "█", " ▏▎▍▌▋▊▉", "✓", "?", "■", "✗")  # noqa: RUF001 - the dash is meant
+ASCII = Marks("~", "-", "-", "->", "<", "*", "-", "#", " ", "", "", "", "")
 
 
-def traits(stream: TextIO | None, environ: Mapping[str, str]) -> Traits:
+_MOST_COLUMNS, _DIGITS = 10_000, 9
+
+
+def traits(stream: TextIO | None, environ: Mapping[str, str], *, color: str = "auto") -> Traits:
     """Tell what may be drawn on ``stream``: nothing but ASCII on a dumb or ASCII one.
 
-    Honours ``NO_COLOR`` (no-color.org), ``TERM=dumb``, ``COLUMNS`` and the locale.
+    Args:
+        stream: Where the table goes; None for nowhere.
+        environ: Honoured are ``NO_COLOR`` (no-color.org), ``FORCE_COLOR`` (force-color.org),
+            ``TERM=dumb``, ``COLUMNS`` and the locale.
+        color: ``always`` and ``never`` overrule the environment; ``auto`` asks it.
     """
     unicode = environ.get("TERM") != "dumb" and _speaks_utf8(stream, environ)
-    terminal = stream if stream is not None and stream.isatty() else None
-    color = terminal is not None and unicode and not environ.get("NO_COLOR")
-    return Traits(color=color, unicode=unicode, width=_columns(terminal, environ))
+    is_terminal = stream is not None and stream.isatty()
+    wanted = {"always": True, "never": False}.get(color)
+    if wanted is None:
+        forced = bool(environ.get("FORCE_COLOR"))
+        wanted = not environ.get("NO_COLOR") and (forced or (is_terminal and unicode))
+    return Traits(color=wanted, unicode=unicode, width=_columns(stream, environ))
 
 
 def _speaks_utf8(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
@@ -54,16 +82,23 @@ def _speaks_utf8(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
     return "utf8" in locale.lower().replace("-", "")
 
 
-def _columns(terminal: TextIO | None, environ: Mapping[str, str]) -> int:
-    told = environ.get("COLUMNS", "")
+def _columns(stream: TextIO | None, environ: Mapping[str, str]) -> int:
+    told = environ.get("COLUMNS", "")[:_DIGITS]
     if told.isascii() and told.isdigit() and int(told):
-        return int(told)
-    if terminal is None:
-        return _WIDTH
+        return min(int(told), _MOST_COLUMNS)
+    if stream is None:
+        return _FILE_WIDTH
     try:
-        return os.get_terminal_size(terminal.fileno()).columns or _WIDTH
+        descriptor = stream.fileno()
+        is_terminal, is_pipe = stream.isatty(), stat.S_ISFIFO(os.fstat(descriptor).st_mode)
     except (OSError, ValueError):
-        return _WIDTH
+        return _WIDTH if stream.isatty() else _FILE_WIDTH
+    try:
+        # Whoever reads a pipe (less, head) most likely shows it where standard error is.
+        size = os.get_terminal_size(_STDERR if is_pipe else descriptor)
+    except (OSError, ValueError):
+        return _WIDTH if is_terminal else _FILE_WIDTH
+    return size.columns or _WIDTH
 
 
 def cells(text: str) -> int:
@@ -87,6 +122,17 @@ def cut(text: str, width: int, mark: str) -> str:
     return text if cells(text) <= width else _head(text, width - len(mark)) + mark[:width]
 
 
+def cut_middle(text: str, width: int, mark: str) -> str:
+    """Return ``text`` within ``width`` cells, ``mark`` in its middle where something is gone.
+
+    Names of a pool often share their beginning, sometimes their end.
+    """
+    if cells(text) <= width:
+        return text
+    tail = _tail(text, (width - len(mark)) // 2)
+    return _head(text, width - len(mark) - cells(tail)) + mark[:width] + tail
+
+
 def _head(text: str, width: int) -> str:
     # measured whole, not by the character: a variation selector widens the one before it
     while text and cells(text) > width:
@@ -98,28 +144,3 @@ def _tail(text: str, width: int) -> str:
     while text and cells(text) > width:
         text = text[len(text) - max(0, width) :] if text.isascii() else text[1:]
     return text
-
-
-def _cut_front(text: str, width: int, mark: str) -> str:
-    return text if cells(text) <= width else mark[:width] + _tail(text, width - len(mark))
-
-
-def _cut_middle(text: str, width: int, mark: str) -> str:
-    if cells(text) <= width:
-        return text
-    tail = _tail(text, (width - len(mark)) // 2)
-    return _head(text, width - len(mark) - cells(tail)) + mark[:width] + tail
-
-
-def cutter(names: Iterable[str], width: int, mark: str) -> Callable[[str], str]:
-    """Return the way to cut ``names`` to ``width`` cells that keeps most of them distinct.
-
-    Names of a pool often share their beginning, sometimes their end.
-    """
-    known = set(names)
-
-    def distinct(way: Callable[[str, int, str], str]) -> int:
-        return len({way(name, width, mark) for name in known})
-
-    best = max((cut, _cut_front, _cut_middle), key=distinct)
-    return lambda name: best(name, width, mark)

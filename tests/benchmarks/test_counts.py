@@ -107,7 +107,7 @@ def test_json_lines_load_only_what_asking_takes(polled: Counted) -> None:
         *("propcache", "typing_extensions", "yarl", "cython_runtime"),
     }
     rooms = {"simulator", "commands.list", "commands.completion"}
-    looks = {"layout", "files_table", "painting", "usage_table", "terminal"}
+    looks = {"catalogue", "files_table", "sentences", "table", "terminal", "usage_table"}
     unwanted = {f"poller.{room}" for room in rooms} | {f"poller.present.{look}" for look in looks}
     assert not polled.modules & unwanted
     # 66 today; one more is half a millisecond, a folder of them is a room that was entered.

@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,10 +15,9 @@ import pytest
 from poller.cli import main
 from poller.commands import list as listing
 from poller.present.file_record import serialize
-from poller.present.files_table import ListTable
 from poller.process.signals import Interrupts
 from poller.settings import Settings
-from poller.values import Failure, FailureKind, FileEntry, Identity
+from poller.values import FileEntry, Identity
 from tests.auth_files import codex, content, several, token
 from tests.running import Ended, account, run, started, write
 
@@ -48,9 +46,10 @@ def listed(
 ) -> Callable[..., Ended]:
     """Run the program in this process, in a folder."""
 
-    def listed(cwd: Path, *args: str) -> Ended:
+    def listed(cwd: Path, *args: str, language: str = "en_US.UTF-8") -> Ended:
         monkeypatch.chdir(cwd)
         monkeypatch.setenv("HOME", str(cwd))
+        monkeypatch.setenv("LC_ALL", language)
         for name in ("CODEX_HOME", "XDG_CONFIG_HOME"):
             monkeypatch.delenv(name, raising=False)
         code = main(["--list", *args], interrupts=cast("Interrupts", Undisturbed()))
@@ -168,7 +167,7 @@ def test_what_stands_against_a_refresh_is_told(
     ended = listed(tmp_path)
     assert entries(ended)["codex"]["refresh"] == "codex_home"
     table = (listed(tmp_path, "--format", "table")).out.decode()
-    assert "codex_home" in table
+    assert "Codex's own file" in table
 
 
 def test_accounts_of_one_file_are_told_apart(tmp_path: Path, listed: Callable[..., Ended]) -> None:
@@ -353,17 +352,27 @@ def test_a_configuration_made_for_polls_does_no_harm(
     assert listed(folder.parent, "--config", "mine.toml").code == 0
 
 
-def test_the_table_ends_with_a_line_on_standard_error(
+def test_the_table_names_files_that_others_can_read_and_sums_up(
     folder: Path, listed: Callable[..., Ended]
 ) -> None:
-    (folder / "bob.auth.json").chmod(0o644)
-    ended = listed(folder.parent, "--format", "table")
+    for name in ("alice", "bob"):
+        (folder / f"{name}.auth.json").chmod(0o644)
+    ended = listed(folder.parent, "--format", "table", "--quiet")
     lines = ended.out.decode().splitlines()
-    assert [line.split()[0] for line in lines[2:]] == ["alice", "bob"]
-    assert ended.err.startswith(
-        "2 can be polled, 0 cannot; 1 can be read by others: chmod 600; next token expires in 23 h"
+    assert [line.split()[1] for line in lines[2:4]] == ["alice", "bob"]
+    assert " ".join(map(str.strip, lines[4:-1])) == (
+        "! others on this machine can read account/alice.auth.json, account/bob.auth.json"
+        " → chmod 600"
     )
-    assert (listed(folder.parent, "--format", "table", "--quiet")).err == ""
+    assert lines[-1] == "2 can be polled · next token expires in 23 hours: alice"
+    assert ended.err == ""
+
+
+def test_the_table_is_in_the_language_of_the_environment(
+    folder: Path, listed: Callable[..., Ended]
+) -> None:
+    told = listed(folder.parent, "--format", "table", language="zh_CN.UTF-8")
+    assert "2 个可以查询" in told.out.decode()
 
 
 def test_sizes_do_not_matter(tmp_path: Path, listed: Callable[..., Ended]) -> None:
@@ -423,18 +432,9 @@ def test_a_bug_is_one_sentence_and_70(
     )
 
 
-# The table
+# The record
 
 
-def table(*listed: FileEntry, width: int | None = None, unicode: bool = True) -> list[str]:
-    drawn = ListTable()
-    for entry in listed:
-        drawn.add(entry)
-    text = drawn.render(width=width, color=False, unicode=unicode, now=NOW)
-    return "".join(text).splitlines()
-
-
-COLUMNS = ("account", "file", "plan", "expires", "refresh", "mode")
 ALICE = FileEntry(
     0,
     "alice",
@@ -446,75 +446,6 @@ ALICE = FileEntry(
     refresh="in_place",
     mode=0o600,
 )
-FAILED = FileEntry(
-    1,
-    "bob",
-    "account/bob.auth.json",
-    failure=Failure(FailureKind.FILE_INVALID, "the file is empty", "copy the auth file again"),
-)
-
-
-def test_a_row_says_all_there_is() -> None:
-    told = table(ALICE, FAILED, replace(ALICE, position=2, account="c", same_account_as="alice"))
-    assert told[1].split() == [*COLUMNS, "status"]
-    assert told[2].split()[:3] == ["alice", "codex", "plus"]
-    assert told[2].endswith("yes      0600  ok")
-    assert told[3].split()[:6] == ["bob", *"–––––"]  # noqa: RUF001 - the table's own dash
-    assert told[3].endswith("failed: file_invalid · copy the auth file again")
-    assert told[4].endswith("same account as alice")
-
-
-def test_rows_stand_in_input_order() -> None:
-    told = table(FAILED, ALICE)
-    assert [line.split()[0] for line in told[2:]] == ["alice", "bob"]
-
-
-def test_nothing_but_ascii_is_drawn_where_nothing_else_can_be() -> None:
-    assert "\n".join(table(ALICE, FAILED, unicode=False)).isascii()
-
-
-def test_columns_that_say_nothing_are_left_out() -> None:
-    assert table(FAILED)[1].split() == ["account", "status"]
-
-
-@pytest.mark.parametrize("width", [1, 10, 20, 33, 40, 52, 60, 80, 100, 120])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    from poller.present.terminal import cells
-
-    long = replace(
-        ALICE, account="学习" * 20, same_login_as="x" * 60, identity=Identity(email="e@x")
-    )
-    for line in table(ALICE, FAILED, long, width=width):
-        assert cells(line) <= width
-
-
-def test_the_least_needed_gives_way_first() -> None:
-    shown = [
-        {*table(ALICE, replace(FAILED, account="b" * 30), width=width)[1].split()}
-        for width in (120, 84, 76, 70, 60, 50, 44, 30)
-    ]
-    assert all(after <= before for before, after in pairwise(shown))
-    assert shown[0] == {*COLUMNS, "status"}
-    assert shown[-1] == {"account", "status"}
-
-
-def test_colour_says_what_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("COLORTERM", raising=False)
-    drawn = ListTable()
-    soon = replace(ALICE, expires_at=NOW + 60, mode=0o644)
-    for entry in (ALICE, FAILED, soon, replace(ALICE, expires_at=NOW - 60)):
-        drawn.add(entry)
-    text = "".join(drawn.render(width=120, color=True, unicode=True, now=NOW))
-    assert "\x1b[38;5;160m  failed: file_invalid" in text
-    assert "\x1b[38;5;130m  0644" in text
-    assert "\x1b[38;5;130m  1 min" in text
-    assert "\x1b[38;5;160m  1 min ago" in text
-
-
-def test_no_account_is_no_reason_to_fail() -> None:
-    assert table()[1].split() == ["account", "status"]
-    assert ListTable().summary(NOW) == "0 can be polled, 0 cannot"
 
 
 def test_an_entry_is_one_line_of_json_without_anything_that_steers_a_terminal() -> None:

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from poller.authfiles.shapes import parse
 from poller.present.record import serialize
-from poller.present.usage_table import Table
+from poller.present.usage_table import UsageTable
 from poller.text import KnownTokens
 from poller.usage import response as answering
 from poller.usage.json_values import ID_LENGTH
@@ -178,15 +178,13 @@ def _found(piece: str, text: str) -> Iterable[int]:
 
 
 def _check_table(reports: list[Report]) -> None:
-    table = Table()
+    table = UsageTable(extra=True)
     for report in reports:
         table.add(report)
-    for width in (None, 80):
+    for width in (20, 80):
         text = "".join(table.render(width=width, color=False, unicode=True, now=NOW))
         if not all(map(_harmless, text.split("\n"))):
             raise Surprise("a table that is not harmless")
-    if not _harmless(table.summary(NOW).replace("\n", "")):
-        raise Surprise("a summary that is not harmless")
 
 
 def _kind(outcome: Usage | Credential | Failure) -> str:

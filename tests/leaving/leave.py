@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -45,6 +46,8 @@ _PATIENCE_S = 1.8
 _HANGS_AFTER_S = 60.0
 _LATENCY_S = 0.05
 _AT_ONCE = 3
+_COUNTED = re.compile(r"(\d+) (usable|blocked|failed|not asked)")
+"""What the last line of a table tells."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +213,13 @@ def _check(
 
 def _check_table(plan: Plan, table: str, names: list[str]) -> tuple[int, int]:
     rows = [line.split() for line in table.splitlines()]
-    found = Counter(row[0] for row in rows if row and row[0] in names)
-    assert found == Counter(names), (plan, table)
-    cancelled = table.count("cancelled")
-    return cancelled, len(names) - cancelled
+    usable = Counter(row[1] for row in rows if row[:1] == ["usable"])
+    assert max(usable.values(), default=1) == 1, (plan, table)
+    assert {*usable} <= {*names}, (plan, table)
+    counts = {state: int(count) for count, state in _COUNTED.findall(table.splitlines()[-1])}
+    assert counts["usable"] == len(usable), (plan, table)
+    assert sum(counts.values()) == len(names), (plan, table)
+    return counts.get("not asked", 0), len(names) - counts.get("not asked", 0)
 
 
 async def stop_all(count: int, *, seed: int, folder: Path) -> list[Stopped]:

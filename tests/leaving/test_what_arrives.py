@@ -46,7 +46,7 @@ async def test_results_that_cannot_be_written_are_said_to_be_lost(
     assert done.code == 74
     assert done.err.startswith("poller: the results cannot be written to standard output: ")
     assert LOST in done.err
-    assert len(done.err.splitlines()) <= 2  # a table's summary tells the figures all the same
+    assert len(done.err.splitlines()) == 1
 
 
 async def test_no_standard_stream_at_all_is_no_bug(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ async def test_ctrl_c_leaves_a_table_and_a_terminal_that_works(term: str, tmp_pa
     shown = terminal.shown
     table = shown[shown.rindex("account ") :]
     assert "alice" in table
-    assert re.search(r"stuck.*cancelled", table)
+    assert "stopped before they were asked: stuck" in table
     assert shown.rfind("\x1b[?25h") >= shown.rfind("\x1b[?25l")  # the cursor is there again
     assert "Traceback" not in shown
     if term == "dumb":

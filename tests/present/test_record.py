@@ -249,6 +249,18 @@ def test_what_json_cannot_hold_costs_no_record() -> None:
 # The schema
 
 
+def test_an_endless_number_costs_no_record() -> None:
+    line = serialize(replace(REPORT, raw={"n": [1 << 64, 1]}), raw_json=True)
+    assert json.loads(line)["raw"] == {"n": [None, 1]}
+
+
+@pytest.mark.parametrize("observed_at", [-math.inf, -1e300, -(2.0**63)])
+def test_a_clock_gone_mad_tells_no_next_reset(observed_at: float) -> None:
+    record = json.loads(serialize(replace(REPORT, observed_at=observed_at)))
+    assert record["next_reset"] is None
+    Draft202012Validator(schema()).validate(record)
+
+
 def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(schema())
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from poller.present.usage_table import Table
+from poller.present.usage_table import UsageTable
 from poller.settings import Settings
 from poller.simulator.accounts import demo_accounts
 from poller.simulator.server import serve
@@ -30,7 +30,9 @@ from tests.running import made_up, one_round
 NOW = 1_795_359_845.0
 """2026-11-22 15:04:05 UTC, a Sunday."""
 _WIDTH = 100
-_THEME = TerminalTheme((255, 255, 255), (36, 41, 47), [(36, 41, 47)] * 8, [(36, 41, 47)] * 8)
+_INK, _RED, _GREEN, _YELLOW = (36, 41, 47), (207, 34, 46), (26, 127, 55), (154, 103, 0)
+_COLORS = [_INK, _RED, _GREEN, _YELLOW, _INK, _INK, _INK, _INK]
+_THEME = TerminalTheme((255, 255, 255), _INK, _COLORS, _COLORS)
 _LINE, _CHARACTER = 20, 12.04
 """Height of a line in rich's drawings, and what most fonts for terminals make of it."""
 _TEXT = re.compile(
@@ -41,8 +43,8 @@ _TEXT = re.compile(
 _FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 
-async def _table() -> Table:
-    table = Table(ZoneInfo("UTC"))
+async def _table() -> UsageTable:
+    table = UsageTable(ZoneInfo("UTC"))
     files = made_up(demo_accounts(12, now=NOW))
     async with serve(now=NOW) as simulator:
         settings = Settings(chatgpt_url=simulator.url)
@@ -60,7 +62,6 @@ def svg() -> str:
     screen = Console(record=True, width=_WIDTH, file=StringIO(), force_terminal=True)
     screen.print(Text("$ poller", style="bold"))
     screen.print(Text.from_ansi(painted.rstrip("\n")))
-    screen.print(Text(table.summary(NOW)), soft_wrap=True)
     drawn = screen.export_svg(
         title="poller",
         theme=_THEME,

@@ -1,0 +1,137 @@
+"""What one language has to say in tables; ``catalogue`` says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from poller.values import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_K = FailureKind
+
+TOLD_BY_STATUS = frozenset({_K.SERVER_ERROR, _K.HTTP_ERROR, _K.REDIRECT})
+"""Kinds that are told with the HTTP status."""
+TOLD_BY_MESSAGE = frozenset(
+    {
+        *(_K.FILE_UNREADABLE, _K.FILE_INVALID, _K.NO_CREDENTIALS, _K.INVALID_TOKEN),
+        *(_K.LOGIN_REQUIRED, _K.REFRESH_UNKNOWN, _K.REFRESH_UNSAVED, _K.REFRESH_REFUSED),
+        *(_K.DNS, _K.CONNECT, _K.TLS, _K.PROXY, _K.TIMEOUT, _K.CONNECTION_LOST, _K.PROTOCOL),
+        *(_K.DEADLINE, _K.LOCAL_RESOURCE, _K.INVALID_RESPONSE, _K.INTERNAL),
+    }
+)
+"""Kinds whose message tells more than the kind: a path, a host, which of several reasons."""
+
+
+class Sentence(NamedTuple):
+    """What failed, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language. ``{…}`` is filled in; ``one|many`` is chosen by a number."""
+
+    language: str
+    messages_fit: bool
+    """Whether the failures' own messages and hints are in this language."""
+    weekdays: tuple[str, ...]
+    """From Monday."""
+    months: tuple[str, ...]
+    date: str
+    """Of ``weekday``, ``day``, ``month`` (its name), ``number`` (of the month)."""
+    short_date: str
+    units: tuple[str, str, str]
+    """Minutes, hours, days, in short."""
+    long_units: tuple[str, str, str]
+    under_a_minute: str
+    local_time: str
+
+    quota: str
+    files: str
+    accounts: str
+    no_accounts: str
+    zone: str
+    now_and_zone: str
+
+    account: str
+    plan: str
+    windows: Mapping[str, str]
+    short_windows: Mapping[str, str]
+    either: str
+    other: str
+
+    states: tuple[str, str, str, str]
+    """Usable, unknown, blocked, failed: where there is no sign for it."""
+    on_credits: str
+    on_credits_left: str
+    unlimited: str
+    credits_unlimited: str
+    spend_left: str
+    spent: str
+    blocked_by: str
+    extra_used_up: str
+
+    colon: str
+    comma: str
+    """Between names."""
+    clause: str
+    """Between two things said of one."""
+    bracketed: str
+    more: str
+    not_asked_of: str
+    ago: str
+    waits: str
+
+    usable: str
+    paying: str
+    unknown: str
+    blocked: str
+    back: str
+    next_back: str
+    today_at: str
+    later_at: str
+    failed: str
+    not_asked: str
+
+    file: str
+    expires: str
+    refresh: str
+    same: str
+    email: str
+    expires_in: str
+    refreshable: Mapping[str, str]
+    """How a login can be renewed, or what stands against it."""
+    same_login: str
+    same_account: str
+    exposed: str
+    can_be_polled: str
+    cannot: str
+    next_expiry: str
+
+    failures: Mapping[FailureKind, Sentence]
+    by_code: Mapping[tuple[FailureKind, str], Sentence]
+    """Where the upstream's own code says it more exactly."""
+    log_in_again: str
+    """The remedy of an expired login that ``--refresh`` cannot renew."""
+
+    def counted(self, text: str, count: int) -> str:
+        """Return ``text`` with the number in it, in its singular or plural."""
+        one, _, many = text.partition("|")
+        return (one if count == 1 else many or one).format(count=count)
+
+    def window(self, name: str, *, short: bool = False) -> str:
+        """Return what a window is called: ``week``, ``month 2``, ``15m``."""
+        titles = self.short_windows if short else self.windows
+        base, _, number = name.rpartition("_")
+        if base in titles and number.isdecimal():
+            return f"{titles[base]} {number}"
+        return titles.get(name, name)
+
+    def sentence(self, kind: FailureKind, code: str | None) -> Sentence:
+        """Return what to say of a kind of failure, given the upstream's own code."""
+        return self.by_code.get((kind, code or "")) or self.failures[kind]
