@@ -85,11 +85,11 @@ def masked(text: str, tokens: Iterable[str] = ()) -> str:
     """
     if len(text) < PIECE:
         return text
-    blocks = {block for token in tokens for block in _blocks(lower(token))}
+    blocks = {block for token in tokens for block in _blocks(_lower(token))}
     return _TOKEN_SHAPED.sub(MASK, _without(text, (blocks,)))
 
 
-def lower(text: str) -> bytes:
+def _lower(text: str) -> bytes:
     """Return ``text`` as UTF-8 with A-Z in lower case and nothing else changed."""
     return text.encode("utf-8", "surrogatepass").lower()
 
@@ -185,7 +185,7 @@ class KnownTokens:
         """Remember one account's tokens."""
         added, size, accounts = self._seen
         tokens = [secret.reveal() for secret in secrets]
-        joined = lower("\n".join([token for token in tokens if len(token) >= PIECE]))
+        joined = _lower("\n".join([token for token in tokens if len(token) >= PIECE]))
         size += len(joined)
         accounts = (*accounts, joined)
         while len(accounts) > _ACCOUNTS_REMEMBERED or (
@@ -224,7 +224,7 @@ class KnownTokens:
         """
         added, _, accounts = self._seen
         older, later, first, end = self._index
-        if added - first >= _ACCOUNTS_REMEMBERED:
+        if added - len(accounts) > first:  # the older holds none that is remembered
             older, later, first = later, set[int](), end
         for joined in accounts[max(0, len(accounts) - (added - end)) :] if added > end else ():
             later.update(_blocks(joined))
@@ -234,6 +234,6 @@ class KnownTokens:
 
 def _shares_nothing(text: str, accounts: Iterable[bytes]) -> bool:
     """Say whether no piece of ``text`` can be in the tokens: every piece holds a whole half."""
-    seen = lower(text)
+    seen = _lower(text)
     halves = [seen[at : at + _HALF] for at in range(_HALF, len(seen) - _HALF + 1, _HALF + 1)]
     return not any(half in joined for joined in accounts for half in halves)

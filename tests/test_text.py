@@ -193,10 +193,13 @@ def test_what_is_remembered_is_bounded_and_one_account_is_always_remembered() ->
     for number in range(5):
         known.add([Secret(f"{number}-{endless}")])
         assert known.mask(f"got {number}-{endless[:40]} !") == "got *** !"
+        assert sum(map(len, known._indexes())) < 2 * len(endless)
     _, size, accounts = known._seen
     assert (len(accounts), size) == (1, len(accounts[0]))
     for number in range(300):
         known.add(tokens_of(number))
+        if number % 3 == 0:
+            assert known.mask(f"{number} {tokens_of(number)[1].reveal()[:20]}") == f"{number} ***"
     assert len(known._seen[2]) == 256
     assert known._seen[1] == sum(map(len, known._seen[2]))
 

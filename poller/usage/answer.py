@@ -52,6 +52,12 @@ def read_answer(
     return Answer(outcome, raw, headers)
 
 
-def belongs_in_thread(response: Response, *, keeps_json: bool = False) -> bool:
+def belongs_in_thread(
+    response: Response, *, keeps_json: bool = False, keeps_headers: bool = False
+) -> bool:
     """Say whether reading an answer may hold up the event loop: hardly any is so large."""
-    return len(response.body) > (_LARGE_TO_KEEP_BYTES if keeps_json else LARGE_BYTES)
+    if len(response.body) > (_LARGE_TO_KEEP_BYTES if keeps_json else LARGE_BYTES):
+        return True
+    if not keeps_headers:
+        return False
+    return sum(len(name) + len(value) for name, value in response.headers) > _LARGE_TO_KEEP_BYTES

@@ -53,7 +53,7 @@ def _usage(response: Response, observed_at: float) -> Usage | Failure:
     if said is None:
         return invalid("the upstream answered JSON that is not an object", Retry.NEVER)
     failure = invalid("the upstream answered JSON that is no usage (200)", Retry.NEVER)
-    return replace(failure, code=_code_in(said))
+    return replace(failure, code=_code_in(said), may_work_later=True)
 
 
 def _parsed(body: bytes) -> object:

@@ -91,6 +91,23 @@ def test_the_fast_check_of_a_record_says_what_jsonschema_says() -> None:
     assert min(said.values()) > 100
 
 
+@pytest.mark.parametrize(
+    ("keyword", "fitting", "beyond"),
+    [
+        ("maxLength", ["ab", 5, ["a", "b", "c"]], "abc"),
+        ("maxItems", [["a", "b"], "abc"], ["a", "b", "c"]),
+        ("maxProperties", [{"a": 1, "b": 2}, "abc"], {"a": 1, "b": 2, "c": 3}),
+    ],
+)
+def test_bounds_are_checked_as_jsonschema_does(
+    keyword: str, fitting: list[Any], beyond: Any
+) -> None:
+    told = {keyword: 2}
+    for value in (*fitting, beyond):
+        assert compiled(told)(value) == Draft202012Validator(told).is_valid(value)
+    assert not compiled(told)(beyond)
+
+
 def test_a_keyword_that_the_fast_check_does_not_know_is_refused() -> None:
     with pytest.raises(ValueError, match="multipleOf"):
         compiled({"type": "object", "properties": {"a": {"multipleOf": 2}}})

@@ -49,6 +49,15 @@ def test_a_large_answer_belongs_in_a_thread(size: int, keeps_json: bool, in_thre
     assert belongs_in_thread(response, keeps_json=keeps_json) is in_thread
 
 
+@pytest.mark.parametrize(("count", "in_thread"), [(819, False), (820, True)])
+def test_an_answer_with_large_headers_belongs_in_a_thread_where_they_are_kept(
+    count: int, in_thread: bool
+) -> None:
+    response = Response(200, (("via", "1234567"),) * count, b"")
+    assert not belongs_in_thread(response)
+    assert belongs_in_thread(response, keeps_headers=True) is in_thread
+
+
 def filled(unit: str, *, before: str = "", after: str = "", between: str = ",") -> bytes:
     """Return a usage of 1 MiB that is ``unit`` again and again."""
     head = f'{{"plan_type": "plus", "additional_rate_limits": [{before}'

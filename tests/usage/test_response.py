@@ -206,6 +206,11 @@ def test_a_quota_that_is_used_up_is_told_with_when_it_is_back(body: object, when
     assert failure.retry_after_s is None
 
 
+def test_an_object_that_is_no_usage_may_be_one_later() -> None:
+    assert refused(answer(200, {"error": {"code": "made_up"}})).may_work_later
+    assert not refused(answer(200, b"[]")).may_work_later
+
+
 def test_a_404_does_not_speak_of_the_account() -> None:
     assert "says nothing about the account" in refused(answer(404)).hint
 
