@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poller.authfiles.claims import NO_CLAIMS, read_claims
@@ -329,6 +329,10 @@ def test_json_that_is_no_object_is_invalid_for_good(value: object) -> None:
         {"access_token": "ya29", "refresh_token": "1//", "token_type": "Bearer", "scope": "x"},
         {"access_token": "sl.x", "account_id": "dbid:x", "token_type": "bearer"},
         {"access_token": "x"},
+        {"accounts": [{"accessToken": "x", "refreshToken": "y", "accountId": "z"}]},
+        {"accounts": [{"credentials": {"access_token": "x", "account_id": "y"}}]},
+        {"providers": {"anthropic": {"tokens": {"access_token": "x", "account_id": "y"}}}},
+        {"credential_pool": {"openrouter": [{"access_token": "x", "account_id": "y"}]}},
         flat(type="gemini"),
         flat(type="claude"),
         flat(type="qwen"),
@@ -689,12 +693,14 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_any_json_gives_logins_or_a_failure(value: Any) -> None:
     found = parse(content(value), now=NOW)
     assert isinstance(found, Failure) or (found and all(isinstance(x, Login) for x in found))
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_any_claims_give_a_credential_or_a_failure(value: Any) -> None:
     found = parse(content(with_tokens(access_token=jwt(value))), now=NOW)
@@ -702,11 +708,13 @@ def test_any_claims_give_a_credential_or_a_failure(value: Any) -> None:
     assert isinstance(found, Failure) == is_foreign
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_any_bytes_give_logins_or_a_failure(value: bytes) -> None:
     assert isinstance(parse(value, now=NOW), Failure | tuple)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(content(codex()))), st.binary(max_size=2))
 def test_codex_file_cut_or_garbled_anywhere_never_raises(at: int, put: bytes) -> None:
     whole_file = content(codex())

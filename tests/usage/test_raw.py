@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poller.text import KnownTokens
@@ -113,6 +113,7 @@ def test_what_is_no_token_stays_as_it_came(text: str) -> None:
     assert raw(orjson.dumps({"text": text})) == {"text": text}
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(max_size=40))
 def test_whatever_is_encoded_nothing_raises(text: str, other: str) -> None:
     mask = known().mask
