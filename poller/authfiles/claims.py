@@ -7,9 +7,9 @@ takes 10 µs where PyJWT takes 119.
 from __future__ import annotations
 
 import math
+import re
 from binascii import a2b_base64
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 _OPENAI = "https://api.openai.com/auth"
 _PROFILE = "https://api.openai.com/profile"
-_ISSUER_ENDS = ("openai.com", "openai.com/", "chatgpt.com", "chatgpt.com/")
+_ISSUER = re.compile(
+    r"(?:https://)?(?:[a-z0-9-]+\.)*(?:openai|chatgpt)\.com(?::[0-9]+)?(?:[/?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""``https://auth.openai.com`` and its like: the host decides, not how the text ends."""
+_ISSUER_LENGTH = 200
 _YEAR_10000_AT = 253_402_300_800
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """What one token says about its login; everything may be missing."""
 
     account_id: str | None = None
@@ -36,9 +40,9 @@ class Claims:
     """Unix seconds; None where the token tells none that can be meant."""
     fedramp: bool = False
     is_openai: bool = False
-    """Whether OpenAI's own claim is there."""
+    """Whether OpenAI's own claim is there, and no other issuer is named."""
     is_foreign: bool = False
-    """Whether the token names an issuer that is not OpenAI."""
+    """Whether the token names an issuer that is not OpenAI, whatever else it claims."""
 
 
 NO_CLAIMS = Claims()
@@ -51,6 +55,7 @@ def read_claims(token: str | None) -> Claims:
         return NO_CLAIMS
     own = mapping(payload.get(_OPENAI))
     openai = payload if own is None else own
+    is_foreign = _names_another_issuer(payload.get("iss"))
     return Claims(
         account_id=text(openai, "chatgpt_account_id") or text(payload, "chatgpt_account_id"),
         user_id=text(openai, "chatgpt_user_id") or text(openai, "user_id"),
@@ -58,8 +63,8 @@ def read_claims(token: str | None) -> Claims:
         email=text(payload, "email") or _profile_email(payload),
         expires_at=_moment(payload.get("exp")),
         fedramp=openai.get("chatgpt_account_is_fedramp") is True,
-        is_openai=own is not None,
-        is_foreign=own is None and _names_another_issuer(payload),
+        is_openai=own is not None and not is_foreign,
+        is_foreign=is_foreign,
     )
 
 
@@ -83,9 +88,12 @@ def _profile_email(payload: Mapping[str, object]) -> str | None:
     return None if profile is None else text(profile, "email")
 
 
-def _names_another_issuer(payload: Mapping[str, object]) -> bool:
-    issuer = text(payload, "iss")
-    return issuer is not None and not issuer.endswith(_ISSUER_ENDS)
+def _names_another_issuer(issuer: object) -> bool:
+    if issuer is None:
+        return False
+    if not isinstance(issuer, str) or len(issuer) > _ISSUER_LENGTH:
+        return True
+    return _ISSUER.fullmatch(issuer) is None
 
 
 def _moment(value: object) -> float | None:

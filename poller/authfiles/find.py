@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from poller.authfiles.folders import list_folders
 from poller.authfiles.labels import UniqueLabels, is_auth_name, labels_of
 from poller.authfiles.naming import choose
-from poller.authfiles.read import AuthFile, logins_in
+from poller.authfiles.read import AuthFile, proves_itself
 from poller.settings import UsageError
 from poller.text import printable
 
@@ -84,7 +84,7 @@ def _require_some(folders: Sequence[Folder]) -> None:
     """Raise where there is no auth file; read only where names alone do not tell."""
     if any(is_auth_name(name) for folder in folders for name in folder.names):
         return
-    if any(logins_in(path) for folder in folders for _, path in folder.files()):
+    if any(proves_itself(path) for folder in folders for _, path in folder.files()):
         return
     shown = ", ".join(printable(os.path.join(folder.source, "")) for folder in folders)
     raise UsageError(f"no auth files in {shown}; {_PUT_THERE}")

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from poller.authfiles.labels import is_auth_name, labels_of
-from poller.authfiles.read import AuthFile, logins_in
+from poller.authfiles.read import AuthFile, logins_in, proves_itself
 from poller.settings import UsageError
 from poller.settings.options import OTHERS
 from poller.text import printable
@@ -162,7 +162,7 @@ class _Names:
             for label in sorted(self._by_label)
             if (choice := self._matched(label, pattern)) is not None
         ]
-        if not any(choice.always_reported or logins_in(choice.path) for choice in found):
+        if not any(choice.always_reported or proves_itself(choice.path) for choice in found):
             raise UsageError(
                 f"no account matches '{printable(pattern)}' {self._where()}{self._near(pattern)}"
             )
@@ -200,4 +200,4 @@ class _Names:
 
     def _is_account(self, label: str) -> bool:
         path = self._by_label[label].path
-        return is_auth_name(os.path.basename(path)) or bool(logins_in(path))
+        return is_auth_name(os.path.basename(path)) or proves_itself(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from poller.authfiles.files import Content, read
-from poller.authfiles.shapes import Login, parse
+from poller.authfiles.shapes import Login, has_proof, parse
 from poller.process.threads import run_in_thread
 from poller.text import printable
 from poller.values import Credential, Failure, FailureKind, unexpected_failure
@@ -46,7 +46,7 @@ class AuthFile:
     content: bytes | None = field(default=None, repr=False)
     """Of one in memory."""
     always_reported: bool = True
-    """Whether it gets a report even where it is no auth file of a known shape."""
+    """Whether it gets a report even where nothing in it proves that it is an auth file."""
     include_disabled: bool = False
     """Whether accounts that their owner has switched off are polled, too."""
     logins: frozenset[str] | None = None
@@ -148,6 +148,8 @@ def accounts_of(file: AuthFile, position: int, reading: Reading) -> list[Account
         if not file.always_reported and logins.kind not in _HIDING:
             return []
         return [Account(position, file.label, source, logins, file.path, None)]
+    if not file.always_reported and not has_proof(logins):
+        return []
     several = len(logins) > 1
     return [
         Account(
@@ -185,6 +187,11 @@ def logins_in(path: str) -> tuple[Login, ...]:
     """Return what a file holds; nothing where it is no auth file."""
     logins = _read_once(AuthFile("", path, path), now=0.0).logins
     return () if isinstance(logins, Failure) else logins
+
+
+def proves_itself(path: str) -> bool:
+    """Say whether what a file holds shows that it is an auth file, whatever it is called."""
+    return has_proof(_read_once(AuthFile("", path, path), now=0.0).logins)
 
 
 async def _read_until_settled(file: AuthFile, *, clock: Callable[[], float]) -> Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import anyio
 
@@ -13,10 +13,10 @@ from poller.authfiles.read import reread
 from poller.polling.policy import worth_retrying
 from poller.process.threads import run_in_thread
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, transport_failure
+from poller.usage.answer import Answer, belongs_in_thread, read_answer
 from poller.usage.identity import IdentityMatch, account_key, match_identity
-from poller.usage.masking import masked_failure, masked_identity, masked_outcome
-from poller.usage.raw import raw_headers, raw_json
-from poller.usage.response import usage_or_failure
+from poller.usage.json_values import TEXT_LENGTH
+from poller.usage.masking import NOBODY, masked_failure, masked_identity
 from poller.values import (
     Credential,
     Failure,
@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     Outcome: TypeAlias = Usage | Failure
 
 
-_LARGE_BODY = 64 << 10
-"""Bytes; thirty times what real answers have."""
 _LARGE_AT_ONCE = 2
+"""Answers that are read in threads at the same time."""
 
 
 class Fetches(Protocol):
@@ -111,14 +110,6 @@ class InFlight:
         if self.account.path is None or held is None or held.refresh_token is None:
             return None
         return held
-
-
-class _Reading(NamedTuple):
-    """What one answer says."""
-
-    outcome: Outcome
-    raw: object
-    headers: dict[str, str] | None
 
 
 class Attempts:
@@ -201,8 +192,8 @@ class Attempts:
         account, credential = polled.account, polled.credential
         held = credential or account.held
         usage = outcome if isinstance(outcome, Usage) else None
-        identity = self._identity(usage, credential)
-        if usage is not None and usage.identity != identity:
+        key, identity = _key(usage, held), self._identity(usage, credential)
+        if usage is not None and usage.identity is not identity:
             usage = replace(usage, identity=identity)
         polled.report = Report(
             position=account.position,
@@ -216,7 +207,7 @@ class Attempts:
             elapsed_s=None if polled.started_at is None else ended_at - polled.started_at,
             refreshed=polled.refreshed,
             machine=self._machine,
-            key=_key(identity, held),
+            key=key,
             identity=identity,
             raw=polled.raw,
             headers=polled.headers,
@@ -302,11 +293,16 @@ class Attempts:
         answer = await self._client.fetch(credential, timeout_s=timeout_s, fresh=fresh)
         if isinstance(answer, TransportError):
             return await self._after_transport_error(polled, answer)
-        if len(answer.body) <= _LARGE_BODY:
-            return self._concluded(polled, credential, answer, self._read(answer))
-        async with self._large:  # off the loop, and few at a time: no real answer is so large
-            reading = await run_in_thread(partial(self._read, answer))
-        return self._concluded(polled, credential, answer, reading)
+        return self._concluded(polled, credential, answer, await self._read(answer))
+
+    async def _read(self, response: Response) -> Answer:
+        """Read an answer; off the loop, and few at a time, where it is larger than real ones."""
+        keeps = {"keeps_json": self._keeps_json, "keeps_headers": self._keeps_headers}
+        read = partial(read_answer, response, self._tokens.mask, observed_at=self._clock(), **keeps)
+        if not belongs_in_thread(response, **keeps):
+            return read()
+        async with self._large:
+            return await run_in_thread(read)
 
     async def _keep_pace(self, pace: Pace, polled: InFlight) -> None:
         """Wait until the next request may start, or until the account's deadline."""
@@ -328,18 +324,8 @@ class Attempts:
             return _past_deadline(self._deadline_s)
         return masked_failure(transport_failure(error), self._tokens.mask)
 
-    def _read(self, response: Response) -> _Reading:
-        """Return what an answer says, every text of it masked but its identity."""
-        mask = self._tokens.mask
-        outcome = usage_or_failure(response, observed_at=self._clock())
-        return _Reading(
-            masked_outcome(outcome, mask),
-            raw_json(response.body, mask) if self._keeps_json else None,
-            raw_headers(response.headers, mask) if self._keeps_headers else None,
-        )
-
     def _concluded(
-        self, polled: InFlight, credential: Credential, response: Response, reading: _Reading
+        self, polled: InFlight, credential: Credential, response: Response, reading: Answer
     ) -> Outcome:
         """Return what an answer comes to, once it is clear whose it is."""
         outcome = reading.outcome
@@ -350,7 +336,7 @@ class Attempts:
             return outcome
         match = match_identity(asked=credential, answered=outcome.identity)
         polled.needs_confirmation = response.reused and match is not IdentityMatch.CONFIRMED
-        if not response.reused and outcome.identity == _NOBODY:
+        if not response.reused and outcome.identity == NOBODY:
             self._client.stop_keeping()
         if match is IdentityMatch.DIFFERENT and not response.reused:
             polled.raw = polled.headers = None
@@ -358,26 +344,22 @@ class Attempts:
         return outcome
 
     def _identity(self, usage: Usage | None, credential: Credential | None) -> Identity:
-        """Return who an account is: as the answer says, completed by the credential."""
-        if usage is None:
-            return _NOBODY if credential is None else credential.identity
-        theirs = usage.identity
-        if credential is None:
-            return masked_identity(theirs, self._tokens.mask)
-        user_id = theirs.user_id or credential.user_id
-        account_id = theirs.account_id or credential.account_id
-        email = theirs.email or credential.email
-        whole = (user_id, account_id, email)
-        if whole == (theirs.user_id, theirs.account_id, theirs.email):
-            merged = theirs
+        """Return who an account is, as a report shows it: the answer's word, then the file's."""
+        if credential is None or usage is None:
+            theirs = NOBODY if usage is None else usage.identity
+            own = NOBODY if credential is None else credential.identity
+        elif _is_whole(usage.identity, credential):
+            return usage.identity
         else:
-            merged = Identity(user_id, account_id, email)
-        if whole == (credential.user_id, credential.account_id, credential.email):
-            return merged  # what the file says, too, is no echo
-        return masked_identity(merged, self._tokens.mask)
+            theirs, own = usage.identity, credential.identity
+        merged = Identity(
+            theirs.user_id or own.user_id,
+            theirs.account_id or own.account_id,
+            theirs.email or own.email,
+        )
+        return masked_identity(merged, self._tokens.mask, own=own)
 
 
-_NOBODY = Identity()
 _ABOUT_TOKENS = frozenset({FailureKind.TOKEN_EXPIRED, FailureKind.UNAUTHORIZED})
 
 
@@ -385,11 +367,22 @@ def _same_identity(outcome: Outcome, confirmed: Usage) -> bool:
     return isinstance(outcome, Usage) and outcome.identity == confirmed.identity
 
 
-def _key(identity: Identity, credential: Credential | None) -> str | None:
+def _is_whole(answered: Identity, credential: Credential) -> bool:
+    """Say whether an answer says of an account just what its file says, in few words."""
+    user_id, account_id, email = answered.user_id, answered.account_id, answered.email
+    return (user_id, account_id, email) == (
+        credential.user_id,
+        credential.account_id,
+        credential.email,
+    ) and len(user_id or "") + len(account_id or "") + len(email or "") <= TEXT_LENGTH
+
+
+def _key(usage: Usage | None, held: Credential | None) -> str | None:
     """Return the account's key: by what its file says, else by the answer."""
-    if credential is None:
-        return account_key(identity.user_id, identity.account_id)
-    return account_key(credential.user_id or identity.user_id, credential.account_id)
+    theirs = NOBODY if usage is None else usage.identity
+    if held is None:
+        return account_key(theirs.user_id, theirs.account_id)
+    return account_key(held.user_id or theirs.user_id, held.account_id)
 
 
 def _past_deadline(deadline_s: float) -> Failure:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 """Files that are read in one go."""
+_LOW = _BATCH // 2
+"""So few accounts left make a worker read the next batch, while the others go on."""
 _SLOW_S = 1.0
 """After this a file is waited for apart, so that it holds up no other."""
 _COMPARED = 10_000
@@ -121,8 +123,8 @@ class AccountFeed:
 
     async def next(self) -> Account | None:
         """Return the next account; None when there are no more."""
-        while not self._ready:
-            if self._slow:
+        while not self._ready or self._should_read_ahead():
+            if self._slow and not self._ready:
                 await self._read_alone(self._slow.popleft())
             elif self._files or self._more is not None:
                 await self._read_ahead()
@@ -131,6 +133,10 @@ class AccountFeed:
             else:
                 return None
         return self._ready.popleft()
+
+    def _should_read_ahead(self) -> bool:
+        """Say whether few accounts are ready, more files are known, and nobody reads them."""
+        return len(self._ready) <= _LOW and bool(self._files) and not self._turn.locked()
 
     async def draw(self, chance: Chance) -> Account | None:
         """Return any account that is known and not handed out; None where there is none."""
@@ -169,7 +175,7 @@ class AccountFeed:
     async def _read_ahead(self) -> None:
         """Read the next batch of files, in one thread: one for each costs ten times as much."""
         async with self._turn:
-            if self._ready:  # another worker has read it
+            if len(self._ready) > _LOW:  # another worker has read it
                 return
             if not self._files and self._more is not None:
                 await self._wait_for_more(self._more)

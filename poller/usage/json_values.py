@@ -22,7 +22,8 @@ EARLIEST_AT, LATEST_AT = 1_577_836_800, 4_133_980_799
 
 ID_LENGTH = 8192
 """Characters of a token or an identifier; longer ones fit no header."""
-_TEXT_LENGTH = 200
+TEXT_LENGTH = 200
+"""Characters of a plan, a name or another text that is shown."""
 _NUMBER_LENGTH = 40
 """Characters of a number; what is longer is nonsense, and would cost time to read."""
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -49,7 +50,7 @@ def first_text(members: Mapping[str, object], keys: tuple[str, ...]) -> str | No
     return None
 
 
-def short_text(value: object, length: int = _TEXT_LENGTH) -> str | None:
+def short_text(value: object, length: int = TEXT_LENGTH) -> str | None:
     """Return a text that is not empty, printable, cut to so many characters."""
     if not isinstance(value, str) or not value:
         return None

@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poller.text import PIECE
-from poller.values import Failure, Usage
+from poller.usage.json_values import TEXT_LENGTH
+from poller.values import Failure, Identity, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from poller.values import Identity, Limit
+    from poller.values import Limit
+
+NOBODY = Identity()
 
 
 def masked_outcome(outcome: Usage | Failure, mask: Callable[[str], str]) -> Usage | Failure:
@@ -41,14 +44,25 @@ def masked_failure(failure: Failure, mask: Callable[[str], str]) -> Failure:
     return replace(failure, message=message, code=code)
 
 
-def masked_identity(identity: Identity, mask: Callable[[str], str]) -> Identity:
-    """Return an identity with its texts masked."""
-    return replace(
-        identity,
-        user_id=_masked(identity.user_id, mask),
-        account_id=_masked(identity.account_id, mask),
-        email=_masked(identity.email, mask),
+def masked_identity(
+    identity: Identity, mask: Callable[[str], str], *, own: Identity = NOBODY
+) -> Identity:
+    """Return an identity as a report shows it: masked, 200 characters of each text at most.
+
+    What the credential's ``own`` says, too, is no echo, and is not masked. Compare whose
+    an answer is, and take an account's key, before.
+    """
+    return Identity(
+        _shown(identity.user_id, own.user_id, mask),
+        _shown(identity.account_id, own.account_id, mask),
+        _shown(identity.email, own.email, mask),
     )
+
+
+def _shown(text: str | None, own: str | None, mask: Callable[[str], str]) -> str | None:
+    if text is None:
+        return None
+    return text[:TEXT_LENGTH] if text == own else mask(text[:TEXT_LENGTH])
 
 
 def _masked_limit(limit: Limit, mask: Callable[[str], str]) -> Limit:

@@ -3,88 +3,52 @@
 The endpoint is undocumented and drifts, so every field is optional and judged alone: a
 surprise in one never loses the rest. Names, shapes and lengths are those seen in
 published captures, in the Codex CLI's own code and in issues of tools that read it too.
-Only the keys that are needed are looked up.
+Only the keys that are needed are looked up, and whatever an answer holds, what comes out
+is bounded: a usage takes less than 48 KiB in a record.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from operator import itemgetter
-from types import MappingProxyType
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from poller.usage.json_values import (
-    EARLIEST_AT,
-    ID_LENGTH,
-    LATEST_AT,
-    amount_of,
-    mapping,
-    moment_of,
-    number_of,
-    plausible,
-    short_text,
+import orjson
+
+from poller.usage.json_values import ID_LENGTH, amount_of, mapping, number_of, short_text, text
+from poller.usage.windows import (
+    CONTAINERS,
+    container_of,
+    remaining_percent,
+    resets_at,
+    windows_of,
 )
 from poller.values import Credits, Identity, Limit, SpendLimit, Usage, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HOUR_S = 3600
-_DAY_S = 24 * _HOUR_S
-_FIVE_HOUR, _WEEKLY, _MONTHLY = 5 * _HOUR_S, 7 * _DAY_S, 30 * _DAY_S
-
-_CONTAINERS = ("rate_limit", "rate_limits")
-_SLOTS = MappingProxyType(
-    {
-        "primary_window": _FIVE_HOUR,
-        "secondary_window": _WEEKLY,
-        "tertiary_window": _MONTHLY,
-        "five_hour": _FIVE_HOUR,
-        "five_hour_limit": _FIVE_HOUR,
-        "five_hour_rate_limit": _FIVE_HOUR,
-        "primary": _FIVE_HOUR,
-        "weekly": _WEEKLY,
-        "weekly_limit": _WEEKLY,
-        "weekly_rate_limit": _WEEKLY,
-        "secondary": _WEEKLY,
-        "monthly": _MONTHLY,
-        "monthly_limit": _MONTHLY,
-        "monthly_window": _MONTHLY,
-    }
-)
-"""Where windows are found, and the length each stands for where it tells none."""
-_SLOT_ORDER = tuple(_SLOTS).index
-_USUAL = MappingProxyType(
-    {_FIVE_HOUR: "five_hour", _WEEKLY: "weekly", _MONTHLY: "monthly", 2_628_000: "monthly"}
-)
-"""The lengths nearly every answer has; a year's twelfth is the other month."""
-_NAMED = (
-    ("five_hour", 4 * _HOUR_S, 6 * _HOUR_S),
-    ("weekly", 6 * _DAY_S, 8 * _DAY_S),
-    ("monthly", 25 * _DAY_S, 32 * _DAY_S),
-)
-_UNITS = (("d", _DAY_S), ("h", _HOUR_S), ("m", 60), ("s", 1))
-_LENGTHS = (("limit_window_seconds", 1), ("window_seconds", 1), ("window_minutes", 60))
-_LENGTH_LIMIT_S = 3650 * _DAY_S
-_NOT_BEGUN_WITHIN_S = 120
-"""How far from its whole length the reset of a window that has not begun may be."""
-_PERCENTAGES = ("percent_left", "remaining_percent", "used_percent")
-_RESETS = ("reset_at", "resets_at", "reset_time_ms")
 _COUNT_LIMIT = 1 << 53
 """Above it a JSON number is not exact."""
 
+_EXTRA_LIMITS = 64
+"""At most so many limits beside the account's own; two or three have been seen."""
+_EXTRA_LIMITS_BYTES = 32 << 10
+"""What they may take in a record together."""
+_LIMIT_BYTES, _WINDOW_BYTES = 64, 192
+"""What a limit takes in a record without its texts and windows, and a window at most."""
+
 
 def normalize(payload: object, *, observed_at: float) -> Usage | None:
-    """Return what a parsed answer says; None where it is no JSON object.
+    """Return what a parsed answer says; None where it is no usage.
 
     Total: any parsed JSON gives one of the two, never an exception. ``observed_at`` is
     Unix seconds, for answers that tell a reset only as a time from now.
     """
-    if not isinstance(payload, dict):
+    if not isinstance(payload, dict) or not _is_usage(cast("dict[str, object]", payload)):
         return None
     root = cast("dict[str, object]", payload)
-    container = _container(root) or {}
-    windows = _windows(container, observed_at)
+    container = container_of(root) or {}
+    windows = windows_of(container, observed_at)
     control = mapping(root.get("spend_control")) or {}
     spend_limit = _spend_limit((control, container, root), observed_at)
     bought = mapping(root.get("credits")) or {}
@@ -111,135 +75,22 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
     )
 
 
-# Windows
+def _is_usage(root: Mapping[str, object]) -> bool:
+    """Say whether an answer holds anything that a usage does.
 
-
-def _container(of: Mapping[str, object]) -> Mapping[str, object] | None:
-    for key in _CONTAINERS:
-        found = of.get(key)
-        if isinstance(found, dict):
-            return cast("dict[str, object]", found)
-    return None
-
-
-def _windows(container: Mapping[str, object], observed_at: float) -> tuple[Window, ...]:
-    """Return the windows, shortest first; names that come again are numbered in slot order."""
-    slots = [slot for slot in container if slot in _SLOTS]
-    if len(slots) > 1:
-        slots.sort(key=_SLOT_ORDER)
-    found: list[tuple[int, Window]] = []
-    names: dict[str, int] = {}
-    for slot in slots:
-        figures = container[slot]
-        if figures is None:
-            continue
-        slot_s = _SLOTS[slot]
-        window = _window(figures, slot_s, observed_at)
-        if window is None:
-            continue
-        count = names[window.name] = names.get(window.name, 0) + 1
-        found.append(
-            (window.window_seconds or slot_s, window if count == 1 else _again(window, count))
-        )
-    if len(found) > 1:
-        found.sort(key=itemgetter(0))
-    return tuple([window for _, window in found])
-
-
-def _again(window: Window, count: int) -> Window:
-    return replace(window, name=f"{window.name}_{count}")
-
-
-def _window(value: object, slot_s: int, observed_at: float) -> Window | None:
-    """Read a window, or the one that stands in it one level down as ``primary_window``."""
-    if not isinstance(value, dict):
-        return None
-    figures = cast("dict[str, object]", value)
-    inner = mapping(figures["primary_window"]) if "primary_window" in figures else None
-    if inner is not None:
-        window = _window_of(inner, slot_s, observed_at)
-        if window is not None:
-            return window
-    return _window_of(figures, slot_s, observed_at)
-
-
-def _window_of(figures: Mapping[str, object], slot_s: int, observed_at: float) -> Window | None:
-    # The way the upstream mostly writes them comes first, without a call: twice as fast.
-    window_seconds = figures.get("limit_window_seconds")
-    if type(window_seconds) is not int or not 0 <= window_seconds <= _LENGTH_LIMIT_S:
-        window_seconds = _window_s(figures)
-    if window_seconds == 0:  # how the upstream spells that there is no such window
-        return None
-    remaining_percent = _remaining_percent(figures)
-    reset_at = figures.get("reset_at")
-    if type(reset_at) is not int or not EARLIEST_AT <= reset_at <= LATEST_AT:
-        reset_at = _resets_at(figures, observed_at)
-    if window_seconds is None and remaining_percent is None and reset_at is None:
-        return None
-    started = _started(remaining_percent, window_seconds, reset_at, observed_at)
-    return Window(
-        _name(window_seconds or slot_s), remaining_percent, window_seconds, reset_at, started
-    )
-
-
-def _started(
-    remaining_percent: float | None,
-    window_seconds: int | None,
-    reset_at: int | None,
-    observed_at: float,
-) -> bool | None:
-    """Say whether a window has begun: until then its reset stays its whole length away."""
-    if remaining_percent is not None and remaining_percent < 100:
+    A whole answer may say no more than whose it is, or that there are no limits. Where it
+    says that it failed, too, that is not enough: ``{"error": …, "user_id": …}`` is none.
+    """
+    if container_of(root) is not None or text(root, "plan_type") is not None:
         return True
-    if window_seconds is None or reset_at is None:
-        return None
-    whole_length_away = abs(reset_at - observed_at - window_seconds) <= _NOT_BEGUN_WITHIN_S
-    if remaining_percent is None and whole_length_away:
-        return None
-    return not whole_length_away
-
-
-def _name(window_seconds: int) -> str:
-    if window_seconds in _USUAL:
-        return _USUAL[window_seconds]
-    for name, least_s, most_s in _NAMED:
-        if least_s <= window_seconds <= most_s:
-            return name
-    unit, unit_s = next(unit for unit in _UNITS if window_seconds % unit[1] == 0)
-    return f"{window_seconds // unit_s}{unit}"
-
-
-def _window_s(figures: Mapping[str, object]) -> int | None:
-    for key, unit_s in _LENGTHS:
-        value = figures.get(key)
-        number = None if value is None else number_of(value)
-        if number is not None and 0 <= number * unit_s <= _LENGTH_LIMIT_S:
-            return round(number * unit_s)
-    return None
-
-
-def _remaining_percent(figures: Mapping[str, object]) -> float | None:
-    for key in _PERCENTAGES:
-        value = figures.get(key)
-        if type(value) is int and 0 <= value <= 100:
-            return float(100 - value if key == "used_percent" else value)
-        number = None if value is None else number_of(value)
-        if number is None:
-            continue
-        left = 100 - number if key == "used_percent" else number
-        left = 0.0 if left <= 0 else min(left, 100.0)
-        return left if left.is_integer() else round(left, 6)
-    return None
-
-
-def _resets_at(figures: Mapping[str, object], observed_at: float) -> int | None:
-    for key in _RESETS:
-        value = figures.get(key)
-        reset_at = None if value is None else moment_of(value)
-        if reset_at is not None:
-            return reset_at
-    after_s = number_of(figures.get("reset_after_seconds"))
-    return None if after_s is None or after_s < 0 else plausible(observed_at + after_s)
+    if isinstance(root.get("credits"), dict) or isinstance(root.get("spend_control"), dict):
+        return True
+    if isinstance(root.get("additional_rate_limits"), list | dict):
+        return True
+    if root.get("error") or root.get("detail") or root.get("success") is False:
+        return False
+    has_no_limits = any(key in root and root[key] is None for key in CONTAINERS)
+    return has_no_limits or any(text(root, key) for key in ("user_id", "account_id", "email"))
 
 
 # Blocked or not
@@ -290,6 +141,8 @@ def _verdict(
     reason = _reason(root.get("rate_limit_reached_type"))
     usable = _usable(container, windows)
     exhausted = [window for window in windows if window.remaining_percent == 0]
+    if usable and not exhausted and reason is None and not spending.spent:
+        return _FREE  # as most accounts are
     if reason is None and spending.carries_on():
         said_so = container.get("allowed") is not None or container.get("limit_reached") is not None
         if said_so and (usable is False or exhausted):
@@ -345,23 +198,30 @@ def _limited_by(exhausted: list[Window], reason: str | None, *, spent: bool) -> 
 
 
 def _extra_limits(root: Mapping[str, object], observed_at: float) -> tuple[Limit, ...]:
+    """Return the first limits, as many as a record has room for; code review's comes last."""
     additional = root.get("additional_rate_limits")
     review = mapping(root.get("code_review_rate_limit"))
     if not additional and review is None:
         return ()
+    last = () if review is None else (_limit("code_review", None, review, observed_at),)
+    found = cast("list[object]", additional) if isinstance(additional, list) else []
+    members = (member for value in found if (member := mapping(value)) is not None)
     limits: list[Limit] = []
-    if isinstance(additional, list):
-        for value in cast("list[object]", additional):
-            member = mapping(value)
-            if member is not None:
-                name, feature = (
-                    short_text(member.get("limit_name")),
-                    short_text(member.get("metered_feature")),
-                )
-                limits.append(_limit(name, feature, _container(member), observed_at))
-    if review is not None:
-        limits.append(_limit("code_review", None, review, observed_at))
-    return tuple(limits)
+    left = _EXTRA_LIMITS_BYTES - sum(map(_bytes_in_record, last))
+    for member in islice(members, _EXTRA_LIMITS - len(last)):
+        name = short_text(member.get("limit_name"))
+        feature = short_text(member.get("metered_feature"))
+        limit = _limit(name, feature, container_of(member), observed_at)
+        left -= _bytes_in_record(limit)
+        if left < 0:
+            break
+        limits.append(limit)
+    return (*limits, *last)
+
+
+def _bytes_in_record(limit: Limit) -> int:
+    texts = len(orjson.dumps((limit.name, limit.feature)))
+    return _LIMIT_BYTES + texts + _WINDOW_BYTES * len(limit.windows)
 
 
 def _limit(
@@ -372,7 +232,7 @@ def _limit(
 ) -> Limit:
     if container is None:
         return Limit(name, feature, None, ())
-    windows = _windows(container, observed_at)
+    windows = windows_of(container, observed_at)
     return Limit(name, feature, _usable(container, windows), windows)
 
 
@@ -398,8 +258,8 @@ def _spend_limit(places: tuple[Mapping[str, object], ...], observed_at: float) -
             amount_of(stated.get("limit")),
             amount_of(stated.get("used")),
             amount_of(stated.get("remaining")),
-            _remaining_percent(stated),
-            _resets_at(stated, observed_at),
+            remaining_percent(stated),
+            resets_at(stated, observed_at),
         )
         if limit != SpendLimit(None, None, None, None, None):
             return limit

@@ -6,18 +6,27 @@ and codes are those seen at the usage endpoint.
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import NoReturn, cast
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import orjson
 
 from poller.text import printable
+from poller.usage.json_values import mapping, moment_of
 from poller.usage.normalizer import normalize
 from poller.usage.retry_after import retry_after
 from poller.values import Failure, FailureKind, Response, Retry, Usage
 
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
 BODY_LIMIT = 1 << 20
 """Bytes of an answer that are read at most, after decompression; real ones have 1-2 kB."""
+LARGE_BYTES = 64 << 10
+"""An answer above it is no honest one, and takes milliseconds: it is read in a thread."""
 _BOM = b"\xef\xbb\xbf"
 _INT_DIGITS = 19
 
@@ -38,9 +47,13 @@ def _usage(response: Response, observed_at: float) -> Usage | Failure:
     except ValueError:
         return _not_json(response.body)
     usage = normalize(payload, observed_at=observed_at)
-    if usage is None:
+    if usage is not None:
+        return usage
+    said = mapping(payload)
+    if said is None:
         return invalid("the upstream answered JSON that is not an object", Retry.NEVER)
-    return usage
+    failure = invalid("the upstream answered JSON that is no usage (200)", Retry.NEVER)
+    return replace(failure, code=_code_in(said), may_work_later=True)
 
 
 def _parsed(body: bytes) -> object:
@@ -48,7 +61,11 @@ def _parsed(body: bytes) -> object:
 
     What is sound JSON but more than orjson takes (half an emoji where a text was cut, a number
     beyond all floats) is read with the standard library: an odd field must not cost the others.
+    That one is slow, so what is large has to be sound for orjson.
     """
+    if len(body) > LARGE_BYTES:
+        with collector_paused():
+            return cast("object", orjson.loads(body))
     try:
         parsed: object = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -60,6 +77,22 @@ def _parsed(body: bytes) -> object:
         except RecursionError:
             raise ValueError("nested too deeply") from None
     return parsed
+
+
+@contextmanager
+def collector_paused() -> Generator[None]:
+    """Keep the garbage collector from walking hundreds of thousands of new objects.
+
+    It does so again and again while they are made, in up to seven times the time of reading
+    them, and holds up every thread meanwhile.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _whole_number(digits: str) -> int | float:
@@ -115,7 +148,10 @@ def _by_status(response: Response) -> Failure:
         return _edge_blocked(status)
     if 300 <= status < 400:
         return _redirect(status)
-    code = machine_code(response.body)
+    said = _refusal_in(response.body)
+    code = _code_in(said)
+    if code in _REGION_CODES and status in (400, 401, 403):
+        return _region_not_served(status, code)
     match status:
         case 401:
             return _unauthorized(code)
@@ -132,22 +168,15 @@ def _by_status(response: Response) -> Failure:
             return Failure(
                 FailureKind.NOT_FOUND,
                 "the usage endpoint was not found (404)",
-                "says nothing about the account: trouble upstream, or --chatgpt-url is wrong",
+                "says nothing about the account, keep its file: trouble upstream, or a wrong "
+                "--chatgpt-url",
                 code,
                 retry_now=Retry.ONCE,
                 host_at_fault=True,
                 may_work_later=True,
             )
         case 429:
-            return Failure(
-                FailureKind.RATE_LIMITED,
-                "asked too often (429)",
-                "not an exhausted quota: poll less often, or with --rate",
-                code,
-                retry_now=Retry.THROTTLED,
-                host_at_fault=True,
-                may_work_later=True,
-            )
+            return _rate_limited(said, code)
         case 408 | 425:
             return _server_error(status, code)
         case _ if 500 <= status < 600 and status != 501:
@@ -174,6 +203,52 @@ def _edge_blocked(status: int) -> Failure:
     )
 
 
+_REGION_CODES = frozenset({"unsupported_country_region_territory"})
+
+
+def _region_not_served(status: int, code: str | None) -> Failure:
+    return Failure(
+        FailureKind.EDGE_BLOCKED,
+        f"the upstream does not serve the region that the request came from ({status})",
+        "says nothing about the account: use a network or --proxy whose exit lies elsewhere",
+        code,
+        host_at_fault=True,
+        may_work_later=True,
+    )
+
+
+def _rate_limited(said: Mapping[str, object], code: str | None) -> Failure:
+    error = _members(said.get("error"))
+    if _QUOTA_USED_UP in (code, error.get("type"), said.get("type")):
+        return _quota_used_up(moment_of(error.get("resets_at") or said.get("resets_at")))
+    return Failure(
+        FailureKind.RATE_LIMITED,
+        "asked too often (429)",
+        "not an exhausted quota: poll less often, or with --rate",
+        code,
+        retry_now=Retry.THROTTLED,
+        host_at_fault=True,
+        may_work_later=True,
+    )
+
+
+_QUOTA_USED_UP = "usage_limit_reached"
+
+
+def _quota_used_up(resets_at: int | None) -> Failure:
+    """Return the failure of an account, not of the host: no attempt helps before the reset."""
+    when = "when it resets"
+    if resets_at is not None:
+        when = f"at {datetime.fromtimestamp(resets_at, UTC):%Y-%m-%d %H:%M} UTC"
+    return Failure(
+        FailureKind.RATE_LIMITED,
+        "the account's quota is used up (429)",
+        f"it is the quota itself, not how often it is asked: it is back {when}",
+        _QUOTA_USED_UP,
+        may_work_later=True,
+    )
+
+
 def _redirect(status: int) -> Failure:
     return Failure(
         FailureKind.REDIRECT,
@@ -190,6 +265,9 @@ _UNAUTHORIZED = {
     ),
     "token_invalidated": ("this login has been ended (401)", _LOGGED_OUT),
     "token_revoked": ("this login has been revoked (401)", _LOGGED_OUT),
+    "app_session_terminated": ("this login's session has been ended (401)", _LOGGED_OUT),
+    "app_session_expired": ("this login's session has expired (401)", _LOGGED_OUT),
+    "account_session_expired": ("this login's session has expired (401)", _LOGGED_OUT),
     "account_deactivated": (
         "the account has been closed (401)",
         "remove the file; nothing brings it back from here",
@@ -254,8 +332,12 @@ def _other(status: int, code: str | None) -> Failure:
     )
 
 
-_INVALIDATED = "encountered invalidated oauth token"
-_CODE_LENGTH = 64
+_CODE_LENGTH, _SENTENCE_LENGTH = 64, 1000
+_SAID_IN_WORDS = {
+    "encountered invalidated oauth token": "token_invalidated",
+    "country, region, or territory not supported": "unsupported_country_region_territory",
+}
+"""Refusals that also come as a sentence, without their code."""
 
 
 def machine_code(body: bytes) -> str | None:
@@ -264,37 +346,46 @@ def machine_code(body: bytes) -> str | None:
     Looked for in ``error.code``, ``error``, ``detail.code``, ``code``, ``detail``, in
     that order; printable, at most 64 characters, without blanks (a sentence is no code).
     """
+    return _code_in(_refusal_in(body))
+
+
+def _refusal_in(body: bytes) -> Mapping[str, object]:
     try:
-        payload = _members(_parsed(body))
+        return _members(_parsed(body))
     except ValueError:
-        return None
-    error, detail = payload.get("error"), payload.get("detail")
+        return {}
+
+
+def _code_in(said: Mapping[str, object]) -> str | None:
+    error, detail = said.get("error"), said.get("detail")
     found = (
         _members(error).get("code"),
         error,
         _members(detail).get("code"),
-        payload.get("code"),
+        said.get("code"),
         detail,
     )
     codes = (code for value in found if (code := _as_code(value)) is not None)
-    return next(codes, None) or _said_in_words(error, detail, payload.get("message"))
+    return next(codes, None) or _said_in_words(error, detail, said.get("message"))
 
 
-def _members(value: object) -> dict[str, object]:
+def _members(value: object) -> Mapping[str, object]:
     """Return an object's members; nothing has none."""
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return mapping(value) or {}
 
 
 def _as_code(value: object) -> str | None:
     if not isinstance(value, str) or not value or len(value) > _CODE_LENGTH:
         return None
-    return None if " " in value else printable(value)
+    return None if " " in value else printable(value)[:_CODE_LENGTH]
 
 
 def _said_in_words(*places: object) -> str | None:
-    """Return the code of the one refusal that has been seen as a sentence only."""
     for place in places:
         text = _members(place).get("message", place)
-        if isinstance(text, str) and _INVALIDATED in text.lower():
-            return "token_invalidated"
+        if isinstance(text, str):
+            sentence = text[:_SENTENCE_LENGTH].lower()
+            for words, code in _SAID_IN_WORDS.items():
+                if words in sentence:
+                    return code
     return None

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poller.authfiles.claims import NO_CLAIMS, read_claims
-from poller.authfiles.shapes import Login, parse
+from poller.authfiles.shapes import Login, has_proof, parse, token_places
 from poller.values import Credential, Failure, FailureKind
 from tests.auth_files import LATER, NOW, OPENAI, codex, content, jwt, several, token
 
@@ -47,6 +47,15 @@ def with_tokens(**tokens: Any) -> dict[str, Any]:
     return document
 
 
+def filled(document: Any) -> bytes:
+    """Return a fixture with tokens where it says ``<access alice>``."""
+    text = json.dumps(document)
+    for who in ("alice", "bob"):
+        text = text.replace(f"<access {who}>", token(who)).replace(f"<id {who}>", token(who, exp=1))
+        text = text.replace(f"<older {who}>", token(who, exp=NOW + 5))
+    return text.encode()
+
+
 def flat(**members: Any) -> dict[str, Any]:
     return {"access_token": token(), "refresh_token": "rt_alice", "account_id": "acc-1"} | members
 
@@ -54,11 +63,11 @@ def flat(**members: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("path", sorted(SHAPES.glob("*.json")), ids=lambda path: path.stem)
 def test_every_shape_gives_its_logins(path: Path) -> None:
     case = json.loads(path.read_text())
-    text = json.dumps(case["file"])
-    for who in ("alice", "bob"):
-        text = text.replace(f"<access {who}>", token(who)).replace(f"<id {who}>", token(who, exp=1))
-    found = parse(text.encode(), now=NOW)
+    found = parse(filled(case["file"]), now=NOW)
     assert isinstance(found, tuple)
+    assert has_proof(found)
+    sent = [each.outcome for each in found if isinstance(each.outcome, Credential)]
+    assert {each.access_token.reveal() for each in sent} <= {token("alice"), token("bob")}
     assert [
         {
             "name": login.name,
@@ -145,12 +154,31 @@ def test_tokens_that_are_there_count_whatever_the_mode_says(mode: object) -> Non
     [
         {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-made-up", "tokens": None},
         {"OPENAI_API_KEY": "sk-made-up"},
-        {"openai": {"type": "api", "key": "sk-made-up"}},
-        {"profiles": {"openai:x": {"type": "api_key", "key": "sk-made-up"}}},
+        {"auth_mode": "chatgpt", "tokens": {"access_token": "sk-made-up", "account_id": "acc-1"}},
     ],
 )
 def test_api_key_alone_is_no_credential(document: object) -> None:
     failure = refusal(document)
+    assert failure.kind is FailureKind.NO_CREDENTIALS
+    assert "API key" in failure.message
+    assert "ChatGPT" in failure.hint
+
+
+HERMES_KEY = {"auth_type": "api_key", "access_token": "made-up", "account_id": "acc-1"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"openai": {"type": "api", "key": "sk-made-up"}},
+        {"profiles": {"openai:x": {"type": "api_key", "key": "sk-made-up"}}},
+        {"accounts": [{"name": "a", "auth_data": {"type": "api_key", "key": "sk-made-up"}}]},
+        {"accounts": [{"platform": "openai", "credentials": {"api_key": "sk-made-up"}}]},
+        {"credential_pool": {"openai": [HERMES_KEY, HERMES_KEY]}},
+    ],
+)
+def test_api_keys_alone_in_a_file_of_several_are_no_credential(document: object) -> None:
+    failure = whole(document)
     assert failure.kind is FailureKind.NO_CREDENTIALS
     assert "API key" in failure.message
     assert "ChatGPT" in failure.hint
@@ -229,10 +257,12 @@ def test_expiry_that_is_no_json_number_leaves_the_token_undecoded() -> None:
     assert read_claims(jwt({"exp": float("inf")})) == NO_CLAIMS
 
 
-def test_plan_is_shown_escaped() -> None:
-    assert only(
-        codex() | {"tokens": {"access_token": token(chatgpt_plan_type="\x1b[2J")}}
-    ).plan == ("\\x1b[2J")
+def test_plan_is_shown_escaped_and_cut() -> None:
+    def plan(told: str) -> str | None:
+        return only(codex(tokens={"access_token": token(chatgpt_plan_type=told)})).plan
+
+    assert plan("\x1b[2J") == "\\x1b[2J"
+    assert plan("\x1b" * 500) == "\\x1b" * 50
 
 
 @pytest.mark.parametrize(
@@ -299,6 +329,10 @@ def test_json_that_is_no_object_is_invalid_for_good(value: object) -> None:
         {"access_token": "ya29", "refresh_token": "1//", "token_type": "Bearer", "scope": "x"},
         {"access_token": "sl.x", "account_id": "dbid:x", "token_type": "bearer"},
         {"access_token": "x"},
+        {"accounts": [{"accessToken": "x", "refreshToken": "y", "accountId": "z"}]},
+        {"accounts": [{"credentials": {"access_token": "x", "account_id": "y"}}]},
+        {"providers": {"anthropic": {"tokens": {"access_token": "x", "account_id": "y"}}}},
+        {"credential_pool": {"openrouter": [{"access_token": "x", "account_id": "y"}]}},
         flat(type="gemini"),
         flat(type="claude"),
         flat(type="qwen"),
@@ -356,16 +390,240 @@ def test_profile_without_a_name_gets_its_number() -> None:
     assert found[0].name == "1"
 
 
-def test_ten_thousand_accounts_of_one_name_take_no_time() -> None:
-    found = logins({"accounts": [{"name": "a", "auth_data": None}] * 10_000})
-    assert len({login.name for login in found}) == 10_000
+@pytest.mark.parametrize("name", ["a", "a" * 64_000, "\x1b" * 64_000, "工" * 300, "", "\ud800"])
+def test_names_of_any_length_are_cut_and_told_apart(name: str) -> None:
+    document = several("x", "y", "z")
+    for account in document["accounts"][:2]:
+        account["name"] = name
+    text = json.dumps(document).encode()
+    if name == "\ud800":  # which is no name, and no JSON to everybody
+        assert isinstance(parse(text, now=NOW), Failure)
+        return
+    found = parse(text, now=NOW)
+    assert isinstance(found, tuple)
+    names = [login.name or "" for login in found]
+    assert len({*names}) == 3
+    assert all(0 < len(each) <= 200 and each.isprintable() for each in names)
+
+
+def many(count: int, **more: Any) -> dict[str, Any]:
+    account = {"name": "a", "auth_data": {"access_token": "x", "account_id": "acc-1"} | more}
+    return {"accounts": [account] * count}
+
+
+def test_a_thousand_accounts_of_one_name_are_told_apart() -> None:
+    found = logins(many(1_000))
+    assert len({login.name for login in found}) == 1_000
+
+
+@pytest.mark.parametrize(("id_token", "proven"), [("x", False), (token(), True)])
+def test_a_file_of_more_accounts_is_refused_whole(id_token: str, proven: bool) -> None:
+    (login,) = logins(many(1_001, id_token=id_token))
+    assert isinstance(login.outcome, Failure)
+    assert login.outcome.kind is FailureKind.FILE_INVALID
+    assert "1000" in login.outcome.message
+    assert (login.name, login.held, login.proven) == (None, None, proven)
+
+
+def test_accounts_that_are_none_do_not_count_to_a_thousand() -> None:
+    document = many(1_000)
+    document["accounts"] += [{"name": "key", "auth_data": {"key": "sk-made-up"}}] * 5_000
+    assert len(logins(document)) == 1_000
+
+
+def test_api_keys_and_entries_without_a_token_beside_logins_are_passed_over() -> None:
+    document = several("a", "b", "c", "d")
+    document["accounts"][1]["auth_data"] = None
+    document["accounts"][2]["auth_data"] = {"type": "api_key", "key": "sk-made-up"}
+    assert [login.name for login in logins(document)] == ["a", "d"]
 
 
 def test_one_bad_account_leaves_its_neighbours_alone() -> None:
     document = several("a", "b", "c")
-    document["accounts"][1]["auth_data"] = None
+    document["accounts"][1]["auth_data"] = {"refresh_token": "rt_made-up"}
     kinds = [isinstance(login.outcome, Credential) for login in logins(document)]
     assert kinds == [True, False, True]
+
+
+# Whose tokens they are
+
+GOOGLE = jwt({"iss": "https://accounts.google.com", "exp": LATER, OPENAI: {"user_id": "u"}})
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://accounts.google.com",
+        "https://openai.com.evil.example",
+        "https://evil.example/openai.com",
+        "https://evil.example/.openai.com",
+        "https://evilopenai.com",
+        "https://openai.com@evil.example",
+        "https://openai.com:443@evil.example/",
+        "http://auth.openai.com",
+        "openai",
+        "",
+        "x" * 100_000,
+        7,
+        ["https://auth.openai.com"],
+    ],
+)
+def test_a_token_of_another_issuer_is_never_openais(issuer: object) -> None:
+    claims = read_claims(jwt({"iss": issuer, OPENAI: {"chatgpt_account_id": "acc-1"}}))
+    assert (claims.is_openai, claims.is_foreign) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://auth.openai.com",
+        "https://auth.openai.com/",
+        "https://auth0.openai.com/",
+        "https://AUTH.OpenAI.com:443/x?y#z",
+        "auth.openai.com",
+        "https://chatgpt.com",
+        None,
+    ],
+)
+def test_openais_issuers_are_known_by_their_host(issuer: str | None) -> None:
+    claims = read_claims(jwt({"iss": issuer, OPENAI: {"chatgpt_account_id": "acc-1"}}))
+    assert (claims.is_openai, claims.is_foreign) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        with_tokens(access_token=GOOGLE),
+        with_tokens(access_token="opaque", id_token=GOOGLE),
+        flat(access_token=GOOGLE),
+        flat(type="codex", access_token=GOOGLE),
+        flat(access_token="opaque", id_token=GOOGLE),
+        {"openai": {"type": "oauth", "access": GOOGLE, "accountId": "acc-1"}},
+        {"openai-codex": {"type": "oauth", "access": GOOGLE, "accountId": "acc-1"}},
+        {"profiles": {"openai-codex:x": {"access": GOOGLE, "accountId": "acc-1"}}},
+        {"accounts": [{"auth_data": {"access_token": GOOGLE, "account_id": "acc-1"}}]},
+        {"accounts": [{"platform": "openai", "credentials": {"access_token": GOOGLE}}]},
+        {"activeIndex": 0, "accounts": [{"accessToken": GOOGLE, "accountId": "acc-1"}]},
+        {"providers": {"openai-codex": {"tokens": {"access_token": GOOGLE}}}},
+        {"credential_pool": {"openai-codex": [{"access_token": GOOGLE}]}},
+    ],
+)
+def test_a_token_of_another_issuer_loses_in_every_shape(document: object) -> None:
+    failure = whole(document)
+    assert failure.kind is FailureKind.NO_CREDENTIALS
+    assert "issued by another service" in failure.message
+
+
+def test_an_entry_of_another_issuer_is_passed_over_beside_others() -> None:
+    document = several("a", "b")
+    document["accounts"][0]["auth_data"]["access_token"] = GOOGLE
+    assert [login.name for login in logins(document)] == ["b"]
+
+
+def test_an_access_token_of_openais_counts_whatever_lies_beside_it() -> None:
+    assert only(with_tokens(account_id=None, id_token=GOOGLE)).account_id == "acc-alice"
+
+
+@pytest.mark.parametrize(
+    ("document", "proven"),
+    [
+        (codex(), True),
+        (flat(), True),
+        (flat(access_token="opaque", id_token=token()), True),
+        (flat(type="codex", access_token="opaque"), True),
+        ({"type": "codex"}, True),
+        (codex(exp=1), True),
+        (several("a"), True),
+        (flat(access_token="opaque"), False),
+        (flat(type="oauth", access_token="opaque"), False),
+        (
+            flat(access_token="access-sandbox-11111111-2222", account_id="vzeNDwK7KQIm4yEog683"),
+            False,
+        ),
+        (flat(access_token=jwt({"sub": "x"})), False),
+        (codex(tokens={"access_token": "opaque", "account_id": "acc-1"}), False),
+        ({"OPENAI_API_KEY": "sk-made-up"}, False),
+        ({"openai": {"type": "oauth", "access": "opaque", "accountId": "x"}}, False),
+        (many(3), False),
+    ],
+)
+def test_a_file_proves_itself_by_a_token_of_openais_or_by_saying_codex(
+    document: object, proven: bool
+) -> None:
+    found = logins(document)
+    assert has_proof(found) is proven
+    assert [login.proven for login in found] == [proven] * len(found)
+
+
+def test_what_is_no_auth_file_proves_nothing() -> None:
+    assert not has_proof(whole({"name": "left-pad"}))
+    assert not has_proof(whole(flat(access_token=GOOGLE)))
+
+
+# Hermes
+
+
+def hermes(provider: dict[str, Any] | None, *pool: dict[str, Any]) -> dict[str, Any]:
+    providers = {} if provider is None else {"openai-codex": {"tokens": provider}}
+    return {"providers": providers, "credential_pool": {"openai-codex": [*pool]}}
+
+
+def tokens_of(who: str, refresh: str = "rt_1", **more: Any) -> dict[str, Any]:
+    return {"access_token": token(who), "refresh_token": refresh, **more}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (hermes(tokens_of("a", "rt_2"), tokens_of("a", label="work")), [("work", "rt_2")]),
+        (
+            hermes(tokens_of("a", "rt_2"), tokens_of("b", label="x"), tokens_of("a", id="a1")),
+            [("a1", "rt_2"), ("x", "rt_1")],
+        ),
+        (
+            hermes(tokens_of("c", "rt_2"), tokens_of("a"), tokens_of("b")),
+            [("openai-codex", "rt_2"), ("1", "rt_1"), ("2", "rt_1")],
+        ),
+        # One user, two workspaces: two accounts.
+        (
+            hermes(tokens_of("a", "rt_2", account_id="acc-1"), tokens_of("a", account_id="acc-2")),
+            [("openai-codex", "rt_2"), ("1", "rt_1")],
+        ),
+        # Nothing tells whose an opaque token is but its refresh token.
+        (
+            hermes(
+                {"access_token": "new", "refresh_token": "rt_1", "account_id": "acc-1"},
+                {"access_token": "old", "refresh_token": "rt_1", "account_id": "acc-1", "id": "a"},
+                {"access_token": "old", "refresh_token": "rt_2", "account_id": "acc-1", "id": "b"},
+            ),
+            [("a", "rt_1"), ("b", "rt_2")],
+        ),
+        (hermes({}, tokens_of("a", label="work")), [("work", "rt_1")]),
+        (hermes(None, tokens_of("a"), tokens_of("a")), [("1", "rt_1"), ("2", "rt_1")]),
+    ],
+)
+def test_of_two_copies_of_a_login_the_fresher_one_counts(
+    document: object, expected: list[tuple[str, str]]
+) -> None:
+    found = logins(document)
+    held = [each.held.refresh_token if each.held else None for each in found]
+    refresh_tokens = ["" if each is None else each.reveal() for each in held]
+    assert [*zip([each.name for each in found], refresh_tokens, strict=True)] == expected
+
+
+def test_the_tokens_of_both_copies_have_their_places() -> None:
+    document = hermes(tokens_of("a"), tokens_of("a", label="work"))
+    places = token_places(document)
+    assert [tokens is around for tokens, around in places] == [False, True]
+    assert places[0][0] is document["providers"]["openai-codex"]["tokens"]
+    assert places[1][0] is document["credential_pool"]["openai-codex"][0]
+
+
+def test_switched_off_is_said_in_two_ways() -> None:
+    document = several("a", "b", "c")
+    document["accounts"][0]["enabled"] = False
+    document["accounts"][1]["enabled"] = True
+    assert [login.disabled for login in logins(document)] == [True, False, False]
 
 
 @pytest.mark.parametrize("document", [codex(disabled=True), flat(disabled=True)])
@@ -418,6 +676,8 @@ KEYS = [
     "key",
     "https://api.openai.com/auth",
     "https://api.openai.com/profile",
+    *("providers", "credential_pool", "credentials", "platform", "label", "enabled"),
+    *("accessToken", "refreshToken", "activeIndex", "auth_type"),
 ]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -433,23 +693,28 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_any_json_gives_logins_or_a_failure(value: Any) -> None:
     found = parse(content(value), now=NOW)
     assert isinstance(found, Failure) or (found and all(isinstance(x, Login) for x in found))
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_any_claims_give_a_credential_or_a_failure(value: Any) -> None:
     found = parse(content(with_tokens(access_token=jwt(value))), now=NOW)
-    assert isinstance(found, tuple)
+    is_foreign = isinstance(value, dict) and value.get("iss") is not None
+    assert isinstance(found, Failure) == is_foreign
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_any_bytes_give_logins_or_a_failure(value: bytes) -> None:
     assert isinstance(parse(value, now=NOW), Failure | tuple)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(content(codex()))), st.binary(max_size=2))
 def test_codex_file_cut_or_garbled_anywhere_never_raises(at: int, put: bytes) -> None:
     whole_file = content(codex())

@@ -37,7 +37,9 @@ def _told(figures: Figures) -> dict[str, object]:
         "inputs": figures.inputs,
         "outcomes": dict(figures.kinds.most_common()),
         "exceptions, and values outside the schema": len(figures.surprises),
-        "slowest input, ms": round(1000 * figures.slowest_s, 1),
+        "slowest input, ms of CPU": round(1000 * figures.slowest_s, 1),
+        "most memory for an input, MiB": round(figures.most_bytes / (1 << 20), 1),
+        "longest record without raw, bytes": figures.longest_record,
     }
 
 

@@ -71,6 +71,12 @@ def _of_keyword(keyword: str, told: Any, known: dict[str, Any]) -> Check:
             return lambda value: not _TYPES["number"](value) or value >= told
         case "maximum":
             return lambda value: not _TYPES["number"](value) or value <= told
+        case "maxLength":
+            return lambda value: not isinstance(value, str) or len(value) <= told
+        case "maxItems":
+            return lambda value: not isinstance(value, list) or len(value) <= told
+        case "maxProperties":
+            return lambda value: not isinstance(value, dict) or len(value) <= told
         case "items":
             each = _compiled(told, known)
             return lambda value: not isinstance(value, list) or all(map(each, value))

@@ -4,38 +4,55 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 import unicodedata
+from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-import orjson
 from jsonschema import Draft202012Validator
 
-from poller.authfiles.shapes import parse
+from poller.authfiles.claims import read_claims
+from poller.authfiles.shapes import Login, parse
 from poller.present.record import serialize
 from poller.present.usage_table import UsageTable
 from poller.text import KnownTokens
-from poller.usage import response as answering
+from poller.usage import answer as answering
+from poller.usage.answer import Answer
 from poller.usage.json_values import ID_LENGTH
-from poller.usage.masking import masked_outcome
-from poller.usage.raw import raw_headers, raw_json
-from poller.values import Credential, Failure, FailureKind, Report, Response, Secret
+from poller.usage.masking import masked_identity
+from poller.values import (
+    Credential,
+    Failure,
+    FailureKind,
+    Identity,
+    Report,
+    Response,
+    Secret,
+    Usage,
+)
 from tests.auth_files import NOW, token
 from tests.fuzz.checking import compiled
 from tests.fuzz.mutating import answers, files, mutated
 from tests.running import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from poller.values import Usage
     from tests.fuzz.checking import Check
 
 VALIDATED_EVERY = 500
 """By jsonschema itself, which takes as long as a hundred by our own check."""
+T = TypeVar("T")
+
+TIME_LIMIT_S, MEMORY_LIMIT = 0.4, 64 << 20
+"""For reading one input, whatever it is."""
+_MEMORY_EVERY, _MEMORY_FROM = 200, 32 << 10
+"""Inputs whose memory is measured, which takes four times as long: some, and all large ones."""
+_RECORD_LIMIT = 64 << 10
 _ROWS = 50
 _STATUSES = (401, 402, 403, 404, 418, 429, 500, 503, 301, 204, 0, 999)
 _HEADERS = (
@@ -63,12 +80,41 @@ class Figures:
     kinds: Counter[str] = field(default_factory=Counter[str])
     surprises: list[str] = field(default_factory=list[str])
     slowest_s: float = 0.0
+    """Of the processor, for reading one input."""
+    most_bytes: int = 0
+    """Of memory, likewise."""
+    longest_record: int = 0
+    """Bytes, without what is kept raw."""
 
     def add(self, other: Figures) -> None:
         self.inputs += other.inputs
         self.kinds += other.kinds
         self.surprises += other.surprises
         self.slowest_s = max(self.slowest_s, other.slowest_s)
+        self.most_bytes = max(self.most_bytes, other.most_bytes)
+        self.longest_record = max(self.longest_record, other.longest_record)
+
+    def read(self, work: Callable[[], T], *, size: int, number: int) -> T:
+        """Read one input, and measure what it takes."""
+        begun_s = time.thread_time()
+        outcome = work()
+        took_s = time.thread_time() - begun_s
+        if took_s > TIME_LIMIT_S:  # a collection of all garbage, perhaps, or a busy machine
+            begun_s = time.thread_time()
+            work()
+            took_s = min(took_s, time.thread_time() - begun_s)
+        self.slowest_s = max(self.slowest_s, took_s)
+        if took_s > TIME_LIMIT_S:
+            raise Surprise(f"an input that takes {took_s:.2f} s")
+        if number % _MEMORY_EVERY == 0 or size > _MEMORY_FROM:
+            tracemalloc.start()
+            work()
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            self.most_bytes = max(self.most_bytes, peak)
+            if peak > MEMORY_LIMIT:
+                raise Surprise(f"an input that takes {peak >> 20} MiB")
+        return outcome
 
 
 @cache
@@ -93,15 +139,19 @@ def fuzz_answers(count: int, seed: str) -> Figures:
     figures, chance, reports = Figures(count), Random(seed), list[Report]()
     for number in range(count):
         body = mutated(answers(), chance)
+        echo = b""
         if chance.random() < 0.02:
-            body = body.replace(b'"plus"', orjson.dumps(_MINE.reveal()[:80]))
+            echo = _echo(chance)
+            body = body.replace(b'"plus"', b'"%s"' % echo)
         response = _response(body, chance)
-        begun_at = time.process_time()
+        raw = number % 8 == 0 or echo != b""
         try:
-            outcome = answering.usage_or_failure(response, observed_at=NOW)
-            outcome = masked_outcome(outcome, _known().mask)
-            report = _report(outcome, response)
-            _check_record(report, raw=number % 8 == 0, thorough=number % VALIDATED_EVERY == 0)
+            read = figures.read(partial(_read, response, raw=raw), size=len(body), number=number)
+            report = _report(read, response)
+            line = _check_record(report, raw=raw, thorough=number % VALIDATED_EVERY == 0)
+            _check_raw(read, echo)
+            short = line if not raw else _check_record(report, raw=False, thorough=False)
+            figures.longest_record = max(figures.longest_record, len(short))
             reports.append(report)
             if len(reports) == _ROWS:
                 _check_table(reports)
@@ -109,9 +159,30 @@ def fuzz_answers(count: int, seed: str) -> Figures:
         except Exception as error:  # noqa: BLE001 - that is what is looked for
             figures.surprises.append(f"{type(error).__name__}: {error}: {response.status} {body!r}")
             continue
-        figures.slowest_s = max(figures.slowest_s, time.process_time() - begun_at)
-        figures.kinds[_kind(outcome)] += 1
+        figures.kinds[_kind(read.outcome)] += 1
     return figures
+
+
+def _echo(chance: Random) -> bytes:
+    """Return some of a token, in one of the forms that it is promised to be found in."""
+    start = chance.randrange(60)
+    part = _MINE.reveal()[start : start + chance.randrange(12, 80)].encode()
+    return chance.choice(
+        (
+            part,
+            part.upper(),
+            part.hex().encode(),
+            b64encode(part),
+            b64encode(b"ab" + part),
+            b"".join(b"%%%02x" % byte for byte in part),
+            b"".join(b"&#%d;" % byte for byte in part),
+        )
+    )
+
+
+def _read(response: Response, *, raw: bool) -> Answer:
+    mask = _known().mask
+    return answering.read_answer(response, mask, observed_at=NOW, keeps_json=raw, keeps_headers=raw)
 
 
 def _response(body: bytes, chance: Random) -> Response:
@@ -121,23 +192,26 @@ def _response(body: bytes, chance: Random) -> Response:
     return Response(chance.choice(_STATUSES), tuple(headers), body)
 
 
-def _report(outcome: Usage | Failure, response: Response | None) -> Report:
+def _report(read: Answer, response: Response | None) -> Report:
+    usage = read.outcome if isinstance(read.outcome, Usage) else None
+    identity = Identity() if usage is None else masked_identity(usage.identity, _known().mask)
     return Report(
         position=0,
         account="fuzz",
         source="account/fuzz.auth.json",
         observed_at=NOW,
-        usage=None if isinstance(outcome, Failure) else outcome,
-        failure=outcome if isinstance(outcome, Failure) else None,
+        usage=usage,
+        failure=read.outcome if isinstance(read.outcome, Failure) else None,
         http_status=None if response is None else response.status,
         attempts=0 if response is None else 1,
         elapsed_s=None if response is None else 0.25,
-        raw=None if response is None else raw_json(response.body, _known().mask),
-        headers=None if response is None else raw_headers(response.headers, _known().mask),
+        identity=identity,
+        raw=read.raw,
+        headers=read.headers,
     )
 
 
-def _check_record(report: Report, *, raw: bool, thorough: bool) -> None:
+def _check_record(report: Report, *, raw: bool, thorough: bool) -> bytes:
     line = serialize(report, show_identity=True, raw_json=raw, raw_headers=raw)
     if not line.endswith(b"\n") or not _harmless(line[:-1].decode()):
         raise Surprise("a record that is no harmless line")
@@ -150,6 +224,14 @@ def _check_record(report: Report, *, raw: bool, thorough: bool) -> None:
         raise Surprise("a piece of a token")
     if record["ok"] != (record["error"] is None):
         raise Surprise("neither answered nor failed")
+    if not raw and len(line) > _RECORD_LIMIT:
+        raise Surprise(f"a record of {len(line)} bytes")
+    return line
+
+
+def _check_raw(read: Answer, echo: bytes) -> None:
+    if echo and echo.decode() in f"{read.raw}{read.headers}":
+        raise Surprise(f"an echo of a token: {echo!r}")
 
 
 def _harmless(text: str) -> bool:
@@ -196,23 +278,20 @@ def fuzz_files(count: int, seed: str) -> Figures:
     figures, chance = Figures(count), Random(seed)
     for number in range(count):
         content = mutated(files(), chance)
-        begun_at = time.process_time()
         try:
-            found = parse(content, now=NOW)
+            found = figures.read(partial(parse, content, now=NOW), size=len(content), number=number)
             outcomes = _checked(found)
             for outcome in outcomes:
                 figures.kinds[_kind(outcome)] += 1
                 if isinstance(outcome, Failure):
                     thorough = number % VALIDATED_EVERY == 0
-                    _check_record(_report(outcome, None), raw=False, thorough=thorough)
+                    _check_record(_report(Answer(outcome), None), raw=False, thorough=thorough)
         except Exception as error:  # noqa: BLE001 - that is what is looked for
             figures.surprises.append(f"{type(error).__name__}: {error}: {content!r}")
-            continue
-        figures.slowest_s = max(figures.slowest_s, time.process_time() - begun_at)
     return figures
 
 
-def _checked(found: Any) -> list[Credential | Failure]:
+def _checked(found: tuple[Login, ...] | Failure) -> list[Credential | Failure]:
     """Return the outcomes of a file's logins; every one of them fit to be used."""
     if isinstance(found, Failure):
         _check_failure(found)
@@ -220,9 +299,12 @@ def _checked(found: Any) -> list[Credential | Failure]:
     names = [login.name for login in found]
     if not found or len({*names}) != len(names):
         raise Surprise(f"names that tell nothing apart: {names}")
+    if len(found) > 1000:
+        raise Surprise(f"{len(found)} accounts in one file")
     for login in found:
-        if login.name is not None and not (login.name and _harmless(login.name)):
-            raise Surprise(f"a name that cannot be shown: {login.name!a}")
+        name = login.name
+        if name is not None and not (0 < len(name) <= 200 and _harmless(name)):
+            raise Surprise(f"a name that cannot be shown: {name!a}")
         if isinstance(login.outcome, Failure):
             _check_failure(login.outcome)
         else:
@@ -242,6 +324,10 @@ def _check_credential(credential: Credential) -> None:
         fits = header.isascii() and header.isprintable() and " " not in header
         if not fits or not 0 < len(header) <= ID_LENGTH:
             raise Surprise("something that fits no header")
+    if read_claims(credential.access_token.reveal()).is_foreign:
+        raise Surprise("a token of another issuer")
+    if credential.plan is not None and len(credential.plan) > 200:
+        raise Surprise("a plan without end")
     for text in (credential.email, credential.plan):
         if text is not None and not _harmless(text):
             raise Surprise(f"text that cannot be shown: {text!a}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from tests.auth_files import codex, jwt, several, token
+from tests.auth_files import OPENAI, codex, jwt, several, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +28,9 @@ _MARK, _RAW = "@raw{}@", re.compile(rb'"@raw([0-9]+)@"(:?)')
 _BYTES_SHARE = 0.2
 """Of the inputs that are broken as bytes, after their values were changed."""
 _LONGEST = 300_000
+_GROWN_SHARE = 0.003
+"""Of the inputs that are made as large as one may be: a piece of them, again and again."""
+_LARGEST = 1 << 20
 _SYNTAX = [bytes([byte]) for byte in b'{}[]",:\\ \n\0\xff\x1b0-e.'] + [b"null", b"\xef\xbb\xbf"]
 
 
@@ -56,6 +59,8 @@ def files() -> Corpus:
     texts = [path.read_text(encoding="utf-8") for path in sorted((DATA / "auth").glob("*.json"))]
     documents = [_filled(json.loads(text)["file"]) for text in texts]
     documents += [codex("bob"), codex("carol", OPENAI_API_KEY="sk-made-up"), several("a", "b", "c")]
+    foreign = jwt({"iss": "https://accounts.google.com", OPENAI: {"chatgpt_account_id": "acc-1"}})
+    documents += [codex(tokens={"access_token": foreign, "account_id": "acc-1"})]
     return _corpus(documents)
 
 
@@ -109,11 +114,30 @@ def mutated(corpus: Corpus, chance: Random) -> bytes:
     holder: list[Any] = [orjson.loads(chance.choice(corpus.documents))]
     for _ in range(1 if chance.random() < 0.5 else chance.randrange(2, 7)):
         _change(holder, corpus, chance)
-    text = _with_raw(orjson.dumps(holder[0]), corpus)
+    if chance.random() < _GROWN_SHARE:
+        _grow(holder, chance)
+    text = _with_raw(orjson.dumps(holder[0]), corpus)[:_LARGEST]
     return _broken(text, corpus, chance) if kind > 1 - _BYTES_SHARE else text
 
 
 # Values
+
+
+def _grow(holder: list[Any], chance: Random) -> None:
+    """Put a value in its place as often as there is room for."""
+    owner, key = _place(holder, chance)
+    value = owner[key]
+    room = _LARGEST - len(orjson.dumps(holder[0])) - 100
+    times = max(0, room) // (len(orjson.dumps(value)) + 8)
+    match chance.randrange(4):
+        case 0 if isinstance(value, str):
+            owner[key] = value * (room // (len(value) + 1) // 2)
+        case 1:
+            owner[key] = {f"{number:x}": value for number in range(times)}
+        case 2 if isinstance(owner, list):
+            owner.extend([value] * times)
+        case _:
+            owner[key] = [value] * times
 
 
 def _change(holder: list[Any], corpus: Corpus, chance: Random) -> None:

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from poller.present.record import serialize
+from poller.usage.answer import Answer
 from poller.usage.response import usage_or_failure
 from poller.values import Response
 from tests.auth_files import NOW
@@ -42,7 +43,7 @@ def test_the_same_seed_makes_the_same_inputs(corpus: Any) -> None:
     first, second = random.Random(7), random.Random(7)
     made = [mutated(corpus, first) for _ in range(200)]
     assert made == [mutated(corpus, second) for _ in range(200)]
-    assert len({*made}) > 190
+    assert len({*made}) > 180
 
 
 # The fuzzer itself: what it lets pass must be right
@@ -50,7 +51,7 @@ def test_the_same_seed_makes_the_same_inputs(corpus: Any) -> None:
 
 def a_record() -> dict[str, Any]:
     outcome = usage_or_failure(Response(200, (), answers().documents[-1]), observed_at=NOW)
-    record: dict[str, Any] = json.loads(serialize(fuzzing._report(outcome, None)))
+    record: dict[str, Any] = json.loads(serialize(fuzzing._report(Answer(outcome), None)))
     return record
 
 
@@ -90,6 +91,23 @@ def test_the_fast_check_of_a_record_says_what_jsonschema_says() -> None:
     assert min(said.values()) > 100
 
 
+@pytest.mark.parametrize(
+    ("keyword", "fitting", "beyond"),
+    [
+        ("maxLength", ["ab", 5, ["a", "b", "c"]], "abc"),
+        ("maxItems", [["a", "b"], "abc"], ["a", "b", "c"]),
+        ("maxProperties", [{"a": 1, "b": 2}, "abc"], {"a": 1, "b": 2, "c": 3}),
+    ],
+)
+def test_bounds_are_checked_as_jsonschema_does(
+    keyword: str, fitting: list[Any], beyond: Any
+) -> None:
+    told = {keyword: 2}
+    for value in (*fitting, beyond):
+        assert compiled(told)(value) == Draft202012Validator(told).is_valid(value)
+    assert not compiled(told)(beyond)
+
+
 def test_a_keyword_that_the_fast_check_does_not_know_is_refused() -> None:
     with pytest.raises(ValueError, match="multipleOf"):
         compiled({"type": "object", "properties": {"a": {"multipleOf": 2}}})
@@ -117,3 +135,22 @@ def test_an_exception_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(fuzzing, "parse", breaks)
     assert len(fuzzing.fuzz_files(5, "1").surprises) == 5
+
+
+def test_an_input_that_takes_too_long_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzzing, "TIME_LIMIT_S", -1.0)
+    figures = fuzzing.fuzz_files(5, "1")
+    assert len(figures.surprises) == 5
+    assert "an input that takes" in figures.surprises[0]
+
+
+def test_an_input_that_takes_too_much_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzzing, "MEMORY_LIMIT", 1)
+    figures = fuzzing.fuzz_answers(2, "1")
+    assert "MiB" in figures.surprises[0]
+
+
+def test_some_inputs_are_as_large_as_one_may_be() -> None:
+    chance = random.Random(5)
+    sizes = [len(mutated(corpus, chance)) for corpus in (answers(), files()) for _ in range(2_000)]
+    assert 500_000 < max(sizes) <= (1 << 20) + 100

@@ -306,7 +306,7 @@ async def a_poll() -> InFlight:
     return InFlight(taken)
 
 
-REUSED = Response(200, (), b"{}", reused=True)
+REUSED = Response(200, (), b'{"plan_type": "plus"}', reused=True)
 
 
 async def test_a_bug_of_ours_is_one_accounts_failure_and_does_not_show_its_text() -> None:
@@ -414,7 +414,10 @@ async def test_a_timeout_before_the_deadline_is_a_timeout() -> None:
 
 async def test_malformed_http_over_a_reused_connection_is_asked_for_again() -> None:
     poll = await a_poll()
-    told = Told(TransportError(TransportErrorKind.MALFORMED, reused=True), Response(200, (), b"{}"))
+    told = Told(
+        TransportError(TransportErrorKind.MALFORMED, reused=True),
+        Response(200, (), b'{"plan_type": "plus"}'),
+    )
     outcome = await Attempts(told, Settings(retries=0), tokens=KnownTokens()).attempt(poll)
 
     assert isinstance(outcome, Usage)

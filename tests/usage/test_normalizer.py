@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from poller.present.record import record_of, serialize
 from poller.text import printable
+from poller.usage.masking import masked_identity
 from poller.usage.normalizer import normalize
 from poller.values import Report, Usage, Window
 from tests.running import schema
@@ -56,8 +57,64 @@ def test_an_answer_as_seen_in_the_wild_says_what_it_says(path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, [], "text", 5, 2.5, True, math.nan, b"{}"])
-def test_what_is_no_object_is_refused(answer: object) -> None:
+def test_what_is_no_object_is_no_usage(answer: object) -> None:
     assert normalize(answer, observed_at=NOW) is None
+
+
+WHOLE = {"plan_type": "plus", "rate_limit": {"allowed": True}, "user_id": "user-1"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"error": {"code": "made_up", "message": "made up"}},
+        {"error": "made_up"},
+        {"detail": "made up"},
+        {"detail": {"code": "made_up"}},
+        {"success": False},
+        {"message": "ok", "status": 200},
+        {"rate_limit_reset_credits": {"available_count": 1}, "individual_limit": {"limit": 1}},
+        pytest.param({"error": WHOLE}, id="a usage in an error"),
+        pytest.param({"error": None, "detail": WHOLE}, id="a usage in a detail"),
+        pytest.param({"success": False, "data": WHOLE}, id="a usage in an envelope"),
+        # Of the right names, but of no type that they have.
+        {"plan_type": 5, "credits": None, "spend_control": "x", "additional_rate_limits": None},
+        {"plan_type": "", "user_id": "", "account_id": 5, "email": None},
+        {"rate_limit": "none", "rate_limits": [], "credits": [], "spend_control": True},
+        # Whose it is, or that there is nothing, is not enough where it failed.
+        {"error": {"code": "made_up"}, "user_id": "user-1"},
+        {"error": "made_up", "rate_limit": None},
+        {"success": False, "email": "one@example.com"},
+        {"detail": "made up", "account_id": "acc-1"},
+    ],
+)
+def test_an_answer_without_anything_of_a_usage_is_none(answer: object) -> None:
+    assert normalize(answer, observed_at=NOW) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"rate_limit": None},
+        {"rate_limits": None},
+        {"rate_limit": {}},
+        {"rate_limits": {}},
+        {"plan_type": "guest"},
+        {"credits": {}},
+        {"spend_control": {}},
+        {"additional_rate_limits": []},
+        {"additional_rate_limits": {}},
+        {"user_id": "user-1"},
+        {"account_id": "acc-1"},
+        {"email": "one@example.com"},
+        {"error": None, "detail": "", "success": True, "user_id": "user-1"},
+        {"error": {"code": "made_up"}, **WHOLE},
+        {"success": False, "credits": {"has_credits": True}},
+    ],
+)
+def test_one_thing_of_a_usage_makes_one(answer: object) -> None:
+    assert normalize(answer, observed_at=NOW) is not None
 
 
 @pytest.mark.parametrize(
@@ -334,7 +391,8 @@ def test_an_amount_becomes_a_plain_decimal(stated: object, balance: str | None) 
     [(0, 0), (3, 3), ("3", 3), (3.0, 3), (2.5, None), (-1, None), (True, None), (1e300, None)],
 )
 def test_reset_credits_are_counted_in_whole_numbers(count: object, expected: int | None) -> None:
-    assert usage({"rate_limit_reset_credits": {"available_count": count}}).reset_credits == expected
+    answer = {"plan_type": "plus", "rate_limit_reset_credits": {"available_count": count}}
+    assert usage(answer).reset_credits == expected
 
 
 def test_the_first_spend_limit_that_holds_a_figure_counts() -> None:
@@ -346,7 +404,7 @@ def test_the_first_spend_limit_that_holds_a_figure_counts() -> None:
     limit = usage(answer).spend_limit
     assert limit is not None
     assert limit.limit == "5"
-    assert usage({"individual_limit": [5]}).spend_limit is None
+    assert usage({"rate_limit": None, "individual_limit": [5]}).spend_limit is None
 
 
 def test_text_from_outside_is_printable_and_short() -> None:
@@ -492,9 +550,9 @@ VALID = Draft202012Validator(schema())
 
 def assert_it_makes_a_record(answer: object, observed_at: float) -> None:
     read = normalize(answer, observed_at=observed_at)
-    assert (read is None) == (not isinstance(answer, dict))
     if read is None:
         return
+    assert isinstance(answer, dict)
     report = Report(0, "a", "a.auth.json", NOW, usage=read, identity=read.identity)
     record = orjson.loads(serialize(report, show_identity=True))
     VALID.validate(record)
@@ -515,6 +573,95 @@ def test_a_mutated_sample_makes_a_record(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         mutate(answer, data)
     assert_it_makes_a_record(answer, NOW)
+
+
+# Bounded, whatever comes
+
+
+FULL = {
+    slot: {"used_percent": 0.123456 + place, "window_minutes": 500_000 + place, "reset_at": NOW}
+    for place, slot in enumerate(SLOT_NAMES)
+}
+
+
+def line(read: Usage) -> bytes:
+    """Return the record of what a hostile upstream says of an account with a long name."""
+    path = "/".join(["\\udcff" * 200] * 5)
+    return serialize(
+        Report(
+            position=0,
+            account="\N{OLD PERSIAN SIGN A}" * 200,
+            source=printable(path)[:4096],
+            observed_at=NOW,
+            usage=read,
+            identity=masked_identity(read.identity, str),
+            machine="m" * 200,
+        ),
+        show_identity=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "letter", ["x", '"', "\\", "é", "工", "\N{OLD PERSIAN SIGN A}", "\x1b", "\ud800"]
+)
+@pytest.mark.parametrize("windows", [{}, FULL, {"primary": FULL["primary"]}])
+@pytest.mark.parametrize("length", [1, 20, 200, 100_000])
+def test_a_record_never_takes_more_than_64_kib(letter: str, windows: object, length: int) -> None:
+    text = letter * length
+    limit = {"limit_name": text, "metered_feature": text, "rate_limit": windows}
+    many = 100 if length < 100_000 else 5
+    answer: dict[str, object] = {
+        "user_id": text,
+        "account_id": text,
+        "email": text,
+        "plan_type": text,
+        "rate_limit": windows,
+        "rate_limit_reached_type": {"type": text},
+        "code_review_rate_limit": windows,
+        "additional_rate_limits": [None, 5, *[limit] * many],
+        "credits": {"has_credits": True, "balance": "9" * 40},
+        "spend_control": {"reached": True, "individual_limit": dict.fromkeys(AMOUNTS, "9" * 40)},
+    }
+    read = usage(answer)
+    assert len(line(read)) <= 64 << 10
+    assert len(read.extra_limits) <= 64
+    assert read.extra_limits[-1].name == "code_review"
+    windows_of_each = [read.windows, *(limit.windows for limit in read.extra_limits)]
+    assert max(map(len, windows_of_each)) <= 32
+    for each in (
+        read.plan,
+        read.limited_by,
+        read.extra_limits[0].name,
+        read.extra_limits[0].feature,
+    ):
+        assert each is None or len(each) <= 200
+
+
+AMOUNTS = ("limit", "used", "remaining")
+
+
+@pytest.mark.parametrize(
+    ("members", "review", "kept"), [(64, False, 64), (65, False, 64), (64, True, 63)]
+)
+def test_the_first_64_extra_limits_are_kept_code_review_among_them(
+    members: int, review: bool, kept: int
+) -> None:
+    limits = [{"limit_name": f"limit {number}"} for number in range(members)]
+    answer: Any = {
+        "additional_rate_limits": limits,
+        "code_review_rate_limit": {} if review else None,
+    }
+    names = [limit.name for limit in usage(answer).extra_limits]
+    assert names == [f"limit {number}" for number in range(kept)] + ["code_review"] * review
+
+
+def test_extra_limits_that_a_record_has_no_room_for_are_left_out_from_the_first_of_them_on() -> (
+    None
+):
+    long = {"limit_name": "工" * 200, "rate_limit": FULL}
+    limits = usage({"additional_rate_limits": [*[long] * 20, {"limit_name": "short"}]}).extra_limits
+    assert 5 < len(limits) < 20
+    assert {limit.name for limit in limits} == {"工" * 200}
 
 
 def mutate(answer: Any, data: st.DataObject) -> None:

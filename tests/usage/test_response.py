@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 
 import pytest
@@ -26,6 +27,9 @@ def refused(response: Response) -> Failure:
     return outcome
 
 
+REGION = "unsupported_country_region_territory"
+REGION_TEXT = "Country, region, or territory not supported"
+QUOTA = "usage_limit_reached"
 PAGE = b"<!DOCTYPE html><html>"
 
 
@@ -62,6 +66,14 @@ PAGE = b"<!DOCTYPE html><html>"
             R.NEVER,
             "token_invalidated",
         ),
+        *[
+            (answer(401, {"error": {"code": code}}), K.UNAUTHORIZED, R.NEVER, code)
+            for code in (
+                "app_session_terminated",
+                "app_session_expired",
+                "account_session_expired",
+            )
+        ],
         (answer(401), K.UNAUTHORIZED, R.ONCE, None),
         (answer(401, {"error": {}}), K.UNAUTHORIZED, R.ONCE, None),
         (answer(401, {"error": "what_is_this"}), K.UNAUTHORIZED, R.ONCE, "what_is_this"),
@@ -83,8 +95,20 @@ PAGE = b"<!DOCTYPE html><html>"
             "invalid_workspace_selected",
         ),
         (answer(403, {"detail": "no"}), K.FORBIDDEN, R.NEVER, "no"),
+        *[
+            (answer(status, {"error": {"code": REGION}}), K.EDGE_BLOCKED, R.NEVER, REGION)
+            for status in (400, 401, 403)
+        ],
+        (answer(403, {"detail": REGION}), K.EDGE_BLOCKED, R.NEVER, REGION),
+        (answer(403, {"error": {"message": REGION_TEXT}}), K.EDGE_BLOCKED, R.NEVER, REGION),
+        (answer(404, {"error": {"code": REGION}}), K.NOT_FOUND, R.ONCE, REGION),
         (answer(404, b"gone"), K.NOT_FOUND, R.ONCE, None),
         (answer(429), K.RATE_LIMITED, R.THROTTLED, None),
+        (answer(429, {"error": {"code": "slow_down"}}), K.RATE_LIMITED, R.THROTTLED, "slow_down"),
+        (answer(429, {"error": {"type": QUOTA}}), K.RATE_LIMITED, R.NEVER, QUOTA),
+        (answer(429, {"error": {"code": QUOTA}}, retry_after="2"), K.RATE_LIMITED, R.NEVER, QUOTA),
+        (answer(429, {"error": QUOTA}), K.RATE_LIMITED, R.NEVER, QUOTA),
+        (answer(429, {"error": {"code": "x", "type": QUOTA}}), K.RATE_LIMITED, R.NEVER, QUOTA),
         *[
             (answer(status), K.SERVER_ERROR, R.TRANSIENT, None)
             for status in (408, 425, 500, 502, 503, 504, 520, 522, 524, 529)
@@ -101,10 +125,24 @@ PAGE = b"<!DOCTYPE html><html>"
         (answer(200), K.INVALID_RESPONSE, R.ONCE, None),
         (answer(200, b'{"rate_limit": NaN}'), K.INVALID_RESPONSE, R.ONCE, None),
         (answer(200, b"{} {}"), K.INVALID_RESPONSE, R.ONCE, None),
+        (answer(200, b"[" * 20_000 + b"]" * 20_000), K.INVALID_RESPONSE, R.ONCE, None),
         (answer(200, b"null"), K.INVALID_RESPONSE, R.NEVER, None),
         (answer(200, b"[]"), K.INVALID_RESPONSE, R.NEVER, None),
         (answer(200, b"7"), K.INVALID_RESPONSE, R.NEVER, None),
         (answer(200, b'"text"'), K.INVALID_RESPONSE, R.NEVER, None),
+        (answer(200, {}), K.INVALID_RESPONSE, R.NEVER, None),
+        (answer(200, {"error": {"code": "made_up"}}), K.INVALID_RESPONSE, R.NEVER, "made_up"),
+        (answer(200, {"error": "made_up"}), K.INVALID_RESPONSE, R.NEVER, "made_up"),
+        (answer(200, {"error": {"message": "it failed"}}), K.INVALID_RESPONSE, R.NEVER, None),
+        (answer(200, {"detail": {"code": "made_up"}}), K.INVALID_RESPONSE, R.NEVER, "made_up"),
+        (answer(200, {"detail": "it failed"}), K.INVALID_RESPONSE, R.NEVER, None),
+        (answer(200, {"success": False}), K.INVALID_RESPONSE, R.NEVER, None),
+        (
+            answer(200, {"error": {"plan_type": "plus", "rate_limit": {"allowed": True}}}),
+            K.INVALID_RESPONSE,
+            R.NEVER,
+            None,
+        ),
     ],
 )
 def test_each_answer_without_figures_has_one_meaning(
@@ -130,6 +168,51 @@ def test_a_refusal_of_the_account_does_not_blame_the_host(status: int) -> None:
 
 def test_an_edge_block_blames_the_host() -> None:
     assert refused(answer(403, PAGE)).host_at_fault
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_region_that_is_not_served_says_nothing_of_the_account(status: int) -> None:
+    failure = refused(answer(status, {"error": {"code": REGION}}))
+
+    assert failure.host_at_fault
+    assert failure.may_work_later
+    assert "network" in failure.hint
+    assert f"({status})" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("body", "when"),
+    [
+        ({"error": {"type": QUOTA, "resets_at": NOW + 3600}}, "at 2026-11-22 16:27 UTC"),
+        (
+            {"error": {"type": QUOTA, "resets_at": "2026-12-01T00:00:00Z"}},
+            "at 2026-12-01 00:00 UTC",
+        ),
+        ({"error": {"type": QUOTA, "resets_at": (NOW + 60) * 1000}}, "at 2026-11-22 15:28 UTC"),
+        ({"error": QUOTA, "resets_at": NOW + 60}, "at 2026-11-22 15:28 UTC"),
+        ({"type": QUOTA, "resets_at": NOW + 60}, "at 2026-11-22 15:28 UTC"),
+        ({"error": {"type": QUOTA, "resets_at": 5}}, "when it resets"),
+        ({"error": {"type": QUOTA, "resets_at": "soon"}}, "when it resets"),
+        ({"error": {"type": QUOTA}}, "when it resets"),
+    ],
+)
+def test_a_quota_that_is_used_up_is_told_with_when_it_is_back(body: object, when: str) -> None:
+    failure = refused(answer(429, body))
+
+    assert "the quota itself" in failure.hint
+    assert failure.hint.endswith(f"it is back {when}")
+    assert failure.may_work_later
+    assert not failure.host_at_fault
+    assert failure.retry_after_s is None
+
+
+def test_an_object_that_is_no_usage_may_be_one_later() -> None:
+    assert refused(answer(200, {"error": {"code": "made_up"}})).may_work_later
+    assert not refused(answer(200, b"[]")).may_work_later
+
+
+def test_a_404_does_not_speak_of_the_account() -> None:
+    assert "says nothing about the account" in refused(answer(404)).hint
 
 
 def test_an_object_gives_usage() -> None:
@@ -160,7 +243,7 @@ def test_sound_json_is_read_however_odd_a_field_is(odd: bytes) -> None:
 
 def test_a_byte_order_mark_is_passed_over() -> None:
     assert isinstance(
-        usage_or_failure(answer(200, b'\xef\xbb\xbf{"a": 1}'), observed_at=NOW), Usage
+        usage_or_failure(answer(200, b'\xef\xbb\xbf{"email": "a"}'), observed_at=NOW), Usage
     )
 
 
@@ -192,6 +275,7 @@ def test_retry_after_means_nothing_on_other_answers(status: int) -> None:
         ({"error": {"code": 7}, "detail": "b"}, "b"),
         ({"detail": "a sentence is no code"}, None),
         ({"code": "x" * 65}, None),
+        ({"code": "\x00" * 64}, "\\x00" * 16),
         ({"code": ""}, None),
         ({"code": "\x1b[31m"}, "\\x1b[31m"),
         ({"message": "Encountered invalidated OAuth token"}, "token_invalidated"),
@@ -207,6 +291,36 @@ def test_every_status_is_classified() -> None:
 
     assert kinds[500] == K.SERVER_ERROR
     assert len(kinds) == 1000
+
+
+def padded(document: object, size: int) -> bytes:
+    body = json.dumps(document).encode()
+    return body + b" " * (size - len(body))
+
+
+@pytest.mark.parametrize("size", [65_536, 65_537, 1 << 20])
+def test_a_large_answer_is_read_like_any_other(size: int) -> None:
+    outcome = usage_or_failure(answer(200, padded({"plan_type": "plus"}, size)), observed_at=NOW)
+    assert isinstance(outcome, Usage)
+    assert gc.isenabled()
+    failure = refused(answer(403, padded({"error": {"code": "made_up"}}, size)))
+    assert failure.code == "made_up"
+
+
+def test_a_large_answer_has_to_be_plain_json() -> None:
+    odd = {"plan_type": "plus", "email": "cut \ud83d"}
+    assert isinstance(usage_or_failure(answer(200, padded(odd, 65_536)), observed_at=NOW), Usage)
+    assert refused(answer(200, padded(odd, 65_537))).kind == K.INVALID_RESPONSE
+    assert gc.isenabled()
+
+
+def test_a_collector_that_is_off_stays_off() -> None:
+    gc.disable()
+    try:
+        usage_or_failure(answer(200, padded({}, 70_000)), observed_at=NOW)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 @given(
