@@ -163,3 +163,8 @@ class KnownTokens:
         seen = lower(text)
         blocks = {seen[start : start + _BLOCK] for start in range(len(seen) - _BLOCK + 1)}
         return {self._index[block] for block in blocks if block in self._index}
+
+
+def os_error_text(error: OSError) -> str:
+    """Return the system's words for an error, in lower case and without a path."""
+    return (error.strerror or "input/output error").lower()

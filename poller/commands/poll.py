@@ -288,7 +288,7 @@ def _renewals(settings: Settings, interrupts: Interrupts) -> Renewals | None:
         return None
     from poller.renewal import renewals_for  # what few runs need
 
-    return renewals_for(settings, environ=os.environ, door=interrupts)
+    return renewals_for(settings, environ=os.environ, exit_guard=interrupts)
 
 
 def _within_limits(settings: Settings) -> Settings:

@@ -193,7 +193,7 @@ async def windows_ms(folder: Path, *, count: int = 200) -> dict[str, dict[str, f
         watch = endpoint.watch = _Watch()
         for index in range(count):
             path = store(folder / "window", f"w{index}")
-            how = {"door": watch, "endpoint": endpoint}
+            how = {"exit_guard": watch, "endpoint": endpoint}
             await polled(folder, simulator, str(path), renewing=how)
     spent_at_s = sorted(simulator.logins.spent_at_s.values())
     return {

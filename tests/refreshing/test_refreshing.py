@@ -10,7 +10,7 @@ import pytest
 
 from poller.authfiles import Account
 from poller.authfiles.naming import logins_of
-from poller.renewal.eligibility import CodexOwn
+from poller.renewal.eligibility import CodexHome
 from poller.simulator.server import serve
 from poller.simulator.tokens import Logins
 from poller.values import Failure, FailureKind
@@ -402,7 +402,7 @@ async def test_codexs_own_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "account").mkdir()
     (tmp_path / "account/linked.auth.json").symlink_to(own)
     async with serve() as simulator:
-        report = await polled(tmp_path, simulator, renewing={"codex": CodexOwn((str(own),))})
+        report = await polled(tmp_path, simulator, renewing={"codex": CodexHome((str(own),))})
         assert simulator.logins.requests == 0
     assert outcome(report["linked"]) == ("refresh_refused", False)
     assert "--refresh-codex-home" in str(report["linked"].failure)
@@ -412,7 +412,7 @@ async def test_codexs_own_file_is_refused(tmp_path: Path) -> None:
 async def test_a_copy_of_codexs_own_file_is_the_same_login(tmp_path: Path, spared: bool) -> None:
     own = store(tmp_path / "codex", "x", login("alice")).rename(tmp_path / "codex/auth.json")
     copy = store(tmp_path / "account", "alice", own.read_bytes())
-    how = {"codex": CodexOwn((str(own), str(tmp_path / "none")), spared=spared)}
+    how = {"codex": CodexHome((str(own), str(tmp_path / "none")), is_protected=spared)}
     async with serve() as simulator:
         report = (await polled(tmp_path, simulator, renewing=how))["alice"]
         assert simulator.logins.requests == int(not spared)
@@ -426,7 +426,7 @@ async def test_a_login_of_its_own_is_none_of_codexs_business(tmp_path: Path) -> 
     own = store(tmp_path / "codex", "x", login("bob")).rename(tmp_path / "codex/auth.json")
     store(tmp_path / "account", "alice")
     async with serve() as simulator:
-        reports = await polled(tmp_path, simulator, renewing={"codex": CodexOwn((str(own),))})
+        reports = await polled(tmp_path, simulator, renewing={"codex": CodexHome((str(own),))})
     assert outcome(reports["alice"]) == (None, True)
 
 

@@ -20,8 +20,7 @@ from poller.authfiles import Account
 from poller.authfiles.naming import logins_of
 from poller.renewal.eligibility import obstacle
 from poller.renewal.ledger import TokenEntry, TokenState
-from poller.renewal.locks import WAIT_S
-from poller.renewal.threads import off_loop
+from poller.renewal.refusals import LOCK_WAIT_S
 from poller.simulator.server import serve
 from poller.simulator.tokens import Logins
 from poller.values import Failure, FailureKind
@@ -82,7 +81,7 @@ def lock_holder(tmp_path: Path) -> Iterator[Any]:
 async def test_a_lock_held_elsewhere_means_nothing_is_sent(
     tmp_path: Path, lock_holder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poller.renewal.renewals.WAIT_S", 0.1)
+    monkeypatch.setattr("poller.renewal.locks.LOCK_WAIT_S", 0.1)
     path = store(tmp_path / "account", "alice")
     lock_holder(path.with_name(".alice.auth.json.lock"))
     async with serve() as simulator:
@@ -93,7 +92,7 @@ async def test_a_lock_held_elsewhere_means_nothing_is_sent(
 
 
 def test_a_lock_is_waited_for_10_seconds_at_most() -> None:
-    assert WAIT_S == 10
+    assert LOCK_WAIT_S == 10
 
 
 async def test_an_accounts_deadline_ends_the_wait_for_a_lock(
@@ -300,7 +299,7 @@ class Shut:
 async def test_no_refresh_begins_once_the_program_is_leaving(tmp_path: Path) -> None:
     store(tmp_path / "account", "alice")
     async with serve() as simulator:
-        report = await polled(tmp_path, simulator, renewing={"door": Shut()})
+        report = await polled(tmp_path, simulator, renewing={"exit_guard": Shut()})
         assert simulator.logins.requests == 0
     assert outcome(report["alice"]) == ("cancelled", False)
 
@@ -310,7 +309,7 @@ async def test_no_copy_is_updated_once_the_program_is_leaving(tmp_path: Path) ->
     copy = store(tmp_path / "copies", "copy", path.read_bytes())
     async with serve() as simulator:
         await polled(tmp_path, simulator)
-        how = {"renewing": {"door": Shut()}}
+        how = {"renewing": {"exit_guard": Shut()}}
         report = (await polled(tmp_path, simulator, str(copy), **how))["copy"]
     assert outcome(report) == ("cancelled", False)
     assert tokens(copy)["refresh_token"] == refresh_token("alice")
@@ -332,7 +331,7 @@ async def test_a_copy_that_changes_meanwhile_gets_its_tokens_beside_it(
             def release(self) -> None:
                 pass
 
-        how = {"renewing": {"door": Meddling()}}
+        how = {"renewing": {"exit_guard": Meddling()}}
         report = (await polled(tmp_path, simulator, str(copy), **how))["copy"]
     assert outcome(report) == ("refresh_unsaved", False)
     assert tokens(copy)["refresh_token"] == refresh_token("bob")
@@ -430,7 +429,7 @@ async def test_rescued_tokens_are_put_into_the_file_by_the_next_run(tmp_path: Pa
                 kidnap()
 
             tasks.start_soon(meanwhile)
-            first = await polled(tmp_path, simulator, renewing={"door": Door()})
+            first = await polled(tmp_path, simulator, renewing={"exit_guard": Door()})
         assert outcome(first["alice"]) == ("refresh_unsaved", False)
         path.rmdir()
         path.write_bytes(before)
