@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from poller.renewal.endpoint import Answer, TokenEndpoint
+from poller.renewal.endpoint import TokenEndpoint
 from poller.settings import Settings
 from poller.simulator.server import serve
 from tests.refreshing.logins import (
@@ -42,8 +42,9 @@ from tests.running import POLLER, started
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from poller.renewal.tokens import Refusal, Tokens
     from poller.simulator.server import Simulator
-    from poller.values import Response
+    from poller.values import Secret
 
 ACCOUNTS = 4
 UNMEASURED = ("env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START", *POLLER)
@@ -176,14 +177,14 @@ class _Watched(TokenEndpoint):
 
     watch: _Watch
 
-    async def send(
-        self, body: bytes, *, received: Callable[[Response], None], **how: Any
-    ) -> Answer:
-        def noted(response: Response) -> None:
-            received(response)
+    async def refresh(
+        self, refresh_token: Secret, *, received: Callable[[Tokens], None], **how: Any
+    ) -> Tokens | Refusal:
+        def noted(tokens: Tokens) -> None:
+            received(tokens)
             self.watch.drafted_at_s.append(time.monotonic())
 
-        return await super().send(body, received=noted, **how)
+        return await super().refresh(refresh_token, received=noted, **how)
 
 
 async def windows_ms(folder: Path, *, count: int = 200) -> dict[str, dict[str, float]]:

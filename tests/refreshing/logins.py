@@ -77,6 +77,11 @@ def is_alive(simulator: Simulator, path: Path, name: str) -> bool:
     return str(tokens(path)["refresh_token"]) == (alive or refresh_token(name))
 
 
+def outcomes(simulator: Simulator) -> list[list[str]]:
+    """Return what each refresh token brought, every time it was sent."""
+    return list(simulator.logins.outcomes.values())
+
+
 def sent_twice(simulator: Simulator) -> dict[str, list[str]]:
     return {
         token[-30:]: became
@@ -91,6 +96,11 @@ def surroundings(home: Path, simulator: Simulator) -> dict[str, str]:
         "CODEX_REFRESH_TOKEN_URL_OVERRIDE": simulator.token_url,
         "XDG_STATE_HOME": str(home / "state"),
     }
+
+
+def pages(state: Path) -> Path:
+    """Return the folder of the ledger's pages in a state folder."""
+    return state / "poller/logins"
 
 
 async def refresh(cwd: Path, simulator: Simulator, *args: str, **how: Any) -> Ended:
@@ -108,12 +118,13 @@ async def renewals(
     *,
     token_url: str | None = None,
     endpoint: TokenEndpoint | None = None,
+    state: Path | None = None,
     **how: Any,
 ) -> AsyncIterator[Renewals]:
-    """Make what renews, in this process."""
+    """Make what renews, in this process; ``state`` is the user's state folder."""
     url = token_url or simulator.token_url
     endpoint = endpoint or TokenEndpoint(Settings(), url=url, proxy=None)
-    yield Renewals(endpoint, Ledger(str(home / "state/poller/logins")), **how)
+    yield Renewals(endpoint, Ledger(str(pages(state or home / "state"))), **how)
 
 
 async def polled(
@@ -141,3 +152,32 @@ async def polled(
 def outcome(report: Report) -> tuple[str | None, bool]:
     """Return the kind of failure, if any, and whether the file was given new tokens."""
     return (None if report.failure is None else str(report.failure.kind), report.refreshed)
+
+
+class AnsweringEndpoint:
+    """A token endpoint that gives every request the same answer."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.requests = 0
+        self.url = ""
+        self._answer = (
+            b"HTTP/1.1 %d Made Up\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body)
+        )
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.requests += 1
+        writer.write(self._answer)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def answering(body: object, *, status: int = 200) -> AsyncIterator[AnsweringEndpoint]:
+    """Serve a token endpoint that answers everything with ``body``, as JSON."""
+    endpoint = AnsweringEndpoint(status, json.dumps(body).encode())
+    server = await asyncio.start_server(endpoint.answer, "127.0.0.1", 0)
+    endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/oauth/token"
+    async with server:
+        yield endpoint

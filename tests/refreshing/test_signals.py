@@ -1,0 +1,80 @@
+"""A signal at any step of a refresh: it is finished, or nothing was sent."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from poller.simulator.server import serve
+from tests.refreshing.logins import is_alive, refresh, sent_twice, store, surroundings
+from tests.running import ended, started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+DRIVER = """
+import importlib, os, sys
+number, times, room, owner, name = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6]
+place = importlib.import_module(room)
+place = getattr(place, owner) if owner else place
+step = getattr(place, name)
+def signalled(*args, **how):
+    for _ in range(times):
+        os.kill(os.getpid(), number)
+    return step(*args, **how)
+setattr(place, name, signalled)
+sys.argv[1:] = sys.argv[6:]
+from poller.__main__ import entry
+entry()
+"""
+"""Runs the program, which gets a signal just before a step."""
+
+STEPS = {
+    "reading under the lock": ("poller.renewal.renewals", "", "read_regular"),
+    "reserving": ("poller.renewal.renewals", "", "reserve"),
+    "noting that it is sent": ("poller.renewal.ledger", "TokenEntry", "write"),
+    "writing the draft": ("poller.renewal.saving", "Draft", "write_unsynced"),
+    "replacing the file": ("poller.renewal.spending", "", "replace_file"),
+    "using the new tokens": ("poller.renewal.spending", "", "_renewed"),
+}
+CAUGHT = [signal.SIGINT, signal.SIGTERM]
+NOT_YET = [signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]
+FIVE_MORE = pytest.mark.xfail(
+    strict=False, reason="poller.process.signals does not catch these signals yet"
+)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("number", "times"),
+    [
+        *((each, 1) for each in CAUGHT),
+        (signal.SIGTERM, 2),
+        *(pytest.param(each, 1, marks=FIVE_MORE) for each in NOT_YET),
+    ],
+)
+async def test_a_signal_at_any_step_splits_nothing(
+    tmp_path: Path, number: signal.Signals, times: int, step: str
+) -> None:
+    path = store(tmp_path / "account", "alice")
+    before = path.read_bytes()
+    async with serve() as simulator:
+        env = surroundings(tmp_path, simulator)
+        clean = ("env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START")
+        driver = (*clean, sys.executable, "-c", DRIVER, str(int(number)), str(times), *STEPS[step])
+        words = ("--refresh", "--chatgpt-url", simulator.url)
+        async with started(*words, cwd=tmp_path, env=env, command=driver) as running:
+            told = await ended(running)
+        assert told.code == 128 + number
+        if simulator.logins.requests:
+            assert is_alive(simulator, path, "alice")
+        else:
+            assert path.read_bytes() == before
+        assert (await refresh(tmp_path, simulator)).kinds == {"alice": None}
+        assert is_alive(simulator, path, "alice")
+        assert sent_twice(simulator) == {}
