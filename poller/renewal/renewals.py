@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
@@ -22,7 +22,7 @@ from poller.renewal.ledger import Ledger, LockNotes, own_folder
 from poller.renewal.locks import DiskWork, lock
 from poller.renewal.refusals import RefreshRefusedError
 from poller.renewal.saving import reserve
-from poller.renewal.spending import Refreshes, Renewal, Spending, StoredLogin
+from poller.renewal.spending import Renewal, Spending, StoredLogin
 from poller.renewal.successors import RenewedLogin, find_renewed_login, holders
 from poller.renewal.token_state import SpendState, safer
 from poller.renewal.tokens import is_due, is_newer, is_same_account, login_key
@@ -35,15 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from poller.authfiles import Account
+    from poller.renewal.endpoint import TokenEndpoint
     from poller.renewal.ledger import TokenEntry
-    from poller.renewal.saving import Draft
     from poller.renewal.token_state import TokenState
     from poller.settings import Settings
     from poller.values import Secret
 
 TOKEN_URL = "https://auth.openai.com/oauth/token"  # noqa: S105 - an address
 _LONGEST_CHAIN = 100
-_NO_CODEX = CodexHome()
 _log = logging.getLogger("poller")
 
 
@@ -60,15 +59,18 @@ class ExitGuard(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """What all renewals of a run share."""
+class Renewals:
+    """Renews the logins of one run; made by :func:`renewals_for`."""
 
-    spending: Spending
+    endpoint: TokenEndpoint
     ledger: Ledger
-    codex: CodexHome
-    exit_guard: ExitGuard | None
-    clock: Callable[[], float]
-    turns: WeakValueDictionary[str, anyio.Lock]
+    codex: CodexHome = field(default_factory=CodexHome)
+    exit_guard: ExitGuard | None = None
+    clock: Callable[[], float] = time.time
+    """Tells Unix seconds."""
+    turns: WeakValueDictionary[str, anyio.Lock] = field(
+        default_factory=WeakValueDictionary[str, anyio.Lock]
+    )
 
     def turn(self, key: str) -> anyio.Lock:
         """Return the lock by which this run's own accounts take turns, however long that takes."""
@@ -77,29 +79,12 @@ class _Run:
             turn = self.turns[key] = anyio.Lock()
         return turn
 
-
-class Renewals:
-    """Renews the logins of one run; made by :func:`renewals_for`."""
-
-    def __init__(
-        self,
-        endpoint: Refreshes,
-        ledger: Ledger,
-        *,
-        codex: CodexHome = _NO_CODEX,
-        exit_guard: ExitGuard | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """``clock`` tells Unix seconds."""
-        spending = Spending(endpoint, clock)
-        self._run = _Run(spending, ledger, codex, exit_guard, clock, WeakValueDictionary())
-
     def is_due(self, credential: Credential) -> bool:
         """Return whether a token is to be renewed before it is sent."""
-        return is_due(credential, now=self._run.clock())
+        return is_due(credential, now=self.clock())
 
     async def renew(self, account: Account, stale: Credential, *, within_s: float) -> Renewal:
-        """Renew the login that ``stale`` is, or was, in the account's file. Never raises.
+        """Renew the login that ``stale`` is, or was, in the account's file.
 
         Waits ``within_s`` at most for others; what is begun by then is finished. Failures:
         ``refresh_locked``, ``refresh_refused``, ``refresh_unsaved``, ``refresh_unknown``,
@@ -108,7 +93,7 @@ class Renewals:
         renewal = Renewal(refusals.locked())
         with DiskWork() as disk:
             with anyio.move_on_after(within_s) as waiting:
-                one = _OneRenewal(self._run, account, stale, disk, waiting)
+                one = _OneRenewal(self, account, stale, disk, waiting)
                 renewal = await one.renew()
             if disk.hangs:
                 renewal = Renewal(refusals.disk_hangs())
@@ -123,7 +108,7 @@ class Renewals:
 class _OneRenewal:
     """The renewal of one login."""
 
-    run: _Run
+    run: Renewals
     account: Account
     stale: Credential
     """What has failed or is due."""
@@ -213,46 +198,38 @@ class _OneRenewal:
         return is_new and not is_due(credential, now=self.run.clock())
 
     async def _adopt(self, renewed: RenewedLogin, login: StoredLogin, entry: TokenEntry) -> Renewal:
-        draft = await self._reserve(login, entry)
-        adopt = partial(self.run.spending.adopt, renewed, login, draft=draft, entry=entry)
-        return await self._unsplit(
-            lambda: run_in_thread(adopt, abandon_on_cancel=False), or_else=draft.discard
-        )
+        spending = await self._prepare(login, entry)
+        adopt = partial(spending.adopt, renewed)
+        return await self._unsplit(spending, lambda: run_in_thread(adopt, abandon_on_cancel=False))
 
     async def _spend(self, refresh_token: Secret, login: StoredLogin, entry: TokenEntry) -> Renewal:
         codex_copies = await self.disk.run(partial(self._codex_copies, login, refresh_token))
         if codex_copies and self.run.codex.is_protected:
             return Renewal(refusals.obstructed("codex_copy"))
-        draft = await self._reserve(login, entry)
+        spending = await self._prepare(login, entry)
         _log.info("%s: sending its refresh token", self.account.label)
-        spend = partial(
-            self.run.spending.spend,
-            refresh_token,
-            login,
-            draft=draft,
-            entry=entry,
-            codex_copies=codex_copies,
+        return await self._unsplit(
+            spending, partial(spending.spend, refresh_token, codex_copies=codex_copies)
         )
-        return await self._unsplit(spend, or_else=draft.discard)
 
     def _codex_copies(self, login: StoredLogin, refresh_token: Secret) -> tuple[str, ...]:
         """Return Codex's own files that hold the same login: a refresh would log Codex out."""
         others = tuple(file for file in self.run.codex.files if file != login.path)
         return holders(others, refresh_token, now=self.run.clock())
 
-    async def _reserve(self, login: StoredLogin, entry: TokenEntry) -> Draft:
-        def work() -> Draft:
+    async def _prepare(self, login: StoredLogin, entry: TokenEntry) -> Spending:
+        """Reserve the disk space for all that will be written."""
+
+        def reserve_all() -> Spending:
             entry.reserve(login.path)
             draft = reserve(login.path, login.content, login.status)
-            if self.disk.is_left:
+            if self.disk.is_left:  # nobody waits for it any more
                 draft.discard()
-            return draft
+            return Spending(self.run.endpoint, self.run.clock, login, draft, entry)
 
-        return await self.disk.run(work)
+        return await self.disk.run(reserve_all)
 
-    async def _unsplit(
-        self, work: Callable[[], Awaitable[Renewal]], *, or_else: Callable[[], None]
-    ) -> Renewal:
+    async def _unsplit(self, spending: Spending, work: Callable[[], Awaitable[Renewal]]) -> Renewal:
         """Do `work` such that neither cancellation nor deadline nor signal ends it halfway.
 
         It has bounds of its own: the request's, and the disk's patience.
@@ -260,7 +237,7 @@ class _OneRenewal:
         guard = self.run.exit_guard
         renewal = Renewal(refusals.leaving())
         if guard is not None and not guard.hold():
-            or_else()
+            spending.draft.discard()
             return renewal
         self.waiting.deadline = float("inf")
         try:

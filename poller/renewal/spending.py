@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from poller.authfiles.shapes import parse
 from poller.process.threads import run_in_thread
@@ -22,8 +22,9 @@ from poller.text import os_error_text
 from poller.values import Credential, Failure, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
+    from poller.renewal.endpoint import TokenEndpoint
     from poller.renewal.ledger import TokenEntry
     from poller.renewal.saving import Draft
     from poller.renewal.successors import RenewedLogin
@@ -60,67 +61,46 @@ class StoredLogin:
     """What new tokens take the place of."""
 
 
-class Refreshes(Protocol):
-    """The token endpoint; see :class:`poller.renewal.endpoint.TokenEndpoint`."""
-
-    async def refresh(
-        self,
-        refresh_token: Secret,
-        *,
-        timeout_s: float,
-        before_sending: Callable[[], Awaitable[None]],
-        received: Callable[[Tokens], None],
-    ) -> Tokens | Refusal:
-        """Send a refresh token once."""
-        ...
-
-
+@dataclass(frozen=True, slots=True)
 class Spending:
-    """Spends refresh tokens and saves what comes. Nothing may cancel what is begun here."""
+    """Gives one login new tokens. Nothing may cancel what is begun here."""
 
-    def __init__(self, endpoint: Refreshes, clock: Callable[[], float]) -> None:
-        """``clock`` tells Unix seconds."""
-        self._endpoint = endpoint
-        self._clock = clock
+    endpoint: TokenEndpoint
+    clock: Callable[[], float]
+    """Tells Unix seconds."""
+    login: StoredLogin
+    draft: Draft
+    """Where the new file is written; its disk space is reserved, as is the entry's."""
+    entry: TokenEntry
+    """The notes of the token that is spent: the login's own or, where copies have renewed it
+    since, a later one."""
 
-    async def spend(
-        self,
-        refresh_token: Secret,
-        login: StoredLogin,
-        *,
-        draft: Draft,
-        entry: TokenEntry,
-        codex_copies: tuple[str, ...],
-    ) -> Renewal:
+    async def spend(self, refresh_token: Secret, *, codex_copies: tuple[str, ...]) -> Renewal:
         """Send ``refresh_token`` and put what comes for it into the login's file.
 
-        That token is the login's own or, where copies have renewed it since, a later one.
-        ``draft`` and ``entry`` have their disk space. ``codex_copies`` are the Codex CLI's
-        own files that hold the same login: they get the new tokens, too.
+        ``codex_copies`` are the Codex CLI's own files that hold the same login: they get the
+        new tokens, too.
         """
-        got = await self._send(refresh_token, login, draft=draft, entry=entry)
+        got = await self._send(refresh_token)
         if isinstance(got, Refusal):
-            draft.discard()
+            self.draft.discard()
             return Renewal(got.failure, sent=got.spent)
-        save = partial(self._save, got, login, draft=draft, entry=entry)
-        renewal = await run_in_thread(save, abandon_on_cancel=False)
+        renewal = await run_in_thread(partial(self._save, got), abandon_on_cancel=False)
         if renewal.refreshed:
             for path in codex_copies:
-                copy = partial(self._save_copy, path, spent=refresh_token, tokens=got)
-                await run_in_thread(copy, abandon_on_cancel=False)
+                save = partial(self._save_copy, path, spent=refresh_token, tokens=got)
+                await run_in_thread(save, abandon_on_cancel=False)
         return renewal
 
-    async def _send(
-        self, refresh_token: Secret, login: StoredLogin, *, draft: Draft, entry: TokenEntry
-    ) -> Tokens | Refusal:
+    async def _send(self, refresh_token: Secret) -> Tokens | Refusal:
         noted_as_sent = False
         came: Tokens | None = None
 
         async def before_sending() -> None:
             nonlocal noted_as_sent
-            note = TokenState(SpendState.SENT, int(self._clock()), login.path)
+            note = TokenState(SpendState.SENT, int(self.clock()), self.login.path)
             try:
-                await run_in_thread(partial(entry.write, note), abandon_on_cancel=False)
+                await run_in_thread(partial(self.entry.write, note), abandon_on_cancel=False)
             except OSError as error:
                 raise RefreshRefusedError(refusals.no_room(os_error_text(error))) from None
             noted_as_sent = True
@@ -129,14 +109,12 @@ class Spending:
             """Write the tokens down before anything else: killed here, the next run finds them."""
             nonlocal came
             came = replace(tokens, refresh_token=tokens.refresh_token or refresh_token)
-            now = self._clock()
-            note = _note_of_received(came, login, now=now)
             with suppress(OSError):  # then the note still says that the token was sent
-                entry.write_unsynced(note)
-            draft.write_unsynced(login.refresh_token, came, now=now)
+                self.entry.write_unsynced(self._note_of_received(came))
+            self.draft.write_unsynced(self.login.refresh_token, came, now=self.clock())
 
         try:
-            got = await self._endpoint.refresh(
+            got = await self.endpoint.refresh(
                 refresh_token,
                 timeout_s=REPLY_WITHIN_S,
                 before_sending=before_sending,
@@ -146,36 +124,34 @@ class Spending:
             return Refusal(refused.failure, spent=False)
         except BaseException:
             if came is None:
-                draft.discard()
+                self.draft.discard()
             raise
         if came is not None:
             return came
         if isinstance(got, Tokens):
             raise AssertionError("tokens that come are received")  # noqa: TRY004 - a bug, not a type
         if noted_as_sent:
-            note = _note_of_refusal(got, login, now=self._clock())
+            note = self._note_of_refusal(got)
             with suppress(OSError):  # likewise
-                await run_in_thread(partial(entry.write, note), abandon_on_cancel=False)
+                await run_in_thread(partial(self.entry.write, note), abandon_on_cancel=False)
         return got
 
-    def _save(
-        self, tokens: Tokens, login: StoredLogin, *, draft: Draft, entry: TokenEntry
-    ) -> Renewal:
-        now = self._clock()
-        note = _note_of_received(tokens, login, now=now)
+    def _save(self, tokens: Tokens) -> Renewal:
+        now, spent = self.clock(), self.login.refresh_token
+        note = self._note_of_received(tokens)
         with suppress(OSError):  # the successor's key, before its file can be found by it
-            entry.sync()
+            self.entry.sync()
         if note.state is SpendState.REJECTED:
-            place = rescue(draft, login.refresh_token, tokens, now=now)
+            place = rescue(self.draft, spent, tokens, now=now)
             with suppress(OSError):
-                entry.write(replace(note, file=place))
+                self.entry.write(replace(note, file=place))
             return Renewal(refusals.of_another_login(place), sent=True)
-        saved = replace_file(draft, login.refresh_token, tokens, now=now)
+        saved = replace_file(self.draft, spent, tokens, now=now)
         with suppress(OSError):
-            entry.write(replace(note, state=SpendState.RENEWED, file=saved.place))
+            self.entry.write(replace(note, state=SpendState.RENEWED, file=saved.place))
         if saved.failure is not None:
             return Renewal(saved.failure, sent=True)
-        return _renewed(login, tokens, sent=True, now=now)
+        return self._renewed(tokens, sent=True, now=now)
 
     def _save_copy(self, path: str, *, spent: Secret, tokens: Tokens) -> None:
         """Give the new tokens to the codex that has the same login; its file takes no lock."""
@@ -183,49 +159,46 @@ class Spending:
             return
         with suppress(OSError, RefreshRefusedError):
             draft = reserve(path, *read_regular(path))
-            replace_file(draft, spent, tokens, now=self._clock())
+            replace_file(draft, spent, tokens, now=self.clock())
 
-    def adopt(
-        self, renewed: RenewedLogin, login: StoredLogin, *, draft: Draft, entry: TokenEntry
-    ) -> Renewal:
+    def adopt(self, renewed: RenewedLogin) -> Renewal:
         """Give the file the tokens that came for a copy of it, or to a run that was killed."""
-        now, theirs = self._clock(), renewed.credential
+        now, theirs = self.clock(), renewed.credential
         tokens = Tokens(
             theirs.access_token, renewed.refresh_token, theirs.id_token, theirs.expires_at
         )
-        saved = replace_file(draft, login.refresh_token, tokens, now=now)
+        saved = replace_file(self.draft, self.login.refresh_token, tokens, now=now)
         if saved.failure is not None:
             return Renewal(saved.failure)
-        if renewed.file in rescue_paths(login.path):
+        if renewed.file in rescue_paths(self.login.path):
             successor = login_key(renewed.refresh_token)
+            note = TokenState(SpendState.RENEWED, int(now), self.login.path, successor)
             with suppress(OSError):
-                entry.write(TokenState(SpendState.RENEWED, int(now), login.path, successor))
+                self.entry.write(note)
                 os.unlink(renewed.file)
-        return _renewed(login, tokens, sent=False, now=now)
+        return self._renewed(tokens, sent=False, now=now)
 
+    def _note_of_received(self, tokens: Tokens) -> TokenState:
+        """Return the note of a token whose successor has come and is not saved yet."""
+        path, now = self.login.path, int(self.clock())
+        if are_anothers(tokens, self.login.credential):
+            return TokenState(SpendState.REJECTED, now, f"{path}.rescue")
+        successor = login_key(tokens.refresh_token or self.login.refresh_token)
+        return TokenState(SpendState.SENT, now, path, successor)
 
-def _note_of_received(tokens: Tokens, login: StoredLogin, *, now: float) -> TokenState:
-    """Return the note of a token whose successor has come and is not saved yet."""
-    if are_anothers(tokens, login.credential):
-        return TokenState(SpendState.REJECTED, int(now), f"{login.path}.rescue")
-    successor = login_key(tokens.refresh_token or login.refresh_token)
-    return TokenState(SpendState.SENT, int(now), login.path, successor)
+    def _note_of_refusal(self, refusal: Refusal) -> TokenState:
+        """Return the note of a token that brought nothing."""
+        path, now, failure = self.login.path, int(self.clock()), refusal.failure
+        if failure.kind is FailureKind.LOGIN_REQUIRED:
+            return TokenState(SpendState.ENDED, now, path, code=failure.code or "")
+        return TokenState(SpendState.SENT if refusal.spent else SpendState.FREE, now, path)
 
-
-def _note_of_refusal(refusal: Refusal, login: StoredLogin, *, now: float) -> TokenState:
-    """Return the note of a token that brought nothing."""
-    failure = refusal.failure
-    if failure.kind is FailureKind.LOGIN_REQUIRED:
-        return TokenState(SpendState.ENDED, int(now), login.path, code=failure.code or "")
-    state = SpendState.SENT if refusal.spent else SpendState.FREE
-    return TokenState(state, int(now), login.path)
-
-
-def _renewed(login: StoredLogin, tokens: Tokens, *, sent: bool, now: float) -> Renewal:
-    """Return the credential as the file's next reader will find it."""
-    content = rewritten(login.content, login.refresh_token, tokens, now=now) or b""
-    logins = parse(content, now=now)
-    if isinstance(logins, Failure):
-        return Renewal(logins, refreshed=True, sent=sent)
-    outcome = next((each.outcome for each in logins if each.name == login.name), refusals.changed())
-    return Renewal(outcome, refreshed=True, sent=sent)
+    def _renewed(self, tokens: Tokens, *, sent: bool, now: float) -> Renewal:
+        """Return the credential as the file's next reader will find it."""
+        login = self.login
+        content = rewritten(login.content, login.refresh_token, tokens, now=now) or b""
+        logins = parse(content, now=now)
+        if isinstance(logins, Failure):
+            return Renewal(logins, refreshed=True, sent=sent)
+        named = (each.outcome for each in logins if each.name == login.name)
+        return Renewal(next(named, refusals.changed()), refreshed=True, sent=sent)

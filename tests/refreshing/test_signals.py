@@ -15,6 +15,9 @@ from tests.running import ended, started
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from poller.simulator.server import Simulator
+    from tests.running import Ended
+
 pytestmark = pytest.mark.anyio
 
 DRIVER = """
@@ -40,13 +43,23 @@ STEPS = {
     "noting that it is sent": ("poller.renewal.ledger", "TokenEntry", "write"),
     "writing the draft": ("poller.renewal.saving", "Draft", "write_unsynced"),
     "replacing the file": ("poller.renewal.spending", "", "replace_file"),
-    "using the new tokens": ("poller.renewal.spending", "", "_renewed"),
+    "using the new tokens": ("poller.renewal.spending", "Spending", "_renewed"),
 }
 CAUGHT = [signal.SIGINT, signal.SIGTERM]
 NOT_YET = [signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]
 FIVE_MORE = pytest.mark.xfail(
     strict=False, reason="poller.process.signals does not catch these signals yet"
 )
+
+
+async def signalled(tmp_path: Path, simulator: Simulator, step: str, *arguments: str) -> Ended:
+    """Run the program, with so many signals just before a step."""
+    env = surroundings(tmp_path, simulator)
+    clean = ("env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START")
+    driver = (*clean, sys.executable, "-c", DRIVER, *arguments, *STEPS[step])
+    words = ("--refresh", "--chatgpt-url", simulator.url)
+    async with started(*words, cwd=tmp_path, env=env, command=driver) as running:
+        return await ended(running)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -64,12 +77,7 @@ async def test_a_signal_at_any_step_splits_nothing(
     path = store(tmp_path / "account", "alice")
     before = path.read_bytes()
     async with serve() as simulator:
-        env = surroundings(tmp_path, simulator)
-        clean = ("env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START")
-        driver = (*clean, sys.executable, "-c", DRIVER, str(int(number)), str(times), *STEPS[step])
-        words = ("--refresh", "--chatgpt-url", simulator.url)
-        async with started(*words, cwd=tmp_path, env=env, command=driver) as running:
-            told = await ended(running)
+        told = await signalled(tmp_path, simulator, step, str(int(number)), str(times))
         assert told.code == 128 + number
         if simulator.logins.requests:
             assert is_alive(simulator, path, "alice")
@@ -78,3 +86,24 @@ async def test_a_signal_at_any_step_splits_nothing(
         assert (await refresh(tmp_path, simulator)).kinds == {"alice": None}
         assert is_alive(simulator, path, "alice")
         assert sent_twice(simulator) == {}
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        ("reserving", None),
+        ("writing the draft", "refresh_unknown"),  # the one instant at which a login is lost
+        ("replacing the file", None),
+        ("using the new tokens", None),
+    ],
+)
+async def test_what_a_kill_leaves_is_mended_by_the_next_run(
+    tmp_path: Path, step: str, kind: str | None
+) -> None:
+    path = store(tmp_path / "account", "alice")
+    async with serve() as simulator:
+        told = await signalled(tmp_path, simulator, step, str(int(signal.SIGKILL)), "1")
+        assert told.code == -signal.SIGKILL
+        assert (await refresh(tmp_path, simulator)).kinds == {"alice": kind}
+        assert is_alive(simulator, path, "alice") == (kind is None)
+        assert simulator.logins.requests == 1
