@@ -1,9 +1,9 @@
 """What happened to every refresh token that was sent from here, so that none is sent twice.
 
-Each note stands in two places. In the ledger, a folder of the user's with a page for each
-token, it covers every copy of a login. In the auth file's lock it covers every user and home
-directory that refreshes this file. Both name a token by a digest and hold none. Pages are
-never removed: a copy with a token long spent may turn up years later.
+It is recorded in two places. The ledger, a folder of the user's with a file for each token,
+covers every copy of a login. The auth file's lock covers every home directory that the file is
+refreshed from. Both name a token by a digest and hold none. The ledger's files are never
+removed: a copy with a token long spent may turn up years later.
 """
 
 from __future__ import annotations
@@ -14,69 +14,69 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poller.renewal import refusals, token_state
+from poller.renewal import refusals
 from poller.renewal.beside import OTHERS_WRITE, read_own, write_whole
 from poller.renewal.locks import lock
 from poller.renewal.refusals import RefreshRefusedError
-from poller.renewal.token_state import TokenState
+from poller.renewal.token_state import TokenState, parse, safer, serialize
 
 if TYPE_CHECKING:
     from poller.renewal.locks import DiskWork
 
-_PAGE_AT_MOST = 1 << 16
-_ROOM = 1024
-"""Bytes of a page beside the file's name."""
+_ENTRY_AT_MOST = 1 << 16
+_ENTRY_LENGTH = 1024
+"""Bytes of a file of the ledger, without the auth file's path that stands in it."""
 _SLOT = 256
-"""Bytes of a note in a lock file: a power of two, so that no write crosses a disk block."""
+"""Bytes of a record in a lock: a power of two, so that no write crosses a disk block."""
 _SLOTS = 256
 _KEY_LENGTH = 40
 
 
 class TokenEntry:
-    """What is noted of one refresh token. Nobody else can write it meanwhile."""
+    """What is recorded of one refresh token. Nobody else can write it meanwhile."""
 
-    def __init__(self, key: str, *, page: int, lock_notes: LockNotes) -> None:
-        """``page`` is the descriptor of the token's page, locked."""
+    def __init__(self, key: str, descriptor: int, lock_records: LockRecords) -> None:
+        """``descriptor`` is of the token's file in the ledger, locked."""
         self.key = key
-        self._page = page
-        self._lock_notes = lock_notes
+        self._descriptor = descriptor
+        self._lock_records = lock_records
 
     def read(self) -> TokenState:
         """Return what is known; what cannot be read may have been sent."""
-        noted = token_state.parse(os.pread(self._page, _PAGE_AT_MOST, 0))
-        return token_state.safer(noted, self._lock_notes.read(self.key), key=self.key)
+        state = parse(os.pread(self._descriptor, _ENTRY_AT_MOST, 0))
+        return safer(state, self._lock_records.read(self.key), key=self.key)
 
     def reserve(self, path: str) -> None:
-        """Make room for a note about the file at ``path``, so that writing it cannot fail later.
+        """Reserve disk space for a state with the file at ``path``, so that writing it cannot fail.
 
         Raises:
             OSError: there is no room.
         """
-        end = os.fstat(self._page).st_size
-        missing = _ROOM + len(json.dumps(path)) - end
+        end = os.fstat(self._descriptor).st_size
+        missing = _ENTRY_LENGTH + len(json.dumps(path)) - end
         if missing > 0:
-            write_whole(self._page, b" " * missing, offset=end)
-            os.fsync(self._page)
-        self._lock_notes.reserve(self.key)
+            write_whole(self._descriptor, b" " * missing, offset=end)
+            os.fsync(self._descriptor)
+        self._lock_records.reserve(self.key)
 
-    def write(self, note: TokenState) -> None:
-        """Write a note, on disk before this returns.
+    def write(self, state: TokenState) -> None:
+        """Record a state, on disk before this returns.
 
         Raises:
             OSError: it cannot be written.
         """
-        self.write_unsynced(note)
+        self.write_unsynced(state)
         self.sync()
 
-    def write_unsynced(self, note: TokenState) -> None:
-        """Write a note that survives this process, if not the machine.
+    def write_unsynced(self, state: TokenState) -> None:
+        """Record a state: it survives this process, if not the machine.
 
         Raises:
             OSError: it cannot be written.
         """
-        content = token_state.serialize(note)
-        write_whole(self._page, content.ljust(os.fstat(self._page).st_size))
-        self._lock_notes.write(self.key, note)
+        content = serialize(state)
+        write_whole(self._descriptor, content.ljust(os.fstat(self._descriptor).st_size))
+        self._lock_records.write(self.key, state)
 
     def sync(self) -> None:
         """Make what was written survive the machine.
@@ -84,14 +84,14 @@ class TokenEntry:
         Raises:
             OSError: it could not be written.
         """
-        os.fsync(self._page)
-        self._lock_notes.sync()
+        os.fsync(self._descriptor)
+        self._lock_records.sync()
 
 
-class LockNotes:
-    """The notes in an auth file's lock: of the last 256 tokens that were sent for it.
+class LockRecords:
+    """What an auth file's lock records: the last 256 tokens that were sent for the file.
 
-    Each is a slot of 256 bytes: the token's key, then the note without its file.
+    Each has a slot of 256 bytes: the token's key, then its state without the file.
     """
 
     def __init__(self, descriptor: int, path: str) -> None:
@@ -100,18 +100,18 @@ class LockNotes:
         self._path = path
 
     def read(self, key: str) -> TokenState:
-        """Return what is noted of a token."""
-        noted = (note for _, known, note in self._slots() if known == key)
-        return replace(next(noted, TokenState()), file=self._path)
+        """Return what is recorded of the token with that key."""
+        found = (state for _, recorded, state in self._slots() if recorded == key)
+        return replace(next(found, TokenState()), file=self._path)
 
     def reserve(self, key: str) -> None:
-        """Make room for a note; one that is there already stays.
+        """Reserve disk space for a token's state; one that is recorded stays.
 
         Raises:
             OSError: there is no room.
         """
         slots = self._slots()
-        if any(known == key for _, known, _ in slots):
+        if any(recorded == key for _, recorded, _ in slots):
             return
         offset = len(slots) * _SLOT
         if len(slots) >= _SLOTS:
@@ -119,15 +119,15 @@ class LockNotes:
         self._write(offset, key, TokenState())
         self.sync()
 
-    def write(self, key: str, note: TokenState) -> None:
-        """Write a note where room was made for it, unsynced.
+    def write(self, key: str, state: TokenState) -> None:
+        """Record a state where space was reserved for it, unsynced.
 
         Raises:
             OSError: it cannot be written.
         """
-        for offset, known, _ in self._slots():
-            if known == key:
-                self._write(offset, key, note)
+        for offset, recorded, _ in self._slots():
+            if recorded == key:
+                self._write(offset, key, state)
 
     def sync(self) -> None:
         """Make what was written survive the machine.
@@ -143,49 +143,49 @@ class LockNotes:
             (
                 offset,
                 content[offset : offset + _KEY_LENGTH].decode("ascii", "replace"),
-                token_state.parse(content[offset + _KEY_LENGTH : offset + _SLOT]),
+                parse(content[offset + _KEY_LENGTH : offset + _SLOT]),
             )
             for offset in range(0, len(content), _SLOT)
         ]
 
-    def _write(self, offset: int, key: str, note: TokenState) -> None:
-        content = key.encode() + token_state.serialize(replace(note, file=""))
+    def _write(self, offset: int, key: str, state: TokenState) -> None:
+        content = key.encode() + serialize(replace(state, file=""))
         write_whole(self._descriptor, content.ljust(_SLOT), offset=offset)
 
 
 class Ledger:
-    """The user's folder of pages, one for each token."""
+    """The user's folder with a file for each token."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
-    async def entry(self, key: str, lock_notes: LockNotes, *, disk: DiskWork) -> TokenEntry:
-        """Lock a token's page, and return what is noted of that token.
+    async def entry(self, key: str, lock_records: LockRecords, *, disk: DiskWork) -> TokenEntry:
+        """Lock a token's file, and return what is recorded of the token.
 
         Raises:
             RefreshRefusedError: as :func:`poller.renewal.locks.lock`, or the folder may be
                 somebody else's.
-            OSError: the folder or the page cannot be created or opened.
+            OSError: the folder or the file cannot be created or opened.
         """
         await disk.run(partial(_make_own_folder, self._folder))
-        page = await lock(self._path(key), disk=disk)
-        return TokenEntry(key, page=page, lock_notes=lock_notes)
+        descriptor = await lock(self._path(key), disk=disk)
+        return TokenEntry(key, descriptor, lock_records)
 
     def glance(self, key: str) -> TokenState:
-        """Return what a page says now, without locking it.
+        """Return what is recorded now of a token, without locking it.
 
         Raises:
-            RefreshRefusedError: the page may be somebody else's.
+            RefreshRefusedError: the file may be somebody else's.
             OSError: it cannot be read.
         """
-        return token_state.parse(read_own(self._path(key)) or b"")
+        return parse(read_own(self._path(key)) or b"")
 
     def _path(self, key: str) -> str:
         return os.path.join(self._folder, f"{key}.json")
 
 
 def own_folder() -> str | None:
-    """Return the user's folder for pages; None where no home folder is known."""
+    """Return the user's folder for the ledger; None where no home folder is known."""
     from platformdirs import user_state_dir
 
     try:

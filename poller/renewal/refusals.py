@@ -189,21 +189,21 @@ def no_reply(why: str) -> Failure:
     )
 
 
-def spent_before(note: TokenState, path: str) -> Failure:
+def spent_before(state: TokenState, path: str) -> Failure:
     """Return the failure of a token that was sent before and whose successor is nowhere.
 
     ``path`` is the file that still holds it.
     """
-    if note.state is SpendState.ENDED:
-        return login_required(note.code)
-    if note.state is SpendState.REJECTED:
-        return of_another_login(note.file)
-    if note.state is SpendState.SENT:
-        on = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(note.at))
+    if state.spend_state is SpendState.ENDED:
+        return login_required(state.code)
+    if state.spend_state is SpendState.REJECTED:
+        return of_another_login(state.file if state.file != path else f"{path}.rescue")
+    if state.spend_state is SpendState.SENT:
+        on = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(state.at))
         message = f"its refresh token was sent on {on}, and the answer is not known"
         return replace(no_reply(""), message=message)
     message = "its refresh token was spent, and an older copy has overwritten its successor"
-    if note.file != path:
-        spent_for = printable(note.file)
+    if state.file != path:
+        spent_for = printable(state.file)
         message = f"its refresh token was spent for {spent_for}, which no longer holds this login"
     return replace(login_required(None), message=message)

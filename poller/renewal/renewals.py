@@ -18,7 +18,7 @@ from poller.process.threads import run_in_thread
 from poller.renewal import refusals
 from poller.renewal.beside import lock_path, read_regular
 from poller.renewal.eligibility import CodexHome, codex_files, obstacle
-from poller.renewal.ledger import Ledger, LockNotes, own_folder
+from poller.renewal.ledger import Ledger, LockRecords, own_folder
 from poller.renewal.locks import DiskWork, lock
 from poller.renewal.refusals import RefreshRefusedError
 from poller.renewal.saving import reserve
@@ -100,7 +100,8 @@ class Renewals:
         if isinstance(renewal.outcome, Failure):
             _log.info("%s: not renewed: %s", account.label, renewal.outcome.kind)
         else:
-            _log.info("%s: %s", account.label, "renewed" if renewal.refreshed else "was new")
+            what = "renewed" if renewal.refreshed else "its file held a newer token"
+            _log.info("%s: %s", account.label, what)
         return renewal
 
 
@@ -121,11 +122,11 @@ class _OneRenewal:
             path = await self.disk.run(self._checked_path)
             async with AsyncExitStack() as turns:
                 await turns.enter_async_context(self.run.turn(path))
-                lock_notes = LockNotes(await lock(lock_path(path), disk=self.disk), path)
+                lock_records = LockRecords(await lock(lock_path(path), disk=self.disk), path)
                 found = await self.disk.run(partial(self._read, path))
                 if isinstance(found, Credential):
                     return Renewal(found)
-                return await self._follow(found, lock_notes, turns)
+                return await self._follow(found, lock_records, turns)
         except RefreshRefusedError as refused:
             return Renewal(refused.failure)
         except OSError as error:
@@ -161,36 +162,40 @@ class _OneRenewal:
         return StoredLogin(path, content, status, login.name, held, held.refresh_token)
 
     async def _follow(
-        self, login: StoredLogin, lock_notes: LockNotes, turns: AsyncExitStack
+        self, login: StoredLogin, lock_records: LockRecords, turns: AsyncExitStack
     ) -> Renewal:
         """Follow a login to the refresh token that is alive, and spend that one."""
         refresh_token = login.refresh_token
         for _ in range(_LONGEST_CHAIN):
             key = login_key(refresh_token)
             await turns.enter_async_context(self.run.turn(key))
-            entry = await self.run.ledger.entry(key, lock_notes, disk=self.disk)
-            note = entry.read()
-            if note.state is SpendState.FREE:
+            entry = await self.run.ledger.entry(key, lock_records, disk=self.disk)
+            state = entry.read()
+            if state.spend_state is SpendState.FREE:
                 return await self._spend(refresh_token, login, entry)
-            search = partial(self._find, note, login, lock_notes)
+            search = partial(self._find, state, login, lock_records)
             renewed = await self.disk.run(search)
             if renewed is not None and self._is_good(renewed.credential):
                 return await self._adopt(renewed, login, entry)
-            if note.may_be_sent(key):  # it was spent, and the upstream lets it live on
+            if state.may_be_sent(key):  # it was spent, and the upstream lets it live on
                 return await self._spend(refresh_token, login, entry)
             if renewed is None or renewed.refresh_token == refresh_token:
-                return Renewal(refusals.spent_before(note, login.path))
+                return Renewal(refusals.spent_before(state, login.path))
             refresh_token = renewed.refresh_token
         return Renewal(refusals.no_token())
 
     def _find(
-        self, note: TokenState, login: StoredLogin, lock_notes: LockNotes
+        self, state: TokenState, login: StoredLogin, lock_records: LockRecords
     ) -> RenewedLogin | None:
-        def noted(key: str) -> TokenState:
-            return safer(self.run.ledger.glance(key), lock_notes.read(key), key=key)
+        def state_of(key: str) -> TokenState:
+            return safer(self.run.ledger.glance(key), lock_records.read(key), key=key)
 
         return find_renewed_login(
-            note, noted=noted, account=login.credential, path=login.path, now=self.run.clock()
+            state,
+            state_of=state_of,
+            account=login.credential,
+            path=login.path,
+            now=self.run.clock(),
         )
 
     def _is_good(self, credential: Credential) -> bool:
@@ -265,7 +270,7 @@ def renewals_for(
     folder = own_folder()
     if folder is None:
         raise UsageError(
-            "--refresh: no home folder is known to keep notes of spent tokens in: set HOME or "
+            "--refresh: no home folder is known to record spent tokens in: set HOME or "
             "XDG_STATE_HOME to an absolute path"
         )
     url = token_address(environ) or TOKEN_URL

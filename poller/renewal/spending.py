@@ -72,7 +72,7 @@ class Spending:
     draft: Draft
     """Where the new file is written; its disk space is reserved, as is the entry's."""
     entry: TokenEntry
-    """The notes of the token that is spent: the login's own or, where copies have renewed it
+    """The token that is spent: the login's own or, where copies have renewed it
     since, a later one."""
 
     async def spend(self, refresh_token: Secret, *, codex_copies: tuple[str, ...]) -> Renewal:
@@ -93,24 +93,24 @@ class Spending:
         return renewal
 
     async def _send(self, refresh_token: Secret) -> Tokens | Refusal:
-        noted_as_sent = False
+        recorded_as_sent = False
         came: Tokens | None = None
 
         async def before_sending() -> None:
-            nonlocal noted_as_sent
-            note = TokenState(SpendState.SENT, int(self.clock()), self.login.path)
+            nonlocal recorded_as_sent
+            sent = TokenState(SpendState.SENT, int(self.clock()), self.login.path)
             try:
-                await run_in_thread(partial(self.entry.write, note), abandon_on_cancel=False)
+                await run_in_thread(partial(self.entry.write, sent), abandon_on_cancel=False)
             except OSError as error:
                 raise RefreshRefusedError(refusals.no_room(os_error_text(error))) from None
-            noted_as_sent = True
+            recorded_as_sent = True
 
         def received(tokens: Tokens) -> None:
             """Write the tokens down before anything else: killed here, the next run finds them."""
             nonlocal came
             came = replace(tokens, refresh_token=tokens.refresh_token or refresh_token)
-            with suppress(OSError):  # then the note still says that the token was sent
-                self.entry.write_unsynced(self._note_of_received(came))
+            with suppress(OSError):  # then the record still says that it was sent
+                self.entry.write_unsynced(self._state_once_received(came))
             self.draft.write_unsynced(self.login.refresh_token, came, now=self.clock())
 
         try:
@@ -130,25 +130,25 @@ class Spending:
             return came
         if isinstance(got, Tokens):
             raise AssertionError("tokens that come are received")  # noqa: TRY004 - a bug, not a type
-        if noted_as_sent:
-            note = self._note_of_refusal(got)
+        if recorded_as_sent:
+            state = self._state_once_refused(got)
             with suppress(OSError):  # likewise
-                await run_in_thread(partial(self.entry.write, note), abandon_on_cancel=False)
+                await run_in_thread(partial(self.entry.write, state), abandon_on_cancel=False)
         return got
 
     def _save(self, tokens: Tokens) -> Renewal:
         now, spent = self.clock(), self.login.refresh_token
-        note = self._note_of_received(tokens)
+        state = self._state_once_received(tokens)
         with suppress(OSError):  # the successor's key, before its file can be found by it
             self.entry.sync()
-        if note.state is SpendState.REJECTED:
+        if state.spend_state is SpendState.REJECTED:
             place = rescue(self.draft, spent, tokens, now=now)
             with suppress(OSError):
-                self.entry.write(replace(note, file=place))
+                self.entry.write(replace(state, file=place))
             return Renewal(refusals.of_another_login(place), sent=True)
         saved = replace_file(self.draft, spent, tokens, now=now)
         with suppress(OSError):
-            self.entry.write(replace(note, state=SpendState.RENEWED, file=saved.place))
+            self.entry.write(replace(state, spend_state=SpendState.RENEWED, file=saved.place))
         if saved.failure is not None:
             return Renewal(saved.failure, sent=True)
         return self._renewed(tokens, sent=True, now=now)
@@ -172,22 +172,22 @@ class Spending:
             return Renewal(saved.failure)
         if renewed.file in rescue_paths(self.login.path):
             successor = login_key(renewed.refresh_token)
-            note = TokenState(SpendState.RENEWED, int(now), self.login.path, successor)
+            state = TokenState(SpendState.RENEWED, int(now), self.login.path, successor)
             with suppress(OSError):
-                self.entry.write(note)
+                self.entry.write(state)
                 os.unlink(renewed.file)
         return self._renewed(tokens, sent=False, now=now)
 
-    def _note_of_received(self, tokens: Tokens) -> TokenState:
-        """Return the note of a token whose successor has come and is not saved yet."""
+    def _state_once_received(self, tokens: Tokens) -> TokenState:
+        """Return the state of a token whose successor has come and is not saved yet."""
         path, now = self.login.path, int(self.clock())
         if are_anothers(tokens, self.login.credential):
             return TokenState(SpendState.REJECTED, now, f"{path}.rescue")
         successor = login_key(tokens.refresh_token or self.login.refresh_token)
         return TokenState(SpendState.SENT, now, path, successor)
 
-    def _note_of_refusal(self, refusal: Refusal) -> TokenState:
-        """Return the note of a token that brought nothing."""
+    def _state_once_refused(self, refusal: Refusal) -> TokenState:
+        """Return the state of a token that brought nothing."""
         path, now, failure = self.login.path, int(self.clock()), refusal.failure
         if failure.kind is FailureKind.LOGIN_REQUIRED:
             return TokenState(SpendState.ENDED, now, path, code=failure.code or "")

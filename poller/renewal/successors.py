@@ -32,18 +32,18 @@ class RenewedLogin:
 
 
 def find_renewed_login(
-    note: TokenState,
+    state: TokenState,
     *,
-    noted: Callable[[str], TokenState],
+    state_of: Callable[[str], TokenState],
     account: Credential,
     path: str,
     now: float,
 ) -> RenewedLogin | None:
     """Return the login that replaced a spent token; None where no file holds it.
 
-    ``note`` is the spent token's, and ``noted`` returns that of any other by its key. A login
-    is believed only where its refresh token has the key that was noted as successor: files can
-    be put anywhere by anybody. ``account`` is whose login it is, ``path`` the auth file that
+    ``state`` is the spent token's, and ``state_of`` returns that of any other by its key. A
+    login is believed only where its refresh token has the key that was recorded as successor:
+    anybody can put a file there. ``account`` is whose login it is, ``path`` the auth file that
     still holds the spent token, ``now`` Unix seconds.
 
     Raises:
@@ -51,9 +51,9 @@ def find_renewed_login(
         OSError: the folder cannot be read or written.
     """
     set_draft_aside(path)
-    if not note.successor:
+    if not state.successor:
         return None
-    last = _last(note, noted)
+    last = _last(state, state_of)
     candidates = [each for file in rescue_paths(path) for each in _rescued(file, now=now)]
     if last.file:
         candidates += logins_in(last.file, now=now)
@@ -66,16 +66,16 @@ def find_renewed_login(
     return next(found, None)
 
 
-def _last(note: TokenState, noted: Callable[[str], TokenState]) -> TokenState:
-    """Follow the notes to the last one: copies may have renewed the login since."""
+def _last(state: TokenState, state_of: Callable[[str], TokenState]) -> TokenState:
+    """Follow the successors to the last one: copies may have renewed the login since."""
     seen = set[str]()
-    while note.successor not in seen and len(seen) < _LONGEST_CHAIN:
-        seen.add(note.successor)
-        later = noted(note.successor)
+    while state.successor not in seen and len(seen) < _LONGEST_CHAIN:
+        seen.add(state.successor)
+        later = state_of(state.successor)
         if not later.successor:
             break
-        note = later
-    return note
+        state = later
+    return state
 
 
 def holders(files: tuple[str, ...], refresh_token: Secret, *, now: float) -> tuple[str, ...]:

@@ -33,9 +33,9 @@ class SpendState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """What is noted of one refresh token."""
+    """What is known of one refresh token."""
 
-    state: SpendState = SpendState.FREE
+    spend_state: SpendState = SpendState.FREE
     at: int = 0
     """Unix seconds."""
     file: str = ""
@@ -47,17 +47,19 @@ class TokenState:
 
     def may_be_sent(self, key: str) -> bool:
         """Whether the token with that key may be sent."""
-        lives_on = self.state is SpendState.RENEWED and self.successor == key
-        return self.state is SpendState.FREE or lives_on
+        lives_on = self.spend_state is SpendState.RENEWED and self.successor == key
+        return self.spend_state is SpendState.FREE or lives_on
 
 
 def safer(one: TokenState, other: TokenState, *, key: str) -> TokenState:
-    """Return which of two notes of one token to go by.
+    """Return which of two recorded states of one token to go by.
 
-    One that forbids sending wins, as sending twice ends the login; of two such notes, the one
+    One that forbids sending wins, as sending twice ends the login; of two such states, the one
     that leads to the successor.
     """
-    return max(one, other, key=lambda note: (not note.may_be_sent(key), _CERTAINTY[note.state]))
+    return max(
+        one, other, key=lambda each: (not each.may_be_sent(key), _CERTAINTY[each.spend_state])
+    )
 
 
 _CERTAINTY = {
@@ -69,23 +71,24 @@ _CERTAINTY = {
 }
 
 
-def serialize(note: TokenState) -> bytes:
-    """Return a note as JSON; it holds no token."""
+def serialize(state: TokenState) -> bytes:
+    """Return a state as JSON; it holds no token."""
     return json.dumps(
         {
-            "state": note.state.value,
-            "at": note.at,
-            "file": note.file,
-            "successor": note.successor,
-            "code": note.code,
+            "state": state.spend_state.value,
+            "at": state.at,
+            "file": state.file,
+            "successor": state.successor,
+            "code": state.code,
         }
     ).encode()
 
 
 def parse(content: bytes) -> TokenState:
-    """Return the note in ``content``.
+    """Return the state in ``content``.
 
-    Nothing there is a token never sent. What cannot be read is one that may have been sent.
+    Where nothing is recorded, the token was never sent. Where the record cannot be read, it
+    may have been.
     """
     if not content.strip():
         return TokenState()

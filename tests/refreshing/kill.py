@@ -68,7 +68,7 @@ class Killed:
 
     @property
     def ended(self) -> str:
-        """What became of it, and, where it was lost, where the kill fell."""
+        """How it ended, and, where it was lost, where the kill fell."""
         if self.then != "lost" or self.spent_before_s is None:
             return self.then
         answered = self.spent_before_s > 0
@@ -173,18 +173,18 @@ class _Watch:
 
 
 class _Watched(TokenEndpoint):
-    """A token endpoint whose answers are noted once they are drafted."""
+    """A token endpoint whose answers are timed once they are drafted."""
 
     watch: _Watch
 
     async def refresh(
         self, refresh_token: Secret, *, received: Callable[[Tokens], None], **how: Any
     ) -> Tokens | Refusal:
-        def noted(tokens: Tokens) -> None:
+        def timed(tokens: Tokens) -> None:
             received(tokens)
             self.watch.drafted_at_s.append(time.monotonic())
 
-        return await super().refresh(refresh_token, received=noted, **how)
+        return await super().refresh(refresh_token, received=timed, **how)
 
 
 async def windows_ms(folder: Path, *, count: int = 200) -> dict[str, dict[str, float]]:

@@ -72,7 +72,7 @@ def tokens(path: Path) -> dict[str, Any]:
 
 
 def is_alive(simulator: Simulator, path: Path, name: str) -> bool:
-    """Say whether a file holds the refresh token that works now."""
+    """Return whether a file holds the refresh token that works now."""
     alive = simulator.logins.alive(f"user-{name}", f"acct-{name}")
     return str(tokens(path)["refresh_token"]) == (alive or refresh_token(name))
 
@@ -98,8 +98,8 @@ def surroundings(home: Path, simulator: Simulator) -> dict[str, str]:
     }
 
 
-def pages(state: Path) -> Path:
-    """Return the folder of the ledger's pages in a state folder."""
+def ledger_folder(state: Path) -> Path:
+    """Return the folder of the ledger in a state folder."""
     return state / "poller/logins"
 
 
@@ -124,7 +124,7 @@ async def renewals(
     """Make what renews, in this process; ``state`` is the user's state folder."""
     url = token_url or simulator.token_url
     endpoint = endpoint or TokenEndpoint(Settings(), url=url, proxy=None)
-    yield Renewals(endpoint, Ledger(str(pages(state or home / "state"))), **how)
+    yield Renewals(endpoint, Ledger(str(ledger_folder(state or home / "state"))), **how)
 
 
 async def polled(

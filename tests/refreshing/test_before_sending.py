@@ -71,7 +71,7 @@ def lock_holder(tmp_path: Path) -> Iterator[Any]:
         holder.communicate()
 
 
-async def test_a_lock_held_elsewhere_means_nothing_is_sent(
+async def test_nothing_is_sent_while_another_process_holds_the_lock(
     tmp_path: Path, lock_holder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("poller.renewal.locks.LOCK_WAIT_S", 0.1)
@@ -167,14 +167,14 @@ async def test_a_read_only_disk_means_nothing_is_sent(tmp_path: Path, tiny_disk:
     assert told.kinds["alice"] in ("refresh_unsaved", "refresh_refused")
 
 
-def test_a_folder_that_is_not_ours_to_write_in_is_told_before(nobodys: Path) -> None:
+def test_an_unwritable_folder_is_an_obstacle(nobodys: Path) -> None:
     path = store(nobodys, "alice")
     assert obstacle(str(path), codex_own=()) is None
     nobodys.chmod(0o500)
     assert obstacle(str(path), codex_own=()) == "not_writable"
 
 
-def test_a_file_that_is_somebody_elses_is_told_before(nobodys: Path) -> None:
+def test_another_users_file_is_an_obstacle(nobodys: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("giving files away takes root")
     path = store(nobodys, "alice")
@@ -184,7 +184,7 @@ def test_a_file_that_is_somebody_elses_is_told_before(nobodys: Path) -> None:
     assert obstacle(str(path), codex_own=()) == "not_writable"
 
 
-async def test_what_is_not_ours_is_refused_and_nothing_is_sent(tmp_path: Path) -> None:
+async def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     (tmp_path / "folder").mkdir()
     (before,) = logins_of(str(path))
@@ -198,7 +198,7 @@ async def test_what_is_not_ours_is_refused_and_nothing_is_sent(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
-async def test_root_refuses_what_is_somebody_elses(tmp_path: Path, what: str) -> None:
+async def test_root_refuses_other_users_files_and_folders(tmp_path: Path, what: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("giving files away takes root")
     path = store(tmp_path / "account", "alice")
@@ -212,10 +212,10 @@ async def test_root_refuses_what_is_somebody_elses(tmp_path: Path, what: str) ->
     assert (path.stat(), os.listdir(path.parent)) == (before, [path.name])
 
 
-async def test_where_the_note_cannot_be_written_nothing_is_sent(
+async def test_where_the_record_cannot_be_written_nothing_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_page: TokenEntry, _note: TokenState) -> None:
+    def fail(_entry: TokenEntry, _state: TokenState) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     path = store(tmp_path / "account", "alice")

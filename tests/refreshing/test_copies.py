@@ -67,7 +67,7 @@ async def test_a_copy_that_slept_through_refreshes_is_brought_up_to_date(tmp_pat
         assert simulator.logins.requests == 4
 
 
-async def test_a_copy_whose_login_went_away_says_to_log_in(tmp_path: Path) -> None:
+async def test_a_copy_of_a_login_that_is_nowhere_says_to_log_in(tmp_path: Path) -> None:
     awake = store(tmp_path / "account", "awake", login("alice"))
     asleep = store(tmp_path / "asleep", "copy", awake.read_bytes())
     async with serve() as simulator:
@@ -80,17 +80,17 @@ async def test_a_copy_whose_login_went_away_says_to_log_in(tmp_path: Path) -> No
     assert "awake.auth.json" in report.failure.message
 
 
-async def test_a_copy_takes_what_a_run_killed_before_its_last_note_has_saved(
+async def test_a_copy_takes_what_a_run_killed_before_its_last_record_has_saved(
     tmp_path: Path,
 ) -> None:
     path = store(tmp_path / "account", "alice")
     copy = store(tmp_path / "copies", "copy", path.read_bytes())
     async with serve(logins=Logins(strict=True)) as simulator:
         await polled(tmp_path, simulator)
-        (page,) = (tmp_path / "state/poller/logins").iterdir()
+        (entry,) = (tmp_path / "state/poller/logins").iterdir()
         successor = login_key(Secret(refresh_token("alice", generation=1)))
-        note = {"state": "sent", "at": 1, "file": str(path), "successor": successor}
-        page.write_text(json.dumps(note))
+        record = {"state": "sent", "at": 1, "file": str(path), "successor": successor}
+        entry.write_text(json.dumps(record))
         report = (await polled(tmp_path, simulator, str(copy)))["copy"]
         assert simulator.logins.requests == 1
     assert outcome(report) == (None, True)
@@ -173,7 +173,7 @@ async def test_a_copy_of_codexs_own_file_is_the_same_login(tmp_path: Path, spare
     assert spared == ("--refresh-codex-home" in str(report.failure))
 
 
-async def test_a_login_of_its_own_is_none_of_codexs_business(tmp_path: Path) -> None:
+async def test_a_login_that_codex_does_not_hold_is_refreshed(tmp_path: Path) -> None:
     own = store(tmp_path / "codex", "x", login("bob")).rename(tmp_path / "codex/auth.json")
     store(tmp_path / "account", "alice")
     async with serve() as simulator:
@@ -190,7 +190,7 @@ async def test_a_file_with_a_second_name_is_refused(tmp_path: Path) -> None:
     assert outcome(report) == ("refresh_refused", False)
 
 
-async def test_another_account_in_the_file_stops_it(tmp_path: Path) -> None:
+async def test_another_account_in_the_file_is_refused(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     (before,) = logins_of(str(path))
     assert before.held is not None

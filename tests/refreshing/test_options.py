@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def test_without_being_asked_nothing_is_refreshed(tmp_path: Path) -> None:
+async def test_without_the_flag_nothing_is_refreshed(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     before = path.read_bytes()
     async with serve() as simulator:
@@ -43,7 +43,7 @@ async def test_without_being_asked_nothing_is_refreshed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("told", [False, True])
-async def test_codexs_own_file_needs_a_word_more(tmp_path: Path, told: bool) -> None:
+async def test_codexs_own_file_needs_another_flag(tmp_path: Path, told: bool) -> None:
     own = store(tmp_path / ".codex", "x", login("alice")).rename(tmp_path / ".codex/auth.json")
     words = ("--refresh-codex-home",) * told
     async with serve() as simulator:
@@ -53,7 +53,7 @@ async def test_codexs_own_file_needs_a_word_more(tmp_path: Path, told: bool) -> 
     assert ended_.kinds == {"codex": None if told else "refresh_refused"}
 
 
-async def test_a_configuration_can_ask_for_it_but_not_one_found_here(tmp_path: Path) -> None:
+async def test_only_a_named_configuration_can_turn_refreshing_on(tmp_path: Path) -> None:
     store(tmp_path / "account", "alice")
     config = "[accounts]\nrefresh = true\n"
     (tmp_path / "config.toml").write_text(config)
@@ -80,7 +80,7 @@ async def test_refresh_tokens_go_nowhere_else(tmp_path: Path) -> None:
     assert told.out == b""
 
 
-async def test_the_word_for_codexs_home_alone_is_a_mistake(tmp_path: Path) -> None:
+async def test_refresh_codex_home_without_refresh_is_a_usage_error(tmp_path: Path) -> None:
     store(tmp_path / "account", "alice")
     told = await run("--refresh-codex-home", cwd=tmp_path)
     assert told.code == 64

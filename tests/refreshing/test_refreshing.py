@@ -101,7 +101,7 @@ async def test_a_401_without_a_reason_is_asked_again_before_a_token_is_spent(
 
 
 @pytest.mark.parametrize(("lives_s", "attempts"), [(GOOD_S, 2), (EXPIRED_S, 1)])
-async def test_a_token_refused_for_good_is_renewed_once_and_no_more(
+async def test_a_revoked_token_is_renewed_only_once(
     tmp_path: Path, lives_s: float, attempts: int
 ) -> None:
     store(tmp_path / "account", "alice", lives_s=lives_s, usage="~401-token_revoked")
@@ -147,12 +147,12 @@ async def test_without_a_refresh_token_an_expired_account_stays_expired(tmp_path
 
 # What goes wrong
 
-FOR_GOOD = ["reused", "expired", "invalidated", "invalid_grant"]
+ENDED = ["reused", "expired", "invalidated", "invalid_grant"]
 UNANSWERED = ["dropped", "closed", "cut", "html", "empty", "no-tokens", "503", "spent-502"]
 
 
-@pytest.mark.parametrize("fault", FOR_GOOD)
-async def test_a_login_that_has_ended_is_not_asked_for_again(tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize("fault", ENDED)
+async def test_a_login_that_has_ended_is_not_refreshed_again(tmp_path: Path, fault: str) -> None:
     path = store(tmp_path / "account", "alice", fault=fault)
     before = path.read_bytes()
     async with serve() as simulator:
@@ -167,7 +167,7 @@ async def test_a_login_that_has_ended_is_not_asked_for_again(tmp_path: Path, fau
 
 
 @pytest.mark.parametrize("fault", [*UNANSWERED, "unheard"])
-async def test_what_may_have_been_spent_is_never_sent_again(tmp_path: Path, fault: str) -> None:
+async def test_a_token_that_may_be_spent_is_never_sent_again(tmp_path: Path, fault: str) -> None:
     path = store(tmp_path / "account", "alice", fault=fault)
     before = path.read_bytes()
     async with serve() as simulator:
@@ -180,7 +180,7 @@ async def test_what_may_have_been_spent_is_never_sent_again(tmp_path: Path, faul
 
 
 @pytest.mark.parametrize("fault", ["429", "404", "edge"])
-async def test_what_was_not_looked_at_may_be_sent_by_the_next_run(
+async def test_a_token_that_was_not_looked_at_is_sent_by_the_next_run(
     tmp_path: Path, fault: str
 ) -> None:
     path = store(tmp_path / "account", "alice", fault=f"{fault}x1")

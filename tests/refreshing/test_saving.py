@@ -45,7 +45,7 @@ async def swapped(tmp_path: Path, swap: Any) -> tuple[Any, Any]:
     return report, alive
 
 
-async def test_what_somebody_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
+async def test_changes_written_meanwhile_are_kept(tmp_path: Path) -> None:
     def swap(path: Path) -> None:
         document = json.loads(path.read_bytes())
         path.write_text(json.dumps({"new": 1, **document}))
@@ -107,7 +107,7 @@ async def test_rescued_tokens_are_put_into_the_file_by_the_next_run(tmp_path: Pa
         assert sorted(os.listdir(path.parent)) == [".alice.auth.json.lock", "alice.auth.json"]
 
 
-async def test_what_a_killed_run_left_whole_is_taken_by_the_next(tmp_path: Path) -> None:
+async def test_a_whole_draft_of_a_killed_run_is_taken_by_the_next(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     async with serve(logins=Logins(strict=True)) as simulator:
         old = path.read_bytes()
@@ -116,10 +116,10 @@ async def test_what_a_killed_run_left_whole_is_taken_by_the_next(tmp_path: Path)
         path.rename(path.with_name(".alice.auth.json.refreshing"))
         path.write_bytes(old)
         path.with_name(".alice.auth.json.lock").unlink()
-        (page,) = (tmp_path / "state/poller/logins").iterdir()
+        (entry,) = (tmp_path / "state/poller/logins").iterdir()
         successor = login_key(Secret(refresh_token("alice", generation=1)))
-        note = {"state": "sent", "at": 1, "file": str(path), "successor": successor}
-        page.write_text(json.dumps(note))
+        record = {"state": "sent", "at": 1, "file": str(path), "successor": successor}
+        entry.write_text(json.dumps(record))
         report = (await polled(tmp_path, simulator))["alice"]
         assert outcome(report) == (None, True)
         assert is_alive(simulator, path, "alice")
@@ -127,12 +127,12 @@ async def test_what_a_killed_run_left_whole_is_taken_by_the_next(tmp_path: Path)
         assert sorted(os.listdir(path.parent)) == [".alice.auth.json.lock", "alice.auth.json"]
 
 
-async def test_a_page_that_cannot_be_read_means_that_nothing_is_sent(tmp_path: Path) -> None:
+async def test_a_record_that_cannot_be_read_means_that_nothing_is_sent(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     async with serve() as simulator:
         await polled(tmp_path, simulator)
-        (page,) = (tmp_path / "state/poller/logins").iterdir()
-        page.write_text("{ torn")
+        (entry,) = (tmp_path / "state/poller/logins").iterdir()
+        entry.write_text("{ torn")
         path.with_name(".alice.auth.json.lock").unlink()
         store(tmp_path / "account", "alice")
         report = (await polled(tmp_path, simulator))["alice"]

@@ -20,9 +20,9 @@ from tests.refreshing.conftest import NOBODY
 from tests.refreshing.logins import (
     answering,
     is_alive,
+    ledger_folder,
     login,
     outcome,
-    pages,
     polled,
     refresh_token,
     store,
@@ -155,7 +155,7 @@ async def test_the_users_own_rescue_file_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["alice.auth.json.rescue", ".alice.auth.json.refreshing"])
-async def test_a_successor_that_was_not_noted_is_not_taken(tmp_path: Path, name: str) -> None:
+async def test_a_successor_that_was_not_recorded_is_not_taken(tmp_path: Path, name: str) -> None:
     async with serve() as simulator:
         path, new = await old_file_back(tmp_path, simulator)
         document = json.loads(new)
@@ -223,10 +223,15 @@ async def test_no_umask_locks_a_login_out(nobodys: Path, umask: int) -> None:
             assert is_alive(simulator, path, "alice")
     finally:
         os.umask(usual)
-    made = [path, path.with_name(".alice.auth.json.lock"), *pages(nobodys / "state").iterdir()]
+    made = [
+        path,
+        path.with_name(".alice.auth.json.lock"),
+        *ledger_folder(nobodys / "state").iterdir(),
+    ]
     assert {each.stat().st_mode & 0o777 for each in made} == {0o600}
     assert {
-        folder.stat().st_mode & 0o777 for folder in (nobodys / "state", pages(nobodys / "state"))
+        folder.stat().st_mode & 0o777
+        for folder in (nobodys / "state", ledger_folder(nobodys / "state"))
     } == {0o700}
 
 
@@ -235,7 +240,7 @@ async def test_a_ledger_that_others_can_write_means_nothing_is_sent(
     tmp_path: Path, whose: str
 ) -> None:
     store(tmp_path / "account", "alice")
-    ledger = pages(tmp_path / "state")
+    ledger = ledger_folder(tmp_path / "state")
     ledger.mkdir(parents=True)
     if whose == "another user's":
         if os.geteuid() != 0:
@@ -367,9 +372,12 @@ async def test_an_echo_of_the_token_gets_out_nowhere(tmp_path: Path, status: int
             assert report.failure is not None
             assert report.failure.code is None
             assert "canary" not in repr(report)
-    noted = [path.with_name(".alice.auth.json.lock"), *pages(tmp_path / "state").iterdir()]
-    assert len(noted) == 2
-    assert all("canary" not in each.read_text() for each in noted)
+    records = [
+        path.with_name(".alice.auth.json.lock"),
+        *ledger_folder(tmp_path / "state").iterdir(),
+    ]
+    assert len(records) == 2
+    assert all("canary" not in each.read_text() for each in records)
 
 
 # Machines that lack something

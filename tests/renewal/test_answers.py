@@ -39,14 +39,14 @@ def test_the_request_says_who_asks_and_nothing_else() -> None:
     }
 
 
-def test_what_came_is_taken_and_what_did_not_is_left() -> None:
+def test_granted_tokens_are_read_and_missing_ones_are_none() -> None:
     access = token(exp=NOW + 50)
     got = answered(200, {"access_token": access, "refresh_token": "rt_2", "id_token": ""})
     assert got == Tokens(Secret(access), Secret("rt_2"), None, NOW + 50)
 
 
 @pytest.mark.parametrize(("life", "at"), [(60, NOW + 60), (-1, None), ("60", None), (None, None)])
-def test_a_token_that_tells_no_end_is_given_the_answers(life: Any, at: float | None) -> None:
+def test_an_opaque_token_expires_when_the_answer_says(life: Any, at: float | None) -> None:
     got = answered(200, {"access_token": "opaque", "expires_in": life})
     assert isinstance(got, Tokens)
     assert got.expires_at == at
@@ -130,13 +130,13 @@ def test_a_block_at_the_edge_spends_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", list(TransportErrorKind))
-def test_what_left_is_never_known_to_be_unspent(kind: TransportErrorKind) -> None:
+def test_a_request_that_left_may_have_spent_the_token(kind: TransportErrorKind) -> None:
     got = refusal_without_answer(TransportError(kind), sent=True)
     assert (got.failure.kind, got.spent) == (FailureKind.REFRESH_UNKNOWN, True)
 
 
 @pytest.mark.parametrize("kind", list(TransportErrorKind))
-def test_what_did_not_leave_is_not_tried_again_in_this_run(kind: TransportErrorKind) -> None:
+def test_a_request_that_did_not_leave_is_not_repeated_in_this_run(kind: TransportErrorKind) -> None:
     got = refusal_without_answer(TransportError(kind), sent=False)
     failure: Failure = got.failure
     assert (got.spent, failure.retry_now.value, failure.host_at_fault) == (False, "never", False)

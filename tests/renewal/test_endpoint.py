@@ -108,7 +108,7 @@ async def test_nothing_is_sent_where_that_is_refused_at_the_last_moment() -> Non
         assert simulator.logins.requests == 0
 
 
-def test_certificates_that_cannot_be_read_are_a_mistake_of_use() -> None:
+def test_certificates_that_cannot_be_read_are_a_usage_error() -> None:
     settings = Settings(ca_file="/nowhere/ca.pem")
     with pytest.raises(UsageError, match="ca-file"):
         TokenEndpoint(settings, url="https://auth.openai.com/oauth/token", proxy=None)

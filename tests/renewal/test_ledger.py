@@ -1,4 +1,4 @@
-"""What is noted of refresh tokens, in two places that may say different things."""
+"""What is recorded of refresh tokens, in two places that may say different things."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poller.renewal.ledger import Ledger, LockNotes
+from poller.renewal.ledger import Ledger, LockRecords
 from poller.renewal.locks import DiskWork
 from poller.renewal.token_state import SpendState, TokenState, parse, safer, serialize
 
@@ -40,24 +40,24 @@ REJECTED = TokenState(SpendState.REJECTED, 5)
         (SENT, REJECTED, REJECTED),
     ],
 )
-def test_of_two_notes_the_one_that_forbids_sending_counts(
+def test_of_two_states_the_one_that_forbids_sending_counts(
     one: TokenState, other: TokenState, expected: TokenState
 ) -> None:
     assert safer(one, other, key=KEY) == safer(other, one, key=KEY) == expected
 
 
-@pytest.mark.parametrize("note", [FREE, SENT, LIVES_ON, RENEWED, ENDED, REJECTED])
-def test_a_note_is_read_as_it_was_written(note: TokenState) -> None:
-    assert parse(serialize(note)) == note
-    assert note.may_be_sent(KEY) == (note in (FREE, LIVES_ON))
+@pytest.mark.parametrize("state", [FREE, SENT, LIVES_ON, RENEWED, ENDED, REJECTED])
+def test_a_state_is_read_as_it_was_written(state: TokenState) -> None:
+    assert parse(serialize(state)) == state
+    assert state.may_be_sent(KEY) == (state in (FREE, LIVES_ON))
 
 
 @pytest.mark.parametrize(
     "content",
     [b"{ torn", b"[]", b"7", b'"sent"', b"{}", b'{"state": "news", "at": 1}', b"\xff", b"[" * 9999],
 )
-def test_a_note_that_cannot_be_read_is_of_a_token_that_may_be_spent(content: bytes) -> None:
-    assert parse(content) == SENT.__class__(SpendState.SENT)
+def test_a_record_that_cannot_be_read_means_that_the_token_may_be_spent(content: bytes) -> None:
+    assert parse(content) == TokenState(SpendState.SENT)
 
 
 @pytest.mark.parametrize("at", [-1, 1 << 70, "now", None, 1.5])
@@ -66,43 +66,45 @@ def test_a_time_that_cannot_be_meant_is_none(at: object) -> None:
 
 
 @pytest.fixture
-def lock_notes(tmp_path: Path) -> Iterator[LockNotes]:
+def lock_records(tmp_path: Path) -> Iterator[LockRecords]:
     descriptor = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    yield LockNotes(descriptor, "/auth.json")
+    yield LockRecords(descriptor, "/auth.json")
     os.close(descriptor)
 
 
-def test_a_lock_keeps_the_notes_of_several_tokens(lock_notes: LockNotes) -> None:
-    for key, note in ((KEY, SENT), (OTHER, ENDED)):
-        lock_notes.reserve(key)
-        lock_notes.write(key, note)
-    lock_notes.reserve(KEY)
-    assert lock_notes.read(KEY).state is SpendState.SENT
-    assert lock_notes.read(OTHER).code == "invalid_grant"
-    assert lock_notes.read("c" * 40).state is SpendState.FREE
+def test_a_lock_records_several_tokens(lock_records: LockRecords) -> None:
+    for key, state in ((KEY, SENT), (OTHER, ENDED)):
+        lock_records.reserve(key)
+        lock_records.write(key, state)
+    lock_records.reserve(KEY)
+    assert lock_records.read(KEY).spend_state is SpendState.SENT
+    assert lock_records.read(OTHER).code == "invalid_grant"
+    assert lock_records.read("c" * 40).spend_state is SpendState.FREE
 
 
-def test_a_lock_with_256_notes_forgets_the_oldest(lock_notes: LockNotes, tmp_path: Path) -> None:
+def test_a_lock_with_256_records_forgets_the_oldest(
+    lock_records: LockRecords, tmp_path: Path
+) -> None:
     keys = [f"{number:040x}" for number in range(260)]
     for at, key in enumerate(keys):
-        lock_notes.reserve(key)
-        lock_notes.write(key, TokenState(SpendState.SENT, at + 1))
-    states = [lock_notes.read(key).state for key in keys]
+        lock_records.reserve(key)
+        lock_records.write(key, TokenState(SpendState.SENT, at + 1))
+    states = [lock_records.read(key).spend_state for key in keys]
     assert states == [SpendState.FREE] * 4 + [SpendState.SENT] * 256
     assert (tmp_path / "lock").stat().st_size == 256 * 256
 
 
-def test_what_else_stands_in_a_lock_is_passed_over(lock_notes: LockNotes, tmp_path: Path) -> None:
+def test_other_content_of_a_lock_is_passed_over(lock_records: LockRecords, tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(b"\xff garbage " * 40)
-    lock_notes.reserve(KEY)
-    lock_notes.write(KEY, SENT)
-    assert lock_notes.read(KEY).state is SpendState.SENT
-    assert lock_notes.read(OTHER).state is SpendState.FREE
+    lock_records.reserve(KEY)
+    lock_records.write(KEY, SENT)
+    assert lock_records.read(KEY).spend_state is SpendState.SENT
+    assert lock_records.read(OTHER).spend_state is SpendState.FREE
 
 
 @pytest.mark.anyio
-async def test_a_note_stands_in_both_places_and_in_the_room_made_for_it(
-    tmp_path: Path, lock_notes: LockNotes
+async def test_a_state_is_recorded_in_both_places_and_in_the_space_reserved_for_it(
+    tmp_path: Path, lock_records: LockRecords
 ) -> None:
     def size() -> int:
         return sum(each.stat().st_size for each in tmp_path.rglob("*"))
@@ -110,13 +112,13 @@ async def test_a_note_stands_in_both_places_and_in_the_room_made_for_it(
     path = "/folder/\udcff😀" + "x" * 500
     ledger = Ledger(str(tmp_path / "state/logins"))
     with DiskWork() as disk:
-        entry = await ledger.entry(KEY, lock_notes, disk=disk)
-        assert entry.read().state is SpendState.FREE
+        entry = await ledger.entry(KEY, lock_records, disk=disk)
+        assert entry.read().spend_state is SpendState.FREE
         entry.reserve(path)
         reserved = size()
         entry.write(TokenState(SpendState.RENEWED, 5, path, OTHER, "c" * 32))
         assert size() == reserved
         assert entry.read() == TokenState(SpendState.RENEWED, 5, path, OTHER, "c" * 32)
     assert ledger.glance(KEY).successor == OTHER
-    assert lock_notes.read(KEY).successor == OTHER
+    assert lock_records.read(KEY).successor == OTHER
     assert ledger.glance(OTHER) == FREE
