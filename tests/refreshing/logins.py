@@ -9,7 +9,8 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from poller.authfiles import Source, discover
+from poller.authfiles import Account, Source, discover
+from poller.authfiles.shapes import parse
 from poller.polling.scheduler import fan_out
 from poller.renewal.endpoint import TokenEndpoint
 from poller.renewal.ledger import Ledger
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from poller.simulator.server import Simulator
-    from poller.values import Report
+    from poller.values import Credential, Report
     from tests.running import Ended
 
 EXPIRED_S = -86_400.0
@@ -64,6 +65,15 @@ def store(folder: Path, name: str, content: bytes | None = None, **how: Any) -> 
     path.write_bytes(login(name, **how) if content is None else content)
     path.chmod(0o600)
     return path
+
+
+def account_of(path: Path) -> tuple[Account, Credential]:
+    """Return the only account in a file, and what is stale about it."""
+    logins = parse(path.read_bytes(), now=time.time())
+    assert isinstance(logins, tuple)
+    (login,) = logins
+    assert login.held is not None
+    return Account(0, "alice", "", login.outcome, str(path), None, held=login.held), login.held
 
 
 def tokens(path: Path) -> dict[str, Any]:

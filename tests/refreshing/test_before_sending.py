@@ -8,13 +8,12 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from poller.authfiles import Account
-from poller.authfiles.naming import logins_of
 from poller.renewal.beside import read_regular
 from poller.renewal.eligibility import obstacle
 from poller.renewal.ledger import TokenEntry
@@ -23,6 +22,7 @@ from poller.simulator.server import serve
 from poller.values import Failure, FailureKind
 from tests.refreshing.kill import UNMEASURED
 from tests.refreshing.logins import (
+    account_of,
     is_alive,
     outcome,
     polled,
@@ -187,11 +187,10 @@ def test_another_users_file_is_an_obstacle(nobodys: Path) -> None:
 async def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     (tmp_path / "folder").mkdir()
-    (before,) = logins_of(str(path))
-    assert before.held is not None
-    gone = Account(0, "x", "", before.outcome, str(tmp_path / "folder"), None, held=before.held)
+    account, stale = account_of(path)
+    gone = replace(account, path=str(tmp_path / "folder"))
     async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
-        renewal = await renewing.renew(gone, before.held, within_s=5)
+        renewal = await renewing.renew(gone, stale, within_s=5)
         assert simulator.logins.requests == 0
     assert isinstance(renewal.outcome, Failure)
     assert renewal.outcome.kind is FailureKind.REFRESH_REFUSED

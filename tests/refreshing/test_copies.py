@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.authfiles import Account
-from poller.authfiles.naming import logins_of
 from poller.renewal.eligibility import CodexHome
 from poller.renewal.tokens import login_key
 from poller.simulator.server import serve
@@ -17,6 +15,7 @@ from poller.simulator.tokens import Logins
 from poller.values import Failure, FailureKind, Secret
 from tests.refreshing.logins import (
     GOOD_S,
+    account_of,
     is_alive,
     login,
     outcome,
@@ -99,15 +98,13 @@ async def test_a_copy_takes_what_a_run_killed_before_its_last_record_has_saved(
 
 async def test_a_file_that_lost_its_refresh_token_meanwhile_is_refused(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
-    (before,) = logins_of(str(path))
-    assert before.held is not None
-    account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
+    account, stale = account_of(path)
     document = json.loads(path.read_bytes())
     kinds: list[str] = []
     async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
         for text in (json.dumps(document | {"tokens": held_without(document)}), "{", "[]"):
             path.write_text(text)
-            renewal = await renewing.renew(account, before.held, within_s=5)
+            renewal = await renewing.renew(account, stale, within_s=5)
             assert isinstance(renewal.outcome, Failure)
             kinds.append(renewal.outcome.kind)
         assert simulator.logins.requests == 0
@@ -192,12 +189,10 @@ async def test_a_file_with_a_second_name_is_refused(tmp_path: Path) -> None:
 
 async def test_another_account_in_the_file_is_refused(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
-    (before,) = logins_of(str(path))
-    assert before.held is not None
+    account, stale = account_of(path)
     path.write_bytes(login("bob"))
-    account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
     async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
-        renewal = await renewing.renew(account, before.held, within_s=5)
+        renewal = await renewing.renew(account, stale, within_s=5)
         assert simulator.logins.requests == 0
     assert isinstance(renewal.outcome, Failure)
     assert renewal.outcome.kind is FailureKind.REFRESH_REFUSED

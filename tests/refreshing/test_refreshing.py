@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.authfiles import Account
-from poller.authfiles.naming import logins_of
 from poller.simulator.server import serve
 from poller.simulator.tokens import Logins
 from tests.refreshing.logins import (
     EXPIRED_S,
     GOOD_S,
+    account_of,
     is_alive,
     login,
     outcome,
@@ -123,15 +122,12 @@ async def test_nothing_else_spends_a_token(tmp_path: Path, fault: str) -> None:
 
 async def test_a_newer_token_in_the_file_is_taken_without_asking(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
-    (before,) = logins_of(str(path))
-    assert before.held is not None
+    account, stale = account_of(path)
     path.write_bytes(login("alice", lives_s=GOOD_S))
-    account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
     async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
-        renewal = await renewing.renew(account, before.held, within_s=5)
+        renewal = await renewing.renew(account, stale, within_s=5)
         assert simulator.logins.requests == 0
-    (after,) = logins_of(str(path))
-    assert renewal.outcome == after.held
+    assert renewal.outcome == account_of(path)[1]
     assert not renewal.refreshed
 
 
