@@ -1,8 +1,7 @@
-"""What neighbours put beside an auth file, and what an answer says, is not simply believed."""
+"""What lies beside an auth file is a stranger's until proven; what is made there is private."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import socket
@@ -11,14 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.renewal.eligibility import codex_files
-from poller.renewal.renewals import renewals_for
-from poller.settings import Settings, UsageError
-from poller.simulator.accounts import access_claims, jwt
 from poller.simulator.server import serve
 from tests.refreshing.conftest import NOBODY
 from tests.refreshing.logins import (
-    answering,
     is_alive,
     ledger_folder,
     login,
@@ -26,7 +20,6 @@ from tests.refreshing.logins import (
     polled,
     refresh_token,
     store,
-    tokens,
 )
 
 if TYPE_CHECKING:
@@ -291,138 +284,3 @@ async def test_another_home_may_send_what_was_not_looked_at(tmp_path: Path) -> N
             report = (await polled(tmp_path, simulator, **how))["alice"]
             assert outcome(report) == expected
         assert refresh_token("alice", fault="429x1", generation=1) in path.read_text()
-
-
-# Answers
-
-
-def access_token(user_id: str | None, account_id: str | None) -> str:
-    claims = access_claims(
-        user_id or "", account_id, plan="plus", email="alice@example.com", expires_at=4e9
-    )
-    if user_id is None:
-        del claims["https://api.openai.com/auth"]["chatgpt_user_id"]  # type: ignore[attr-defined]
-    return jwt(claims)
-
-
-ALICE = access_token("user-alice", "acct-alice")
-
-
-@pytest.mark.parametrize(
-    "granted",
-    [
-        {"access_token": access_token("user-mallory", "acct-mallory")},
-        {"access_token": access_token("user-mallory", "acct-alice")},
-        {"access_token": access_token("user-alice", "acct-other")},
-        {"access_token": ALICE, "id_token": access_token("user-mallory", "acct-alice")},
-    ],
-)
-async def test_another_logins_tokens_are_not_believed(
-    tmp_path: Path, granted: dict[str, str]
-) -> None:
-    path = store(tmp_path / "account", "alice")
-    before = path.read_bytes()
-    new = granted | {"refresh_token": "rt_new"}
-    async with serve() as simulator, answering(new) as endpoint:
-        for _ in range(2):
-            renewing = {"token_url": endpoint.url}
-            report = (await polled(tmp_path, simulator, str(path), renewing=renewing))["alice"]
-            assert outcome(report) == ("refresh_unsaved", False)
-            assert report.failure is not None
-            assert "alice.auth.json.rescue" in report.failure.message
-        assert endpoint.requests == 1
-        assert simulator.counts.requests == 0
-    rescue = path.with_name("alice.auth.json.rescue")
-    assert path.read_bytes() == before
-    assert rescue.stat().st_mode & 0o777 == 0o600
-    assert {key: tokens(rescue)[key] for key in new} == new
-
-
-@pytest.mark.parametrize("token", ["opaque", ALICE])
-async def test_tokens_that_name_nobody_else_are_believed(tmp_path: Path, token: str) -> None:
-    path = store(tmp_path / "account", "alice")
-    granted = {"access_token": token, "refresh_token": "rt_new"}
-    async with serve() as simulator, answering(granted) as endpoint:
-        renewing = {"token_url": endpoint.url}
-        report = (await polled(tmp_path, simulator, renewing=renewing))["alice"]
-    assert report.refreshed
-    assert tokens(path)["access_token"] == token
-
-
-async def test_an_account_id_that_its_owner_edited_is_no_other_login(tmp_path: Path) -> None:
-    document = json.loads(login("alice"))
-    document["tokens"]["account_id"] = "acct-second-workspace"
-    store(tmp_path / "account", "alice", json.dumps(document).encode())
-    async with serve() as simulator:
-        report = (await polled(tmp_path, simulator))["alice"]
-    assert report.refreshed
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 429, 503])
-async def test_an_echo_of_the_token_gets_out_nowhere(tmp_path: Path, status: int) -> None:
-    secret = "rt_canary4711canary"
-    document = json.loads(login("alice"))
-    document["tokens"]["refresh_token"] = secret
-    path = store(tmp_path / "account", "alice", json.dumps(document).encode())
-    echo = {"error": {"code": secret, "message": secret}}
-    async with serve() as simulator, answering(echo, status=status) as endpoint:
-        for _ in range(2):
-            renewing = {"token_url": endpoint.url}
-            report = (await polled(tmp_path, simulator, renewing=renewing))["alice"]
-            assert report.failure is not None
-            assert report.failure.code is None
-            assert "canary" not in repr(report)
-    records = [
-        path.with_name(".alice.auth.json.lock"),
-        *ledger_folder(tmp_path / "state").iterdir(),
-    ]
-    assert len(records) == 2
-    assert all("canary" not in each.read_text() for each in records)
-
-
-# Machines that lack something
-
-
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EIO])
-async def test_a_disk_without_locks_is_told_and_nothing_is_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    def fail(_descriptor: int, _operation: int) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("fcntl.flock", fail)
-    store(tmp_path / "account", "alice")
-    async with serve() as simulator:
-        report = (await polled(tmp_path, simulator))["alice"]
-        assert simulator.logins.requests == 0
-    assert outcome(report) == ("refresh_refused", False)
-    assert report.failure is not None
-    assert os.strerror(number).lower() in report.failure.message
-    assert "disk" in report.failure.hint
-
-
-@pytest.fixture
-def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be a user without a home folder, as in a container that was given a number."""
-
-    def unknown(_uid: int) -> None:
-        raise KeyError
-
-    for name in ("HOME", "XDG_STATE_HOME", "CODEX_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", unknown)
-
-
-def test_without_a_home_refreshing_says_what_to_set(
-    homeless: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    asked = Settings(refresh=True)
-    with pytest.raises(UsageError, match="XDG_STATE_HOME"):
-        renewals_for(asked, environ={})
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert renewals_for(asked, environ={}) is not None
-
-
-def test_without_a_home_codex_has_no_file_by_default(homeless: None) -> None:
-    assert codex_files({}) == ()
-    assert codex_files({"CODEX_HOME": "/codex"}) == ("/codex/auth.json",)
