@@ -1,4 +1,4 @@
-"""Only the tokens change: whatever else stands in an auth file stays byte for byte."""
+"""Only the tokens change: the rest of an auth file stays byte for byte."""
 
 from __future__ import annotations
 
