@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poller.authfiles.read import AuthFile
     from poller.polling.stream import Reports
     from poller.renewal import Renewals
-    from poller.renewal.renewals import Door
+    from poller.renewal.renewals import ExitGuard
     from poller.upstream.client import Client
 
     Named = str | os.PathLike[str] | AuthFile
@@ -67,12 +67,12 @@ async def open_session(
     settings: Settings | None = None,
     *,
     clock: Callable[[], float] = time.time,
-    door: Door | None = None,
+    exit_guard: ExitGuard | None = None,
 ) -> AsyncGenerator[Session]:
     """Open what several rounds share; its connections are closed at the end.
 
-    ``clock`` tells Unix seconds. ``door`` keeps the process from ending in the middle of a
-    refresh.
+    ``clock`` tells Unix seconds. ``exit_guard`` keeps the process from ending in the
+    middle of a refresh.
 
     Raises:
         UsageError: the proxy, the certificates or the refresh that ``settings`` ask for
@@ -81,7 +81,7 @@ async def open_session(
     settings = settings or Settings()
     proxy = settings.proxy or proxy_for(settings.chatgpt_url, environ=os.environ)
     async with open_client(settings, proxy=proxy) as client:
-        yield Session(settings, client, renewals=_renewals(settings, door), clock=clock)
+        yield Session(settings, client, renewals=_renewals(settings, exit_guard), clock=clock)
 
 
 @asynccontextmanager
@@ -128,9 +128,9 @@ async def poll(
         yield reports
 
 
-def _renewals(settings: Settings, door: Door | None) -> Renewals | None:
+def _renewals(settings: Settings, exit_guard: ExitGuard | None) -> Renewals | None:
     if not settings.refresh:
         return None
     from poller.renewal import renewals_for  # what few runs need
 
-    return renewals_for(settings, environ=os.environ, door=door)
+    return renewals_for(settings, environ=os.environ, exit_guard=exit_guard)

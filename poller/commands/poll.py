@@ -100,7 +100,7 @@ class _Poll:
     async def _poll(self, writer: Writes) -> None:
         async with demo_if_asked_for(self.settings) as (settings, accounts):
             async with (
-                open_session(settings, door=self._interrupts) as session,
+                open_session(settings, exit_guard=self._interrupts) as session,
                 poll(accounts, session=session) as reports,
             ):
                 self._begun = True

@@ -352,13 +352,11 @@ class _Round:
 
     def _note_failure(self, polled: InFlight, failure: Failure) -> None:
         """Record what any attempt's failure says about the upstream."""
-        logger.info(
-            "%s: attempt %d: %s: %s",
-            polled.account.label,
-            polled.requests_sent,
-            failure.kind.value,
-            failure.message,
-        )
+        if polled.requests_sent:
+            label, kind = polled.account.label, failure.kind.value
+            logger.info(
+                "%s: attempt %d: %s: %s", label, polled.requests_sent, kind, failure.message
+            )
         if failure.retry_after_s is not None:
             self._health.note_retry_after(failure, now=time.monotonic())
             self._gate_shut = True

@@ -6,12 +6,12 @@ import csv
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from poller.present.record import record_of
+from poller.present.record import record_of, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poller.values import Report
+    from poller.values import Report, Window
 
 _COLUMNS = (
     *("account", "key", "plan", "ok", "usable", "window", "used_percent", "remaining_percent"),
@@ -29,15 +29,17 @@ def heading() -> bytes:
 def rows_of(report: Report) -> bytes:
     """Return a report's rows, UTF-8, lines ended by CRLF; one row where it has no window."""
     record = record_of(report)
-    windows, error = record["windows"], record["error"]
-    assert isinstance(windows, dict)  # noqa: S101 - for the type checker
-    kind = error["kind"] if isinstance(error, dict) else None
     before = [record[name] for name in _COLUMNS[:5]]
-    after = [record["observed_at"], kind]
-    return _lines(
-        [*before, name, *(window.get(key) for key in _COLUMNS[6:10]), *after]
-        for name, window in (windows or {None: {}}).items()
-    )
+    after = [record["observed_at"], report.failure and report.failure.kind.value]
+    windows = report.usage.windows if report.usage is not None else ()
+    return _lines([*before, *_window(window), *after] for window in windows or (None,))
+
+
+def _window(window: Window | None) -> list[object]:
+    if window is None:
+        return [None] * 5
+    left, used, seconds = window.remaining_percent, window.used_percent, window.window_seconds
+    return [window.name, used, left, seconds, utc(window.reset_at)]
 
 
 def _lines(rows: Iterable[Iterable[object]]) -> bytes:

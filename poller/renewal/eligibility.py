@@ -1,4 +1,4 @@
-"""Which files are ours to refresh."""
+"""Which auth files may be refreshed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class CodexOwn:
+class CodexHome:
     """The Codex CLI's own files, and what may be done to them."""
 
     files: tuple[str, ...] = ()
     """Real paths."""
-    spared: bool = True
+    is_protected: bool = True
     """Whether they, and logins that they hold, are left alone."""
 
 
 def codex_files(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the real paths of the Codex CLI's own file, where it is and by default."""
+    """Return the real paths of the Codex CLI's own file: the one it uses, and the default.
+
+    The default is left out where no home folder is known.
+    """
     home = environ.get("HOME") or os.path.expanduser("~")
-    folders = (environ.get("CODEX_HOME"), os.path.join(home, ".codex"))
+    default = os.path.join(home, ".codex") if os.path.isabs(home) else None
+    folders = (environ.get("CODEX_HOME"), default)
     return tuple(os.path.realpath(os.path.join(each, "auth.json")) for each in folders if each)
 
 
@@ -45,13 +49,23 @@ def obstacle(path: str, *, codex_own: tuple[str, ...]) -> str | None:
             return "unsupported"
         if status.st_nlink > 1:
             return "hard_link"
-        foreign = os.geteuid() not in (0, status.st_uid)
-        folder = os.path.dirname(path) or os.curdir
-        effective = os.access in os.supports_effective_ids
-        writable = os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+        return None if _is_ours(status, os.path.dirname(path) or os.curdir) else "not_writable"
     except (OSError, ValueError):
         return "not_a_file"
-    return None if writable and not foreign else "not_writable"
+
+
+def _is_ours(status: os.stat_result, folder: str) -> bool:
+    """Return whether a file is the user's, in a folder that they can write to.
+
+    Root can write anywhere. In somebody else's folder its rights could be turned against others,
+    by links that are put there meanwhile, so it refreshes only what is root's.
+    """
+    user = os.geteuid()
+    if user == 0 and os.stat(folder).st_uid != 0:
+        return False
+    effective = os.access in os.supports_effective_ids
+    can_write = os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+    return can_write and status.st_uid == user
 
 
 def _is_same(path: str, other: str) -> bool:

@@ -1,18 +1,21 @@
 """The one request that spends a refresh token: on a connection of its own, sent once.
 
-No exception of the HTTP library leaves here.
+No exception of the HTTP library leaves here, and no answer that was not judged.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from poller.renewal.answers import refusal_without_answer, request_body, tokens_or_refusal
+from poller.renewal.refusals import RefreshRefusedError
+from poller.renewal.tokens import Refusal, Tokens
 from poller.upstream.exchange import ssl_context
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, translate
 from poller.usage.response import BODY_LIMIT
@@ -27,17 +30,9 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
     from poller.settings import Settings
+    from poller.values import Secret
 
 _KEPT_HEADERS = ("content-type", "retry-after", "cf-mitigated", "location")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of the one request."""
-
-    outcome: Response | TransportError
-    sent: bool
-    """Whether a byte of it may have left this machine."""
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -73,36 +68,51 @@ class TokenEndpoint:
         UsageError: ``settings.ca_file`` cannot be read, or holds no certificate.
     """
 
-    def __init__(self, settings: Settings, *, url: str, proxy: str | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        url: str,
+        proxy: str | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``clock`` tells Unix seconds."""
         self._url = URL(url)
         self._proxy = None if proxy is None else URL(proxy)
         self._ssl_context = ssl_context(settings, url, proxy=proxy)
         self._user_agent = settings.user_agent
+        self._clock = clock
 
-    async def send(
+    async def refresh(
         self,
-        body: bytes,
+        refresh_token: Secret,
         *,
         timeout_s: float,
         before_sending: Callable[[], Awaitable[None]],
-        received: Callable[[Response], None],
-    ) -> Answer:
-        """POST ``body``, never a second time; return the answer, or why there is none.
+        received: Callable[[Tokens], None],
+    ) -> Tokens | Refusal:
+        """POST ``refresh_token``, never a second time; return what came, or why nothing did.
 
-        ``before_sending`` is called once the connection stands: where it raises, nothing is
-        sent and the exception leaves here. ``received`` is called with a whole answer, before
-        anything else is done. No redirects, no cookies.
+        ``before_sending`` is called once the connection stands: where it raises
+        :class:`RefreshRefusedError`, nothing is sent and the exception leaves here.
+        ``received`` is called with the tokens that come, before anything else is done. No
+        redirects, no cookies.
         """
         connector = _Connector(ssl_context=self._ssl_context, before_sending=before_sending)
         try:
             async with self._session(connector) as session:
-                outcome = await self._posted(session, body, timeout_s, received)
-                return Answer(outcome, sent=True)
-        except NotSentError:
+                answer = await self._posted(session, request_body(refresh_token), timeout_s)
+                if isinstance(answer, TransportError):
+                    return refusal_without_answer(answer, sent=True)
+                got = tokens_or_refusal(answer, now=self._clock())
+                if isinstance(got, Tokens):
+                    received(got)
+                return got
+        except RefreshRefusedError:
             raise
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
-            trouble, detail, status = translate(error, f"{self._url.host}:{self._url.port}")
-            return Answer(TransportError(trouble, detail, status), connector.connected)
+            failed = TransportError(*translate(error, f"{self._url.host}:{self._url.port}"))
+            return refusal_without_answer(failed, sent=connector.connected)
 
     def _session(self, connector: _Connector) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
@@ -122,11 +132,7 @@ class TokenEndpoint:
         return session
 
     async def _posted(
-        self,
-        session: aiohttp.ClientSession,
-        body: bytes,
-        timeout_s: float,
-        received: Callable[[Response], None],
+        self, session: aiohttp.ClientSession, body: bytes, timeout_s: float
     ) -> Response | TransportError:
         async with session.post(
             self._url,
@@ -144,10 +150,4 @@ class TokenEndpoint:
                 )
             headers = response.headers
             kept = tuple((name, headers[name]) for name in _KEPT_HEADERS if name in headers)
-            answer = Response(response.status, kept, content)
-            received(answer)
-            return answer
-
-
-class NotSentError(Exception):
-    """What ``before_sending`` raises to keep the request from being sent."""
+            return Response(response.status, kept, content)

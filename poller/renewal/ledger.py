@@ -1,142 +1,211 @@
-"""What became of every refresh token that was ever sent from here, so that none is twice.
+"""What happened to every refresh token that was sent from here, so that none is sent twice.
 
-A page for each, in the user's own state folder, named by a digest of the token: whoever
-holds the lock on it is the only one who may send that token. No page holds a token. They
-are kept for good: a copy of a login may turn up years later with a token long spent.
+It is recorded in two places. The ledger, a folder of the user's with a file for each token,
+covers every copy of a login. The auth file's lock covers every home directory that the file is
+refreshed from. Both name a token by a digest and hold none. The ledger's files are never
+removed: a copy with a token long spent may turn up years later.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
-from poller.renewal.locks import Lock, lock
-from poller.usage.json_values import text
+from poller.renewal import refusals
+from poller.renewal.beside import OTHERS_WRITE, read_own, write_whole
+from poller.renewal.locks import lock
+from poller.renewal.refusals import RefreshRefusedError
+from poller.renewal.token_state import TokenState, parse, safer, serialize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from poller.renewal.locks import DiskWork
 
-_ROOM = 1024
-_READ_AT_MOST = 1 << 16
-
-
-class SpendState(StrEnum):
-    """How a refresh token stands."""
-
-    FREE = "free"
-    """Never sent, or sent and certainly not looked at."""
-    SENT = "sent"
-    """Sent, and nothing is known of what became of it."""
-    RENEWED = "renewed"
-    """Spent; its successor is in a file."""
-    ENDED = "ended"
-    """Refused for good."""
+_ENTRY_AT_MOST = 1 << 16
+_ENTRY_LENGTH = 1024
+"""Bytes of a file of the ledger, without the auth file's path that stands in it."""
+_SLOT = 256
+"""Bytes of a record in a lock: a power of two, so that no write crosses a disk block."""
+_SLOTS = 256
+_KEY_LENGTH = 40
 
 
-@dataclass(frozen=True, slots=True)
-class TokenState:
-    """What a page says."""
+class TokenEntry:
+    """What is recorded of one refresh token. Nobody else can write it meanwhile."""
 
-    state: SpendState = SpendState.FREE
-    at: int = 0
-    """Unix seconds."""
-    file: str = ""
-    """Where the new tokens were put."""
-    successor: str = ""
-    """The key of the refresh token that came for it; its own where none came."""
-    code: str = ""
-    """The upstream's, of one that has ended."""
-
-
-class TokenEntry(Lock):
-    """The note of one login, held by us alone."""
+    def __init__(self, key: str, descriptor: int, lock_records: LockRecords) -> None:
+        """``descriptor`` is of the token's file in the ledger, locked."""
+        self.key = key
+        self._descriptor = descriptor
+        self._lock_records = lock_records
 
     def read(self) -> TokenState:
-        """Return what it says; what cannot be read says that the token may have been sent."""
-        return _note(os.pread(self.descriptor, _READ_AT_MOST, 0))
+        """Return what is known; what cannot be read may have been sent."""
+        state = parse(os.pread(self._descriptor, _ENTRY_AT_MOST, 0))
+        return safer(state, self._lock_records.read(self.key), key=self.key)
 
     def reserve(self, path: str) -> None:
-        """Make room for a note about ``path``, so that writing it later cannot fail for want.
+        """Reserve disk space for a state with the file at ``path``, so that writing it cannot fail.
 
         Raises:
-            OSError: there is none.
+            OSError: there is no room.
         """
-        missing = _ROOM + 8 * len(path) - os.fstat(self.descriptor).st_size
+        end = os.fstat(self._descriptor).st_size
+        missing = _ENTRY_LENGTH + len(json.dumps(path)) - end
         if missing > 0:
-            end = os.fstat(self.descriptor).st_size
-            written = os.pwrite(self.descriptor, b" " * missing, end)
-            if written < missing:  # the next byte says why
-                os.pwrite(self.descriptor, b" ", end + written)
-            os.fsync(self.descriptor)
+            write_whole(self._descriptor, b" " * missing, offset=end)
+            os.fsync(self._descriptor)
+        self._lock_records.reserve(self.key)
 
-    def write(self, note: TokenState) -> None:
-        """Say it, on disk before this returns.
+    def write(self, state: TokenState) -> None:
+        """Record a state, on disk before this returns.
 
         Raises:
             OSError: it cannot be written.
         """
-        size = os.fstat(self.descriptor).st_size
-        members = {
-            "state": note.state.value,
-            "at": note.at,
-            "file": note.file,
-            "successor": note.successor,
-            "code": note.code,
-        }
-        os.pwrite(self.descriptor, json.dumps(members).encode().ljust(size), 0)
-        os.fsync(self.descriptor)
+        self.write_unsynced(state)
+        self.sync()
+
+    def write_unsynced(self, state: TokenState) -> None:
+        """Record a state: it survives this process, if not the machine.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        content = serialize(state)
+        write_whole(self._descriptor, content.ljust(os.fstat(self._descriptor).st_size))
+        self._lock_records.write(self.key, state)
+
+    def sync(self) -> None:
+        """Make what was written survive the machine.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        os.fsync(self._descriptor)
+        self._lock_records.sync()
+
+
+class LockRecords:
+    """What an auth file's lock records: the last 256 tokens that were sent for the file.
+
+    Each has a slot of 256 bytes: the token's key, then its state without the file.
+    """
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        """``descriptor`` is the lock's, held; ``path`` is the auth file's."""
+        self._descriptor = descriptor
+        self._path = path
+
+    def read(self, key: str) -> TokenState:
+        """Return what is recorded of the token with that key."""
+        found = (state for _, recorded, state in self._slots() if recorded == key)
+        return replace(next(found, TokenState()), file=self._path)
+
+    def reserve(self, key: str) -> None:
+        """Reserve disk space for a token's state; one that is recorded stays.
+
+        Raises:
+            OSError: there is no room.
+        """
+        slots = self._slots()
+        if any(recorded == key for _, recorded, _ in slots):
+            return
+        offset = len(slots) * _SLOT
+        if len(slots) >= _SLOTS:
+            offset = min(slots, key=lambda slot: slot[2].at)[0]
+        self._write(offset, key, TokenState())
+        self.sync()
+
+    def write(self, key: str, state: TokenState) -> None:
+        """Record a state where space was reserved for it, unsynced.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        for offset, recorded, _ in self._slots():
+            if recorded == key:
+                self._write(offset, key, state)
+
+    def sync(self) -> None:
+        """Make what was written survive the machine.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        os.fsync(self._descriptor)
+
+    def _slots(self) -> list[tuple[int, str, TokenState]]:
+        content = os.pread(self._descriptor, _SLOTS * _SLOT, 0)
+        return [
+            (
+                offset,
+                content[offset : offset + _KEY_LENGTH].decode("ascii", "replace"),
+                parse(content[offset + _KEY_LENGTH : offset + _SLOT]),
+            )
+            for offset in range(0, len(content), _SLOT)
+        ]
+
+    def _write(self, offset: int, key: str, state: TokenState) -> None:
+        content = key.encode() + serialize(replace(state, file=""))
+        write_whole(self._descriptor, content.ljust(_SLOT), offset=offset)
 
 
 class Ledger:
-    """The folder of pages."""
+    """The user's folder with a file for each token."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
-    async def page(self, key: str, *, within_s: float) -> TokenEntry | None:
-        """Open and lock a login's page; None where another process held on to it.
+    async def entry(self, key: str, lock_records: LockRecords, *, disk: DiskWork) -> TokenEntry:
+        """Lock a token's file, and return what is recorded of the token.
 
         Raises:
-            OSError: the folder or the page cannot be made or opened.
+            RefreshRefusedError: as :func:`poller.renewal.locks.lock`, or the folder may be
+                somebody else's.
+            OSError: the folder or the file cannot be created or opened.
         """
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        held = await lock(self._path(key), within_s=within_s)
-        return None if held is None else TokenEntry(held.descriptor)
+        await disk.run(partial(_make_own_folder, self._folder))
+        descriptor = await lock(self._path(key), disk=disk)
+        return TokenEntry(key, descriptor, lock_records)
 
     def glance(self, key: str) -> TokenState:
-        """Return what a page says now, without locking it."""
-        try:
-            with open(self._path(key), "rb") as file:
-                return _note(file.read(_READ_AT_MOST))
-        except FileNotFoundError:
-            return TokenState()
+        """Return what is recorded now of a token, without locking it.
+
+        Raises:
+            RefreshRefusedError: the file may be somebody else's.
+            OSError: it cannot be read.
+        """
+        return parse(read_own(self._path(key)) or b"")
 
     def _path(self, key: str) -> str:
         return os.path.join(self._folder, f"{key}.json")
 
 
-def own_folder() -> str:
-    """Return the user's folder for pages."""
+def own_folder() -> str | None:
+    """Return the user's folder for the ledger; None where no home folder is known."""
     from platformdirs import user_state_dir
 
-    return os.path.join(user_state_dir("poller", appauthor=False), "logins")
-
-
-def _note(content: bytes) -> TokenState:
-    if not content.strip():
-        return TokenState()
     try:
-        members = cast("Mapping[str, object]", json.loads(content))
-        at = members["at"]
-        return TokenState(
-            SpendState(text(members, "state") or ""),
-            at if isinstance(at, int) else 0,
-            text(members, "file") or "",
-            text(members, "successor") or "",
-            text(members, "code") or "",
-        )
-    except (ValueError, KeyError, TypeError):
-        return TokenState(SpendState.SENT)
+        folder = user_state_dir("poller", appauthor=False)
+    except RuntimeError:
+        return None
+    return os.path.join(folder, "logins") if os.path.isabs(folder) else None
+
+
+def _make_own_folder(folder: str) -> None:
+    """Create a folder, and those it stands in, for their owner alone whatever the umask."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileNotFoundError:
+        _make_own_folder(os.path.dirname(folder))
+        _make_own_folder(folder)
+    except FileExistsError:
+        status = os.stat(folder)
+        if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
+            why = "belongs to another user, or others may write to it"
+            raise RefreshRefusedError(refusals.untrusted(folder, why)) from None
+    else:
+        os.chmod(folder, 0o700)

@@ -1,7 +1,7 @@
-"""Replace the tokens in an auth file's text, and touch nothing else.
+"""Replace the tokens in an auth file's text, and change nothing else.
 
-The text is not parsed and written anew but cut and spliced: order, indentation, escapes,
-numbers and keys that nobody here knows stay byte for byte as their tool wrote them.
+The text is not serialized again but spliced: order, indentation, escapes, numbers and unknown
+keys stay byte for byte as their tool wrote them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def rewritten(content: bytes, spent: Secret, tokens: Tokens, *, now: float) -> b
 
     Only what came is replaced, only where it stood before, and beside it the times of the
     refresh and of the expiry; ``now`` is Unix seconds. None where no login in the file has
-    that refresh token, or the file is none. Never raises.
+    that refresh token, or the content is no auth file. Never raises.
     """
     read = _read(content)
     if read is None:
@@ -100,7 +100,7 @@ def _is_moment(value: object) -> bool:
 
 
 def _moment_like(old: object, at: float) -> str:
-    """Spell a moment, in Unix seconds, as the old value was: a number, its text, or ISO 8601."""
+    """Return a moment, in Unix seconds, spelled as the old value: number, its text, or ISO 8601."""
     number = _number(old)
     if number is None:
         moment = datetime.fromtimestamp(at, UTC)
@@ -127,7 +127,7 @@ def _spliced(text: str, edits: dict[_Span, str]) -> str:
 def _read(content: bytes) -> tuple[str, _Text] | None:
     try:
         text = content.decode()
-        orjson.loads(text.removeprefix(_BOM))  # what follows relies on its being sound
+        orjson.loads(text.removeprefix(_BOM))  # the rest relies on its being valid
     except ValueError:
         return None
     parsed = _parsed(text)
@@ -135,7 +135,7 @@ def _read(content: bytes) -> tuple[str, _Text] | None:
 
 
 def _parsed(text: str) -> _Text | None:
-    """Take a sound JSON text apart; None where it is no object.
+    """Parse a valid JSON text; None where it is not an object.
 
     Without recursion: JSON may be nested deeper than Python likes. Of repeated keys the
     last counts, as for every reader.
@@ -176,7 +176,7 @@ def _take(
         holder.append(item)
     if opened is not None:
         stack.append((opened, None))
-    if isinstance(opened, dict):  # its id may have been that of one a repeated key ousted
+    if isinstance(opened, dict):  # its id may be that of one that a repeated key replaced
         spans[id(opened)] = {}
 
 

@@ -1,9 +1,8 @@
-"""Put new tokens into an auth file: room first, then the bytes, then the name."""
+"""Put new tokens into an auth file: reserve the space, write, then take over the name."""
 
 from __future__ import annotations
 
 import os
-import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,81 +10,45 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from poller.authfiles.files import Content, read
+from poller.renewal import beside, refusals
+from poller.renewal.beside import closing, create, read_regular, write_whole
 from poller.renewal.rewriting import rewritten
-from poller.text import printable
-from poller.values import Failure, FailureKind
+from poller.text import os_error_text
 
 if TYPE_CHECKING:
     from poller.renewal.tokens import Tokens
-    from poller.values import Secret
+    from poller.values import Failure, Secret
 
 _ROOM_FOR_TOKENS = 3 * 8192
-_FLAGS: int = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-_TRIES = 8
-"""At replacing a file that somebody else writes all the time."""
-_SETTLES_IN_S = (0.0, 0.02, 0.05, 0.1)
-"""Waits before each reading of a file that somebody may be writing just now."""
-
-
-def spare_path(path: str) -> str:
-    """Return where the new file is written before it takes the old one's name.
-
-    Discovery takes no name that begins with a dot. It is one and the same each time, so
-    that what a killed run left can be found.
-    """
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}.refreshing")
+_ATTEMPTS = 8
+"""At replacing a file that somebody else keeps writing."""
+_HALF_WRITTEN_WAITS_S = (0.0, 0.02, 0.05, 0.1)
+"""Before each reading of a file that somebody may be writing."""
+_PERMISSIONS = 0o777
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved:
-    """Room beside an auth file, written and synced, for the file that shall replace it."""
+class Draft:
+    """The file that will replace an auth file; beside it, its disk space reserved and synced."""
 
     path: str
     """The auth file's, real."""
     content: bytes = field(repr=False)
-    """What it held when the room was made."""
-    spare: str
+    """What the auth file held when the space was reserved."""
+    status: os.stat_result
+    """The auth file's, likewise."""
     descriptor: int
 
     def discard(self) -> None:
-        """Give the room back."""
+        """Give the space back."""
         with suppress(OSError):
-            os.unlink(self.spare)
+            os.unlink(beside.draft_path(self.path))
         os.close(self.descriptor)
 
-
-def reserve(path: str, content: bytes) -> Reserved:
-    """Make room for the new file, with the mode and owner of the old one.
-
-    Raises:
-        OSError: there is no room, or the folder cannot be written. Nothing is left behind.
-    """
-    set_aside(path)
-    spare = spare_path(path)
-    reserved = Reserved(path, content, spare, os.open(spare, _FLAGS, 0o600))
-    try:
-        _dress(reserved.descriptor, os.stat(path))
-        _write(reserved.descriptor, b" " * (len(content) + _ROOM_FOR_TOKENS))
-        os.fsync(reserved.descriptor)
-    except BaseException:
-        reserved.discard()
-        raise
-    return reserved
-
-
-def _dress(descriptor: int, like: os.stat_result) -> None:
-    ours = os.fstat(descriptor)
-    if (ours.st_uid, ours.st_gid) != (like.st_uid, like.st_gid):
-        os.fchown(descriptor, like.st_uid, like.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    done = 0
-    while done < len(content):
-        done += os.pwrite(descriptor, content[done:], done)
+    def write_unsynced(self, spent: Secret, tokens: Tokens, *, now: float) -> None:
+        """Write the new content: it survives this process, if not the machine."""
+        with suppress(OSError):  # replace_file() comes next, and tells of it
+            write_whole(self.descriptor, rewritten(self.content, spent, tokens, now=now) or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,62 +58,104 @@ class Saved:
     place: str
     """The file that holds them."""
     failure: Failure | None = None
-    """Why that is not the file they belong into; None where it is."""
+    """Why that is not the auth file; None where it is."""
 
 
-def write_unsynced(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float) -> None:
-    """Write the new file down at once, unsynced: it survives this process, if not the machine."""
-    new = rewritten(reserved.content, spent, tokens, now=now)
-    with suppress(OSError):  # replace_file() comes next, and has words for it
-        _write(reserved.descriptor, new or b"")
+def reserve(path: str, content: bytes, status: os.stat_result) -> Draft:
+    """Reserve disk space beside an auth file, whose content and status are given.
+
+    Raises:
+        RefreshRefusedError: what lies in the draft's place may be somebody else's.
+        OSError: there is no space, or the folder cannot be written. Nothing is left behind.
+    """
+    set_draft_aside(path)
+    draft = Draft(path, content, status, create(beside.draft_path(path)))
+    try:
+        write_whole(draft.descriptor, b" " * (len(content) + _ROOM_FOR_TOKENS))
+        os.fsync(draft.descriptor)
+    except BaseException:
+        draft.discard()
+        raise
+    return draft
 
 
-def replace_file(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float) -> Saved:
+def set_draft_aside(path: str) -> None:
+    """Clear the draft's place. What a killed run left there whole becomes a rescue file.
+
+    Raises:
+        RefreshRefusedError: it may be somebody else's; it is left as it is.
+        OSError: the folder cannot be written.
+    """
+    draft = beside.draft_path(path)
+    left = beside.read_own(draft)
+    if left is None:
+        return
+    if _is_json(left):
+        os.replace(draft, beside.free_rescue_path(path))
+    else:
+        os.unlink(draft)
+
+
+def replace_file(draft: Draft, spent: Secret, tokens: Tokens, *, now: float) -> Saved:
     """Put the tokens into the file, on disk before this returns; ``now`` is Unix seconds.
 
-    Somebody who takes no lock may have written the file meanwhile: it is read again at
-    the last moment, and where it no longer holds the token that was spent, it is left as it
-    is. Then, and where it cannot be replaced, the new tokens go into a file beside it,
-    which the failure, ``refresh_unsaved``, names.
+    A writer that takes no lock may have written the file meanwhile. It is read again at the
+    last moment, and left as it is where it no longer holds the spent token. Then, and where it
+    cannot be replaced, the new tokens go into a rescue file, which the failure,
+    ``refresh_unsaved``, names.
     """
-    content = reserved.content
+    content = draft.content
     try:
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             new = rewritten(content, spent, tokens, now=now)
             if new is None:
                 break
-            _fill(reserved.descriptor, new)
-            found = _settled(reserved.path, content)
+            _fill(draft.descriptor, new)
+            found = _once_whole(draft.path, content)
             if found == content:
-                os.replace(reserved.spare, reserved.path)
-                _sync_folder(reserved.path)
-                os.close(reserved.descriptor)
-                return Saved(reserved.path)
+                os.replace(beside.draft_path(draft.path), draft.path)
+                with closing(draft.descriptor):
+                    _restore_mode(draft)
+                    _sync_folder(draft.path)
+                return Saved(draft.path)
             content = found
         why = "the file was changed meanwhile"
     except OSError as error:
-        why = words(error)
-    return _rescued(reserved, spent, tokens, now=now, why=why)
+        why = os_error_text(error)
+    place = rescue(draft, spent, tokens, now=now)
+    return Saved(place, refusals.unsaved(place, why))
 
 
-def words(error: OSError) -> str:
-    """Return the system's word for an error."""
-    return (error.strerror or "input/output error").lower()
+def rescue(draft: Draft, spent: Secret, tokens: Tokens, *, now: float) -> str:
+    """Keep new tokens in a file beside the auth file, for its owner alone; return its path."""
+    place = beside.draft_path(draft.path)
+    with closing(draft.descriptor):
+        with suppress(OSError):
+            new = rewritten(draft.content, spent, tokens, now=now)
+            _fill(draft.descriptor, new or draft.content)
+        with suppress(OSError):
+            free = beside.free_rescue_path(draft.path)
+            os.replace(place, free)
+            place = free
+            _sync_folder(place)
+    return place
 
 
 def _fill(descriptor: int, content: bytes) -> None:
-    _write(descriptor, content)
+    write_whole(descriptor, content)
     os.ftruncate(descriptor, len(content))
     os.fsync(descriptor)
 
 
-def _settled(path: str, expected: bytes) -> bytes:
+def _once_whole(path: str, expected: bytes) -> bytes:
     """Return what the file holds now; no JSON where it is no file, or stays half written."""
     content = b""
-    for wait_s in _SETTLES_IN_S:
+    for wait_s in _HALF_WRITTEN_WAITS_S:
         time.sleep(wait_s)
-        found = read(path)
-        content = found.content if isinstance(found, Content) else b""
+        try:
+            content, _ = read_regular(path)
+        except OSError:
+            content = b""
         if content == expected or _is_json(content):
             break
     return content
@@ -164,68 +169,25 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _rescued(reserved: Reserved, spent: Secret, tokens: Tokens, *, now: float, why: str) -> Saved:
-    """Keep the new tokens beside the file, for its owner alone."""
-    place = reserved.spare
-    with suppress(OSError):
-        new = rewritten(reserved.content, spent, tokens, now=now)
-        _fill(reserved.descriptor, new or reserved.content)
-    with suppress(OSError):
-        os.fchmod(reserved.descriptor, 0o600)
-    with suppress(OSError):
-        rescue = _free_name(f"{reserved.path}.rescue")
-        os.replace(reserved.spare, rescue)
-        place = rescue
-        _sync_folder(place)
-    os.close(reserved.descriptor)
-    return Saved(place, _unsaved(place, why))
+def _restore_mode(draft: Draft) -> None:
+    """Give the new file the old one's group and permissions.
 
-
-def _unsaved(place: str, why: str) -> Failure:
-    """Say where the tokens are, never what."""
-    return Failure(
-        FailureKind.REFRESH_UNSAVED,
-        f"the new tokens could not be put into the file ({why}); they are in {printable(place)}",
-        "put things right and run again with --refresh, which takes them from there, or put "
-        "that file in the old one's place",
-    )
-
-
-def set_aside(path: str) -> None:
-    """Clear the place of the new file; what a killed run left there whole is kept.
-
-    Raises:
-        OSError: the folder cannot be written.
+    Only those to read, write and execute: no setuid bit, and no entry that the folder's default
+    ACL adds. Where the group is not ours to give, the group gets no permissions.
     """
-    spare = spare_path(path)
-    left = read(spare)
-    if isinstance(left, Content) and _is_json(left.content):
-        os.chmod(spare, 0o600)
-        os.replace(spare, _free_name(f"{path}.rescue"))
-        return
-    with suppress(FileNotFoundError):
-        os.unlink(spare)
-
-
-def rescue_files(path: str) -> list[str]:
-    """Return the files of tokens that could not be put into the one at ``path``."""
-    folder, name = os.path.split(path)
-    names = sorted(each for each in os.listdir(folder) if each.startswith(f"{name}.rescue"))
-    return [os.path.join(folder, each) for each in names]
-
-
-def _free_name(wanted: str) -> str:
-    number, name = 1, wanted
-    while os.path.lexists(name):
-        number += 1
-        name = f"{wanted}-{number}"
-    return name
+    mode = draft.status.st_mode & _PERMISSIONS
+    with suppress(OSError, AttributeError):  # no ACL there, or none on this system
+        os.removexattr(draft.descriptor, "system.posix_acl_access")
+    with suppress(OSError):  # then the file stays its owner's alone
+        if os.fstat(draft.descriptor).st_gid != draft.status.st_gid:
+            try:
+                os.fchown(draft.descriptor, -1, draft.status.st_gid)
+            except PermissionError:
+                mode &= ~0o070
+        os.fchmod(draft.descriptor, mode)
 
 
 def _sync_folder(path: str) -> None:
-    with suppress(OSError):  # some file systems cannot
-        descriptor = os.open(os.path.dirname(path) or os.curdir, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    folder = os.path.dirname(path) or os.curdir
+    with suppress(OSError), closing(os.open(folder, os.O_RDONLY)) as descriptor:
+        os.fsync(descriptor)  # some file systems cannot

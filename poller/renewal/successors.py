@@ -1,20 +1,22 @@
-"""Find the tokens that came for a refresh token which was spent before."""
+"""Find the tokens that came for a refresh token that was spent before."""
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from poller.authfiles.files import Content, read
 from poller.authfiles.shapes import parse
-from poller.renewal.ledger import SpendState, TokenState
-from poller.renewal.saving import rescue_files, set_aside
+from poller.renewal.beside import read_own, read_regular, rescue_paths
+from poller.renewal.refusals import RefreshRefusedError
+from poller.renewal.saving import set_draft_aside
 from poller.renewal.tokens import is_same_account, login_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from poller.renewal.ledger import Ledger
+    from poller.renewal.token_state import TokenState
     from poller.values import Credential, Secret
 
 _LONGEST_CHAIN = 1000
@@ -22,45 +24,58 @@ _LONGEST_CHAIN = 1000
 
 @dataclass(frozen=True, slots=True)
 class RenewedLogin:
-    """The login as some file holds it now."""
+    """A login as some file holds it now."""
 
     credential: Credential
     refresh_token: Secret
     file: str
 
 
-def find_renewed_login(  # noqa: PLR0913 - a spent token, and all that tells who inherits
-    ledger: Ledger, note: TokenState, *, spent: Secret, like: Credential, path: str, now: float
+def find_renewed_login(
+    state: TokenState,
+    *,
+    state_of: Callable[[str], TokenState],
+    account: Credential,
+    path: str,
+    now: float,
 ) -> RenewedLogin | None:
-    """Return the login that lives on where ``spent`` was spent; None where none is in sight.
+    """Return the login that replaced a spent token; None where no file holds it.
 
-    ``note`` is of ``spent``; ``like`` is the account, ``path`` the file that still holds
-    ``spent``: a killed run may have left its new tokens beside that. ``now`` is Unix seconds.
+    ``state`` is the spent token's, and ``state_of`` returns that of any other by its key. A
+    login is believed only where its refresh token has the key that was recorded as successor:
+    anybody can put a file there. ``account`` is whose login it is, ``path`` the auth file that
+    still holds the spent token, ``now`` Unix seconds.
+
+    Raises:
+        RefreshRefusedError: what lies in the draft's place may be somebody else's.
+        OSError: the folder cannot be read or written.
     """
-    set_aside(path)
-    last = _last(ledger, note, login_key(spent))
-    files = (last.file,) if last.file else ()
-    candidates = [
-        heir
-        for file in (*files, *rescue_files(path))
-        for heir in logins_in(file, now=now)
-        if is_same_account(heir.credential, like)
-    ]
-    named = (each for each in candidates if login_key(each.refresh_token) == last.successor)
-    others = (each for each in candidates if each.refresh_token != spent)
-    return next(named, None) or next(others, None)
+    set_draft_aside(path)
+    if not state.successor:
+        return None
+    last = _last(state, state_of)
+    candidates = [each for file in rescue_paths(path) for each in _rescued(file, now=now)]
+    if last.file:
+        candidates += logins_in(last.file, now=now)
+    found = (
+        each
+        for each in candidates
+        if login_key(each.refresh_token) == last.successor
+        and is_same_account(each.credential, account)
+    )
+    return next(found, None)
 
 
-def _last(ledger: Ledger, note: TokenState, key: str) -> TokenState:
-    """Follow the notes to the last one: other copies may have renewed the login since."""
-    seen = {key}
-    while note.state is SpendState.RENEWED and note.successor not in seen:
-        seen.add(note.successor)
-        later = ledger.glance(note.successor)
-        if later.state is not SpendState.RENEWED or len(seen) > _LONGEST_CHAIN:
+def _last(state: TokenState, state_of: Callable[[str], TokenState]) -> TokenState:
+    """Follow the successors to the last one: copies may have renewed the login since."""
+    seen = set[str]()
+    while state.successor not in seen and len(seen) < _LONGEST_CHAIN:
+        seen.add(state.successor)
+        later = state_of(state.successor)
+        if not later.successor:
             break
-        note = later
-    return note
+        state = later
+    return state
 
 
 def holders(files: tuple[str, ...], refresh_token: Secret, *, now: float) -> tuple[str, ...]:
@@ -73,12 +88,21 @@ def holders(files: tuple[str, ...], refresh_token: Secret, *, now: float) -> tup
 
 
 def logins_in(file: str, *, now: float) -> Iterator[RenewedLogin]:
-    """Yield the logins of a file that could be refreshed; none where it is no auth file."""
-    found = read(file)
-    logins = parse(found.content, now=now) if isinstance(found, Content) else found
-    if not isinstance(logins, tuple):
-        return
-    for login in logins:
-        held = login.held
-        if held is not None and held.refresh_token is not None:
-            yield RenewedLogin(held, held.refresh_token, file)
+    """Yield the logins with a refresh token in a file; none where it is no auth file."""
+    with suppress(OSError, ValueError):
+        content, _ = read_regular(os.path.realpath(file))
+        yield from _logins(content, file, now=now)
+
+
+def _rescued(file: str, *, now: float) -> Iterator[RenewedLogin]:
+    with suppress(OSError, RefreshRefusedError):  # a stranger's file is passed over
+        yield from _logins(read_own(file) or b"", file, now=now)
+
+
+def _logins(content: bytes, file: str, *, now: float) -> Iterator[RenewedLogin]:
+    logins = parse(content, now=now)
+    if isinstance(logins, tuple):
+        for login in logins:
+            held = login.held
+            if held is not None and held.refresh_token is not None:
+                yield RenewedLogin(held, held.refresh_token, file)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from poller.renewal.endpoint import Answer, TokenEndpoint
+from poller.renewal.endpoint import TokenEndpoint
 from poller.settings import Settings
 from poller.simulator.server import serve
 from tests.refreshing.logins import (
@@ -42,8 +42,9 @@ from tests.running import POLLER, started
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from poller.renewal.tokens import Refusal, Tokens
     from poller.simulator.server import Simulator
-    from poller.values import Response
+    from poller.values import Secret
 
 ACCOUNTS = 4
 UNMEASURED = ("env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START", *POLLER)
@@ -67,7 +68,7 @@ class Killed:
 
     @property
     def ended(self) -> str:
-        """What became of it, and, where it was lost, where the kill fell."""
+        """How it ended, and, where it was lost, where the kill fell."""
         if self.then != "lost" or self.spent_before_s is None:
             return self.then
         answered = self.spent_before_s > 0
@@ -172,18 +173,18 @@ class _Watch:
 
 
 class _Watched(TokenEndpoint):
-    """A token endpoint whose answers are noted once they are drafted."""
+    """A token endpoint whose answers are timed once they are drafted."""
 
     watch: _Watch
 
-    async def send(
-        self, body: bytes, *, received: Callable[[Response], None], **how: Any
-    ) -> Answer:
-        def noted(response: Response) -> None:
-            received(response)
+    async def refresh(
+        self, refresh_token: Secret, *, received: Callable[[Tokens], None], **how: Any
+    ) -> Tokens | Refusal:
+        def timed(tokens: Tokens) -> None:
+            received(tokens)
             self.watch.drafted_at_s.append(time.monotonic())
 
-        return await super().send(body, received=noted, **how)
+        return await super().refresh(refresh_token, received=timed, **how)
 
 
 async def windows_ms(folder: Path, *, count: int = 200) -> dict[str, dict[str, float]]:
@@ -193,7 +194,7 @@ async def windows_ms(folder: Path, *, count: int = 200) -> dict[str, dict[str, f
         watch = endpoint.watch = _Watch()
         for index in range(count):
             path = store(folder / "window", f"w{index}")
-            how = {"door": watch, "endpoint": endpoint}
+            how = {"exit_guard": watch, "endpoint": endpoint}
             await polled(folder, simulator, str(path), renewing=how)
     spent_at_s = sorted(simulator.logins.spent_at_s.values())
     return {

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from poller.authfiles.find import find
+from poller.authfiles.read import Account
+from poller.authfiles.shapes import parse
 from poller.renewal.endpoint import TokenEndpoint
 from poller.renewal.ledger import Ledger
 from poller.renewal.renewals import Renewals
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from poller.simulator.server import Simulator
-    from poller.values import Report
+    from poller.values import Credential, Report
     from tests.running import Ended
 
 EXPIRED_S = -86_400.0
@@ -64,15 +66,29 @@ def store(folder: Path, name: str, content: bytes | None = None, **how: Any) -> 
     return path
 
 
+def account_of(path: Path) -> tuple[Account, Credential]:
+    """Return the only account in a file, and what is stale about it."""
+    logins = parse(path.read_bytes(), now=time.time())
+    assert isinstance(logins, tuple)
+    (login,) = logins
+    assert login.held is not None
+    return Account(0, "alice", "", login.outcome, str(path), None, held=login.held), login.held
+
+
 def tokens(path: Path) -> dict[str, Any]:
     """Return the tokens in a Codex file."""
     return dict(json.loads(path.read_bytes())["tokens"])
 
 
 def is_alive(simulator: Simulator, path: Path, name: str) -> bool:
-    """Say whether a file holds the refresh token that works now."""
+    """Return whether a file holds the refresh token that works now."""
     alive = simulator.logins.alive(f"user-{name}", f"acct-{name}")
     return str(tokens(path)["refresh_token"]) == (alive or refresh_token(name))
+
+
+def outcomes(simulator: Simulator) -> list[list[str]]:
+    """Return what each refresh token brought, every time it was sent."""
+    return list(simulator.logins.outcomes.values())
 
 
 def sent_twice(simulator: Simulator) -> dict[str, list[str]]:
@@ -91,6 +107,11 @@ def surroundings(home: Path, simulator: Simulator) -> dict[str, str]:
     }
 
 
+def ledger_folder(state: Path) -> Path:
+    """Return the folder of the ledger in a state folder."""
+    return state / "poller/logins"
+
+
 async def refresh(cwd: Path, simulator: Simulator, *args: str, **how: Any) -> Ended:
     """Run the real program with ``--refresh``."""
     env = {**surroundings(cwd, simulator), **how.pop("env", {})}
@@ -106,12 +127,13 @@ async def renewals(
     *,
     token_url: str | None = None,
     endpoint: TokenEndpoint | None = None,
+    state: Path | None = None,
     **how: Any,
 ) -> AsyncIterator[Renewals]:
-    """Make what renews, in this process."""
+    """Make what renews, in this process; ``state`` is the user's state folder."""
     url = token_url or simulator.token_url
     endpoint = endpoint or TokenEndpoint(Settings(), url=url, proxy=None)
-    yield Renewals(endpoint, Ledger(str(home / "state/poller/logins")), **how)
+    yield Renewals(endpoint, Ledger(str(ledger_folder(state or home / "state"))), **how)
 
 
 async def polled(
@@ -138,3 +160,32 @@ async def polled(
 def outcome(report: Report) -> tuple[str | None, bool]:
     """Return the kind of failure, if any, and whether the file was given new tokens."""
     return (None if report.failure is None else str(report.failure.kind), report.refreshed)
+
+
+class AnsweringEndpoint:
+    """A token endpoint that gives every request the same answer."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.requests = 0
+        self.url = ""
+        self._answer = (
+            b"HTTP/1.1 %d Made Up\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body)
+        )
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.requests += 1
+        writer.write(self._answer)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def answering(body: object, *, status: int = 200) -> AsyncIterator[AnsweringEndpoint]:
+    """Serve a token endpoint that answers everything with ``body``, as JSON."""
+    endpoint = AnsweringEndpoint(status, json.dumps(body).encode())
+    server = await asyncio.start_server(endpoint.answer, "127.0.0.1", 0)
+    endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/oauth/token"
+    async with server:
+        yield endpoint

@@ -62,7 +62,7 @@ while True:
 
 @dataclass
 class Race:
-    """What became of a race."""
+    """How a race ended."""
 
     rounds: int = 0
     kinds: Counter[str] = field(default_factory=Counter[str])
@@ -78,7 +78,7 @@ class Race:
 async def race(
     folder: Path, *, rounds: int, writer: bool, processes: int = 2, life_s: float = _LIFE_S
 ) -> Race:
-    """Run so many rounds; return what became of them."""
+    """Run so many rounds; return how they ended."""
     result = Race()
     async with serve(logins=Logins(life_s=life_s)) as simulator:
         names = [f"r{index:02d}" for index in range(ACCOUNTS)]

@@ -33,7 +33,7 @@ async def test_processes_that_race_send_every_refresh_token_once(tmp_path: Path)
     assert result.requests >= 3 * RACERS
 
 
-async def test_of_processes_that_race_one_asks_and_the_others_take_what_came(
+async def test_of_racing_processes_one_sends_and_the_others_take_its_tokens(
     tmp_path: Path,
 ) -> None:
     result = await race(tmp_path, rounds=1, writer=False, processes=3, life_s=GOOD_S)

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poller.authfiles.read import Account, logins_in
-from poller.renewal.eligibility import CodexOwn
 from poller.simulator.server import serve
 from poller.simulator.tokens import Logins
-from poller.values import Failure, FailureKind
 from tests.refreshing.logins import (
     EXPIRED_S,
     GOOD_S,
+    account_of,
     is_alive,
     login,
     outcome,
+    outcomes,
     polled,
     refresh_token,
     renewals,
@@ -30,13 +29,8 @@ from tests.refreshing.logins import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from poller.simulator.server import Simulator
 
 pytestmark = pytest.mark.anyio
-
-
-def sent(simulator: Simulator) -> list[list[str]]:
-    return list(simulator.logins.outcomes.values())
 
 
 # When
@@ -48,13 +42,30 @@ async def test_an_expired_account_is_refreshed_and_asked(tmp_path: Path) -> None
     async with serve(logins=Logins(strict=True)) as simulator:
         report = (await polled(tmp_path, simulator))["alice"]
         assert is_alive(simulator, path, "alice")
-        assert sent(simulator) == [["renewed"]]
+        assert outcomes(simulator) == [["renewed"]]
     assert outcome(report) == (None, True)
     assert (report.attempts, report.http_status) == (1, 200)
     assert path.stat().st_mode == before.st_mode
     assert path.stat().st_ino != before.st_ino
     assert tokens(path)["refresh_token"] == refresh_token("alice", generation=1)
     assert [each for each in os.listdir(path.parent) if "refreshing" in each] == []
+
+
+async def test_the_log_tells_each_step_and_no_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="poller")
+    store(tmp_path / "account", "alice")
+    store(tmp_path / "account", "ended", fault="expired")
+    async with serve() as simulator:
+        await polled(tmp_path, simulator)
+    told = [record.getMessage() for record in caplog.records if record.name == "poller"]
+    assert sorted(told) == [
+        "alice: renewed",
+        "alice: sending its refresh token",
+        "ended: not renewed: login_required",
+        "ended: sending its refresh token",
+    ]
 
 
 async def test_a_token_about_to_expire_is_renewed_first(tmp_path: Path) -> None:
@@ -72,7 +83,7 @@ async def test_a_token_that_is_refused_is_renewed_and_asked_with_again(tmp_path:
     store(tmp_path / "account", "alice", lives_s=GOOD_S, usage="~401-token_expiredx1")
     async with serve() as simulator:
         report = (await polled(tmp_path, simulator))["alice"]
-        assert sent(simulator) == [["renewed"]]
+        assert outcomes(simulator) == [["renewed"]]
     assert (outcome(report), report.attempts) == ((None, True), 2)
 
 
@@ -89,13 +100,13 @@ async def test_a_401_without_a_reason_is_asked_again_before_a_token_is_spent(
 
 
 @pytest.mark.parametrize(("lives_s", "attempts"), [(GOOD_S, 2), (EXPIRED_S, 1)])
-async def test_a_token_refused_for_good_is_renewed_once_and_no_more(
+async def test_a_revoked_token_is_renewed_only_once(
     tmp_path: Path, lives_s: float, attempts: int
 ) -> None:
     store(tmp_path / "account", "alice", lives_s=lives_s, usage="~401-token_revoked")
     async with serve() as simulator:
         report = (await polled(tmp_path, simulator))["alice"]
-        assert sent(simulator) == [["renewed"]]
+        assert outcomes(simulator) == [["renewed"]]
     assert (outcome(report), report.attempts) == (("unauthorized", True), attempts)
 
 
@@ -111,15 +122,12 @@ async def test_nothing_else_spends_a_token(tmp_path: Path, fault: str) -> None:
 
 async def test_a_newer_token_in_the_file_is_taken_without_asking(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
-    (before,) = logins_in(str(path))
-    assert before.held is not None
+    account, stale = account_of(path)
     path.write_bytes(login("alice", lives_s=GOOD_S))
-    account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
     async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
-        renewal = await renewing.renew(account, before.held, within_s=5)
+        renewal = await renewing.renew(account, stale, within_s=5)
         assert simulator.logins.requests == 0
-    (after,) = logins_in(str(path))
-    assert renewal.outcome == after.held
+    assert renewal.outcome == account_of(path)[1]
     assert not renewal.refreshed
 
 
@@ -135,18 +143,18 @@ async def test_without_a_refresh_token_an_expired_account_stays_expired(tmp_path
 
 # What goes wrong
 
-FOR_GOOD = ["reused", "expired", "invalidated", "invalid_grant"]
+ENDED = ["reused", "expired", "invalidated", "invalid_grant"]
 UNANSWERED = ["dropped", "closed", "cut", "html", "empty", "no-tokens", "503", "spent-502"]
 
 
-@pytest.mark.parametrize("fault", FOR_GOOD)
-async def test_a_login_that_has_ended_is_not_asked_for_again(tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize("fault", ENDED)
+async def test_a_login_that_has_ended_is_not_refreshed_again(tmp_path: Path, fault: str) -> None:
     path = store(tmp_path / "account", "alice", fault=fault)
     before = path.read_bytes()
     async with serve() as simulator:
         first = (await polled(tmp_path, simulator))["alice"]
         second = (await polled(tmp_path, simulator))["alice"]
-        assert sent(simulator) == [[fault]]
+        assert outcomes(simulator) == [[fault]]
     assert outcome(first) == outcome(second) == ("login_required", False)
     assert first.failure is not None
     assert "codex login" in first.failure.hint
@@ -155,20 +163,20 @@ async def test_a_login_that_has_ended_is_not_asked_for_again(tmp_path: Path, fau
 
 
 @pytest.mark.parametrize("fault", [*UNANSWERED, "unheard"])
-async def test_what_may_have_been_spent_is_never_sent_again(tmp_path: Path, fault: str) -> None:
+async def test_a_token_that_may_be_spent_is_never_sent_again(tmp_path: Path, fault: str) -> None:
     path = store(tmp_path / "account", "alice", fault=fault)
     before = path.read_bytes()
     async with serve() as simulator:
         first = (await polled(tmp_path, simulator))["alice"]
         second = (await polled(tmp_path, simulator))["alice"]
-        assert len(sent(simulator)) == 1
+        assert len(outcomes(simulator)) == 1
         assert sent_twice(simulator) == {}
     assert outcome(first) == outcome(second) == ("refresh_unknown", False)
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("fault", ["429", "404", "edge"])
-async def test_what_was_not_looked_at_may_be_sent_by_the_next_run(
+async def test_a_token_that_was_not_looked_at_is_sent_by_the_next_run(
     tmp_path: Path, fault: str
 ) -> None:
     path = store(tmp_path / "account", "alice", fault=f"{fault}x1")
@@ -176,7 +184,7 @@ async def test_what_was_not_looked_at_may_be_sent_by_the_next_run(
         first = (await polled(tmp_path, simulator))["alice"]
         second = (await polled(tmp_path, simulator))["alice"]
         assert is_alive(simulator, path, "alice") or tokens(path)["refresh_token"]
-        assert [fault, "renewed"] in sent(simulator)
+        assert [fault, "renewed"] in outcomes(simulator)
     assert first.failure is not None
     assert first.failure.may_work_later
     assert outcome(second) == (None, True)
@@ -199,7 +207,7 @@ async def test_an_answer_without_a_new_refresh_token_lets_the_old_one_live(tmp_p
         for _ in range(2):
             report = (await polled(tmp_path, simulator))["alice"]
             assert outcome(report) == (None, True)
-        assert sent(simulator) == [["kept", "kept"]]
+        assert outcomes(simulator) == [["kept", "kept"]]
     assert tokens(path)["refresh_token"] == refresh_token("alice", fault="kept")
 
 
@@ -212,113 +220,6 @@ async def test_a_token_good_for_some_minutes_is_used_where_nothing_was_spent(
         reports = await polled(tmp_path, simulator)
     assert outcome(reports["spared"]) == (None, False)
     assert outcome(reports["ended"]) == ("login_required", False)
-
-
-# One login, several files
-
-
-async def test_copies_of_a_login_are_one_request_and_all_are_updated(tmp_path: Path) -> None:
-    names = [f"copy{index}" for index in range(5)]
-    content = login("alice", fault="slow-100ms")
-    paths = [store(tmp_path / "account", name, content) for name in names]
-    async with serve() as simulator:
-        reports = await polled(tmp_path, simulator)
-        assert sent(simulator) == [["renewed"]]
-    assert {outcome(reports[name]) for name in names} == {(None, True)}
-    assert len({json.dumps(tokens(path)) for path in paths}) == 1
-
-
-async def test_a_copy_that_slept_through_refreshes_is_brought_up_to_date(tmp_path: Path) -> None:
-    awake = store(tmp_path / "account", "awake", login("alice"))
-    asleep = store(tmp_path / "asleep", "copy", awake.read_bytes())
-    async with serve(logins=Logins(strict=True, life_s=200)) as simulator:
-        for _ in range(3):
-            assert outcome((await polled(tmp_path, simulator))["awake"]) == (None, True)
-        simulator.logins.life_s = GOOD_S
-        report = (await polled(tmp_path, simulator, str(asleep)))["copy"]
-        assert outcome(report) == (None, True)
-        assert tokens(asleep)["refresh_token"] == refresh_token("alice", generation=4)
-        report = (await polled(tmp_path, simulator))["awake"]
-        assert outcome(report) == (None, True)
-        assert tokens(awake) == tokens(asleep)
-        assert sent_twice(simulator) == {}
-        assert simulator.logins.requests == 4
-
-
-async def test_a_copy_whose_login_went_away_says_to_log_in(tmp_path: Path) -> None:
-    awake = store(tmp_path / "account", "awake", login("alice"))
-    asleep = store(tmp_path / "asleep", "copy", awake.read_bytes())
-    async with serve() as simulator:
-        await polled(tmp_path, simulator)
-        awake.unlink()
-        report = (await polled(tmp_path, simulator, str(asleep)))["copy"]
-        assert simulator.logins.requests == 1
-    assert outcome(report) == ("login_required", False)
-    assert report.failure is not None
-    assert "awake.auth.json" in report.failure.message
-
-
-async def test_a_copy_takes_what_a_run_killed_before_its_last_note_has_saved(
-    tmp_path: Path,
-) -> None:
-    path = store(tmp_path / "account", "alice")
-    copy = store(tmp_path / "copies", "copy", path.read_bytes())
-    async with serve(logins=Logins(strict=True)) as simulator:
-        await polled(tmp_path, simulator)
-        (page,) = (tmp_path / "state/poller/logins").iterdir()
-        page.write_text(json.dumps({"state": "sent", "at": 1, "file": str(path)}))
-        report = (await polled(tmp_path, simulator, str(copy)))["copy"]
-        assert simulator.logins.requests == 1
-    assert outcome(report) == (None, True)
-    assert tokens(copy) == tokens(path)
-
-
-async def test_a_file_that_lost_its_refresh_token_meanwhile_is_refused(tmp_path: Path) -> None:
-    path = store(tmp_path / "account", "alice")
-    (before,) = logins_in(str(path))
-    assert before.held is not None
-    account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
-    document = json.loads(path.read_bytes())
-    kinds: list[str] = []
-    async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
-        for text in (json.dumps(document | {"tokens": held_without(document)}), "{", "[]"):
-            path.write_text(text)
-            renewal = await renewing.renew(account, before.held, within_s=5)
-            assert isinstance(renewal.outcome, Failure)
-            kinds.append(renewal.outcome.kind)
-        assert simulator.logins.requests == 0
-    assert kinds == ["refresh_refused", "file_invalid", "file_invalid"]
-
-
-def held_without(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: each for key, each in document["tokens"].items() if key != "refresh_token"}
-
-
-async def test_an_old_backup_put_back_spends_nothing(tmp_path: Path) -> None:
-    path = store(tmp_path / "account", "alice")
-    backup = path.read_bytes()
-    async with serve() as simulator:
-        await polled(tmp_path, simulator)
-        path.write_bytes(backup)
-        report = (await polled(tmp_path, simulator))["alice"]
-        assert simulator.logins.requests == 1
-    assert outcome(report) == ("login_required", False)
-    assert "older copy" in str(report.failure)
-    assert path.read_bytes() == backup
-
-
-async def test_a_symbolic_link_stays_one_and_its_file_is_renewed(tmp_path: Path) -> None:
-    real = store(tmp_path / "real", "alice")
-    (tmp_path / "account").mkdir()
-    for name in ("one", "two"):
-        (tmp_path / f"account/{name}.auth.json").symlink_to(real)
-    async with serve() as simulator:
-        reports = await polled(tmp_path, simulator)
-        assert sent(simulator) == [["renewed"]]
-        assert is_alive(simulator, real, "alice")
-    assert sorted(outcome(each) for each in reports.values()) == [(None, False), (None, True)]
-    assert (tmp_path / "account/one.auth.json").is_symlink()
-    assert sorted(os.listdir(tmp_path / "account")) == ["one.auth.json", "two.auth.json"]
 
 
 # Every shape
@@ -391,62 +292,3 @@ async def test_every_shape_is_refreshed_in_place(
         again = await polled(tmp_path, simulator)
         assert [outcome(each) for each in again.values()] == [(None, False)] * len(users)
     assert list(json.loads(text)) == list(document)
-
-
-# What is not ours
-
-
-async def test_codexs_own_file_is_refused(tmp_path: Path) -> None:
-    own = store(tmp_path / "codex", "x", login("alice")).rename(tmp_path / "codex/auth.json")
-    (tmp_path / "account").mkdir()
-    (tmp_path / "account/linked.auth.json").symlink_to(own)
-    async with serve() as simulator:
-        report = await polled(tmp_path, simulator, renewing={"codex": CodexOwn((str(own),))})
-        assert simulator.logins.requests == 0
-    assert outcome(report["linked"]) == ("refresh_refused", False)
-    assert "--refresh-codex-home" in str(report["linked"].failure)
-
-
-@pytest.mark.parametrize("spared", [True, False])
-async def test_a_copy_of_codexs_own_file_is_the_same_login(tmp_path: Path, spared: bool) -> None:
-    own = store(tmp_path / "codex", "x", login("alice")).rename(tmp_path / "codex/auth.json")
-    copy = store(tmp_path / "account", "alice", own.read_bytes())
-    how = {"codex": CodexOwn((str(own), str(tmp_path / "none")), spared=spared)}
-    async with serve() as simulator:
-        report = (await polled(tmp_path, simulator, renewing=how))["alice"]
-        assert simulator.logins.requests == int(not spared)
-        assert is_alive(simulator, own, "alice")
-        assert is_alive(simulator, copy, "alice")
-    assert outcome(report) == (("refresh_refused", False) if spared else (None, True))
-    assert spared == ("--refresh-codex-home" in str(report.failure))
-
-
-async def test_a_login_of_its_own_is_none_of_codexs_business(tmp_path: Path) -> None:
-    own = store(tmp_path / "codex", "x", login("bob")).rename(tmp_path / "codex/auth.json")
-    store(tmp_path / "account", "alice")
-    async with serve() as simulator:
-        reports = await polled(tmp_path, simulator, renewing={"codex": CodexOwn((str(own),))})
-    assert outcome(reports["alice"]) == (None, True)
-
-
-async def test_a_file_with_a_second_name_is_refused(tmp_path: Path) -> None:
-    path = store(tmp_path / "account", "alice")
-    os.link(path, tmp_path / "second")
-    async with serve() as simulator:
-        report = (await polled(tmp_path, simulator))["alice"]
-        assert simulator.logins.requests == 0
-    assert outcome(report) == ("refresh_refused", False)
-
-
-async def test_another_account_in_the_file_stops_it(tmp_path: Path) -> None:
-    path = store(tmp_path / "account", "alice")
-    (before,) = logins_in(str(path))
-    assert before.held is not None
-    path.write_bytes(login("bob"))
-    account = Account(0, "alice", "", before.outcome, str(path), None, held=before.held)
-    async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
-        renewal = await renewing.renew(account, before.held, within_s=5)
-        assert simulator.logins.requests == 0
-    assert isinstance(renewal.outcome, Failure)
-    assert renewal.outcome.kind is FailureKind.REFRESH_REFUSED
-    assert tokens(path)["refresh_token"] == refresh_token("bob")

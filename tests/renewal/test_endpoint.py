@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poller.renewal.endpoint import Answer, NotSentError, TokenEndpoint
-from poller.renewal.tokens import request_body
+from poller.renewal.endpoint import TokenEndpoint
+from poller.renewal.refusals import RefreshRefusedError, no_room
+from poller.renewal.tokens import Refusal, Tokens
 from poller.settings import Settings, UsageError
 from poller.simulator.server import serve
-from poller.upstream.transport_errors import TransportError, TransportErrorKind
-from poller.values import Response, Secret
+from poller.values import Secret
 from tests.conftest import connect_proxy
 from tests.refreshing.logins import refresh_token
 
@@ -20,103 +20,95 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-BODY = request_body(Secret(refresh_token("alice")))
+TOKEN = Secret(refresh_token("alice"))
 
 
-async def sent(endpoint: TokenEndpoint, *, timeout_s: float = 5.0) -> tuple[Answer, int]:
-    """Return the answer, and how often it was told that the request is about to leave."""
+async def sent(endpoint: TokenEndpoint, *, timeout_s: float = 5.0) -> tuple[Tokens | Refusal, int]:
+    """Return what came, and how often it was told that the request is about to leave."""
     calls: list[None] = []
-    came: list[Response] = []
+    received: list[Tokens] = []
 
     async def before_sending() -> None:
         calls.append(None)
 
-    answer = await endpoint.send(
-        BODY, timeout_s=timeout_s, before_sending=before_sending, received=came.append
+    got = await endpoint.refresh(
+        TOKEN, timeout_s=timeout_s, before_sending=before_sending, received=received.append
     )
-    assert came == [answer.outcome] * isinstance(answer.outcome, Response)
-    return answer, len(calls)
+    assert received == [got] * isinstance(got, Tokens)
+    return got, len(calls)
 
 
-def trouble(answer: Answer) -> TransportErrorKind:
-    assert isinstance(answer.outcome, TransportError)
-    return answer.outcome.kind
+def refusal(got: Tokens | Refusal) -> tuple[str, bool]:
+    """Return the kind of failure, and whether the token may be spent."""
+    assert isinstance(got, Refusal)
+    return str(got.failure.kind), got.spent
 
 
 async def test_it_is_sent_over_tls_and_through_a_proxy(certificates: Certificates) -> None:
     trusting = Settings(ca_file=certificates.ca_file)
     async with serve(ssl_context=certificates.server) as simulator, connect_proxy() as proxy:
         endpoint = TokenEndpoint(trusting, url=simulator.token_url, proxy=proxy.url)
-        answer, told = await sent(endpoint)
+        got, told = await sent(endpoint)
         assert simulator.logins.requests == 1
-    assert isinstance(answer.outcome, Response)
-    assert (answer.outcome.status, answer.sent, told) == (200, True, 1)
+    assert isinstance(got, Tokens)
+    assert told == 1
     assert len(proxy.requests) == 1
     assert proxy.requests[0].startswith("CONNECT ")
 
 
 async def test_a_proxy_that_refuses_gets_no_token(certificates: Certificates) -> None:
-    refusal = b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"
-    async with serve(ssl_context=certificates.server) as simulator, connect_proxy(refusal) as proxy:
+    no = b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"
+    async with serve(ssl_context=certificates.server) as simulator, connect_proxy(no) as proxy:
         settings = Settings(ca_file=certificates.ca_file)
         endpoint = TokenEndpoint(settings, url=simulator.token_url, proxy=proxy.url)
-        answer, told = await sent(endpoint)
-    assert (trouble(answer), answer.sent, told) == (TransportErrorKind.PROXY_REFUSED, False, 0)
+        got, told = await sent(endpoint)
+    assert (refusal(got), told) == (("proxy", False), 0)
 
 
 async def test_a_certificate_that_is_not_trusted_gets_no_token(certificates: Certificates) -> None:
     async with serve(ssl_context=certificates.server) as simulator:
         endpoint = TokenEndpoint(Settings(), url=simulator.token_url, proxy=None)
-        answer, told = await sent(endpoint)
+        got, told = await sent(endpoint)
         assert simulator.logins.requests == 0
-    assert (trouble(answer), answer.sent, told) == (TransportErrorKind.TLS, False, 0)
+    assert (refusal(got), told) == (("tls", False), 0)
 
 
-@pytest.mark.parametrize(
-    ("fault", "expected"),
-    [
-        ("hang", TransportErrorKind.TIMEOUT),
-        ("dropped", TransportErrorKind.CONNECTION_LOST),
-        ("closed", TransportErrorKind.CONNECTION_LOST),
-        ("cut", TransportErrorKind.CONNECTION_LOST),
-    ],
-)
-async def test_what_gets_no_answer_was_sent_once(fault: str, expected: TransportErrorKind) -> None:
+@pytest.mark.parametrize("fault", ["hang", "dropped", "closed", "cut"])
+async def test_a_request_without_a_reply_was_sent_once(fault: str) -> None:
     async with serve() as simulator:
         simulator.logins.fault = fault
         endpoint = TokenEndpoint(Settings(), url=simulator.token_url, proxy=None)
-        answer, told = await sent(endpoint, timeout_s=0.3)
+        got, told = await sent(endpoint, timeout_s=0.3)
         assert simulator.logins.requests == 1
-    assert (trouble(answer), answer.sent, told) == (expected, True, 1)
+    assert (refusal(got), told) == (("refresh_unknown", True), 1)
 
 
 async def test_a_redirect_is_not_followed() -> None:
     async with serve() as simulator:
         simulator.logins.fault = "307"
         endpoint = TokenEndpoint(Settings(), url=simulator.token_url, proxy=None)
-        answer, _ = await sent(endpoint)
+        got, _ = await sent(endpoint)
         assert simulator.logins.requests == 1
         assert simulator.counts.requests == 0
-    assert isinstance(answer.outcome, Response)
-    assert answer.outcome.status == 307
+    assert refusal(got) == ("redirect", False)
 
 
-def never(_response: Response) -> None:
+def never(_tokens: Tokens) -> None:
     raise AssertionError
 
 
-async def test_what_forbids_the_sending_is_heard() -> None:
-    async def forbid() -> None:
-        raise NotSentError("no room")
+async def test_nothing_is_sent_where_that_is_refused_at_the_last_moment() -> None:
+    async def refuse() -> None:
+        raise RefreshRefusedError(no_room("disk full"))
 
     async with serve() as simulator:
         endpoint = TokenEndpoint(Settings(), url=simulator.token_url, proxy=None)
-        with pytest.raises(NotSentError, match="no room"):
-            await endpoint.send(BODY, timeout_s=5, before_sending=forbid, received=never)
+        with pytest.raises(RefreshRefusedError, match="disk full"):
+            await endpoint.refresh(TOKEN, timeout_s=5, before_sending=refuse, received=never)
         assert simulator.logins.requests == 0
 
 
-def test_certificates_that_cannot_be_read_are_a_mistake_of_use() -> None:
+def test_certificates_that_cannot_be_read_are_a_usage_error() -> None:
     settings = Settings(ca_file="/nowhere/ca.pem")
     with pytest.raises(UsageError, match="ca-file"):
         TokenEndpoint(settings, url="https://auth.openai.com/oauth/token", proxy=None)

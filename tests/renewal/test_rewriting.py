@@ -1,4 +1,4 @@
-"""Only the tokens change: whatever else stands in an auth file stays byte for byte."""
+"""Only the tokens change: the rest of an auth file stays byte for byte."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def test_the_codex_clis_own_file_is_renewed_in_place() -> None:
     }
 
 
-def test_what_did_not_come_stays() -> None:
+def test_tokens_that_did_not_come_stay() -> None:
     old = codex()
     old["tokens"]["refresh_token"] = "rt_old"
     new = again(old, Tokens(Secret("at_new")))
     assert new["tokens"] == old["tokens"] | {"access_token": "at_new"}
 
 
-def test_what_the_file_has_no_place_for_is_not_added() -> None:
+def test_no_key_is_added_to_the_file() -> None:
     old = {"openai": oauth()}
     assert again(old) == {"openai": oauth(access="at_new", refresh="rt_new")}
 
@@ -91,7 +91,7 @@ def test_times_beside_the_tokens_are_spelled_as_they_were(key: str, old: Any, ne
     assert again(flat(**{key: old})) == flat(**tokens, **{key: new})
 
 
-def test_an_expiry_that_nobody_tells_stays() -> None:
+def test_an_unknown_expiry_leaves_the_old_one() -> None:
     assert again(flat(expires=5), Tokens(Secret("at_new")))["expires"] == 5
 
 
@@ -129,7 +129,7 @@ def test_a_token_under_two_names_changes_under_both() -> None:
     "content",
     [b"", b"{", b"[]", b'"rt_old"', b"{}", b'{"tokens": {"refresh_token": "rt_old"', b"\xff\xfe"],
 )
-def test_what_is_no_auth_file_is_not_touched(content: bytes) -> None:
+def test_other_files_are_not_touched(content: bytes) -> None:
     assert rewritten(content, OLD, NEW, now=NOW) is None
 
 
