@@ -279,12 +279,12 @@ class Plan:
         state = self._note_request(account, now)
         if state is None:
             return
+        state.not_before = now + max(LEAST_S, failure.retry_after_s or 0.0)
         if failure.kind in _OWNERS and not failure.may_work_later:
             state.due_at = state.wait_s = math.inf
             return
         state.wait_s = min(LEAST_S * 2**state.failures, FAILED_LIMIT_S)
         state.failures = min(state.failures + 1, 10)
-        state.not_before = now + max(LEAST_S, failure.retry_after_s or 0.0)
         state.due_at = max(now + self._jittered(state.wait_s, FAILED_LIMIT_S), state.not_before)
 
     def changed(self, account: str, now: float) -> None:
