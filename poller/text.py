@@ -25,7 +25,7 @@ MASK = "***"
 
 _BLOCK, _STEP = 8, 4
 """Bytes of a block of a token, and how far one begins after another: every piece has one whole."""
-_ACCOUNTS_REMEMBERED, _BYTES_REMEMBERED = 256, 1 << 20
+_ACCOUNTS_REMEMBERED = 256
 _TEXTS_REMEMBERED = 1024
 _FEW_ACCOUNTS, _FEW_TEXTS, _SHORT_TEXT = 16, 64, 200
 """Up to so many accounts, or different texts, are compared one by one, each so many characters
@@ -166,14 +166,14 @@ def _widened(seen: bytes, start: int, stop: int) -> tuple[int, int]:
 class KnownTokens:
     """The tokens a run has seen, to keep them out of every text that comes from outside.
 
-    Remembers those of the last 256 accounts, a MiB at most: an answer is checked against
+    Remembers those of the last 256 accounts at least: an answer is checked against
     its own account's tokens and everybody else's. ``add`` is for one thread; ``mask`` may
     be called from others meanwhile: what it reads is replaced whole, or only grows.
     """
 
     def __init__(self) -> None:
-        self._seen: tuple[int, int, tuple[bytes, ...]] = (0, 0, ())
-        """How many accounts were added; the bytes of the last ones' tokens, and these."""
+        self._seen: tuple[int, list[str]] = (0, [])
+        """How many accounts were forgotten, and the tokens of those since, a line each."""
         self._index: tuple[set[int], set[int], int, int] = (set(), set(), 0, 0)
         """Blocks of older and of later accounts; the number of the first and after the last."""
         self._clean: dict[str, int] = {}
@@ -184,27 +184,21 @@ class KnownTokens:
 
     def add(self, secrets: Iterable[Secret]) -> None:
         """Remember one account's tokens."""
-        added, size, accounts = self._seen
-        tokens = [secret.reveal() for secret in secrets]
-        joined = _lower("\n".join([token for token in tokens if len(token) >= PIECE]))
-        size += len(joined)
-        accounts = (*accounts, joined)
-        while len(accounts) > _ACCOUNTS_REMEMBERED or (
-            size > _BYTES_REMEMBERED and len(accounts) > 1
-        ):
-            size -= len(accounts[0])
-            accounts = accounts[1:]
-        self._seen = added + 1, size, accounts
+        forgotten, accounts = self._seen
+        accounts.append("\n".join([secret.reveal() for secret in secrets]))
+        if len(accounts) == 2 * _ACCOUNTS_REMEMBERED:
+            self._seen = forgotten + _ACCOUNTS_REMEMBERED, accounts[_ACCOUNTS_REMEMBERED:]
 
     def mask(self, text: str) -> str:
         """Return ``text`` without any of the tokens; see :func:`masked`."""
         if len(text) < PIECE:
             return text
-        added, _, accounts = self._seen
+        forgotten, accounts = self._seen
+        added = forgotten + len(accounts)
         checked = self._clean.get(text)
         if checked == added:
             return text
-        new = accounts[max(0, len(accounts) - (added - (checked or 0))) :]
+        new = accounts[max(0, (checked or 0) - forgotten) :]
         few = len(new) <= _FEW_ACCOUNTS or len(self._clean) < _FEW_TEXTS
         one_by_one = len(text) <= _SHORT_TEXT and few
         clean = text
@@ -224,21 +218,23 @@ class KnownTokens:
         Built when first needed. There are two, so that none has to be built anew when
         tokens are forgotten: the older is dropped as a whole.
         """
-        added, _, accounts = self._seen
+        forgotten, accounts = self._seen
         older, later, first, end = self._index
-        if added - len(accounts) > first:  # the older holds none that is remembered
+        if forgotten > first:  # the older holds none that is remembered
             older, later, first = later, set[int](), end
-        for joined in accounts[max(0, len(accounts) - (added - end)) :] if added > end else ():
-            later.update(_blocks(joined))
-        self._index = older, later, first, added
+        new = accounts[max(0, end - forgotten) :]
+        for joined in new:
+            later.update(_blocks(_lower(joined)))
+        self._index = older, later, first, max(end, forgotten) + len(new)
         return older, later
 
 
-def _shares_nothing(text: str, accounts: Iterable[bytes]) -> bool:
+def _shares_nothing(text: str, accounts: Iterable[str]) -> bool:
     """Say whether no piece of ``text`` can be in the tokens: every piece holds a whole half."""
     seen = _lower(text)
     halves = [seen[at : at + _HALF] for at in range(_HALF, len(seen) - _HALF + 1, _HALF + 1)]
-    return not any(half in joined for joined in accounts for half in halves)
+    lowered = map(_lower, accounts)
+    return not any(half in tokens for tokens in lowered for half in halves)
 
 
 def os_error_text(error: OSError) -> str:

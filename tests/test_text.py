@@ -187,21 +187,13 @@ def test_known_tokens_mask_as_masked_does(data: st.DataObject) -> None:
                 assert pieces(token).isdisjoint(pieces(shown))
 
 
-def test_what_is_remembered_is_bounded_and_one_account_is_always_remembered() -> None:
+def test_what_is_remembered_is_bounded() -> None:
     known = KnownTokens()
-    endless = sha256(b"x").hexdigest() * 20_000
-    for number in range(5):
-        known.add([Secret(f"{number}-{endless}")])
-        assert known.mask(f"got {number}-{endless[:40]} !") == "got *** !"
-        assert sum(map(len, known._indexes())) < 2 * len(endless)
-    _, size, accounts = known._seen
-    assert (len(accounts), size) == (1, len(accounts[0]))
-    for number in range(300):
+    for number in range(1200):
         known.add(tokens_of(number))
         if number % 3 == 0:
             assert known.mask(f"{number} {tokens_of(number)[1].reveal()[:20]}") == f"{number} ***"
-    assert len(known._seen[2]) == 256
-    assert known._seen[1] == sum(map(len, known._seen[2]))
+    assert len(known._seen[1]) < 512
 
 
 @pytest.mark.parametrize("texts", ["few", "many"])

@@ -59,8 +59,7 @@ class AuthFile:
         return self.include_disabled or not login.disabled
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """One account to poll, with what its file said."""
 
     position: int
@@ -178,9 +177,9 @@ async def reread(account: Account, *, clock: Callable[[], float] = time.time) ->
     file = AuthFile(account.label, account.source, account.path)
     logins = (await _read_until_settled(file, clock=clock)).logins
     if isinstance(logins, Failure):
-        return replace(account, outcome=logins)
+        return account._replace(outcome=logins)
     named = (login.outcome for login in logins if login.name == account.login)
-    return replace(account, outcome=next(named, _LOST))
+    return account._replace(outcome=next(named, _LOST))
 
 
 def logins_in(path: str) -> tuple[Login, ...]:

@@ -14,17 +14,12 @@ from typing import TYPE_CHECKING, cast
 import anyio
 
 from poller.commands.demo import demo_if_asked_for
-from poller.commands.language import language_for
-from poller.deliver.files import NewFile
-from poller.deliver.progress import Progress
 from poller.deliver.sinks import Lines, TextAtEnd
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import open_session, poll
-from poller.present import csv
 from poller.present.record import serialize
 from poller.process import exit_codes
-from poller.process.clock import zone_of
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.upstream.exchange import room_for_connections
@@ -33,6 +28,7 @@ from poller.values import Failure, FailureKind, Snapshot, unexpected_failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from poller.deliver.progress import Progress
     from poller.deliver.sinks import Sink, Writes
     from poller.library import Session
     from poller.polling.stream import Notices, Reports
@@ -61,6 +57,8 @@ def run(settings: Settings, interrupts: Interrupts) -> int:
         return exit_codes.USAGE
     except BaseException as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
         return command.broken_off(error)
+    if not command.complete:  # a task group keeps a stray cancellation to itself
+        return command.broken_off(asyncio.CancelledError())
     return command.exit_code()
 
 
@@ -69,6 +67,8 @@ class _Poll:
 
     def __init__(self, settings: Settings, interrupts: Interrupts) -> None:
         self.settings = settings
+        self.complete = False
+        """Whether every report was written that came."""
         self._interrupts = interrupts
         self._tally = exit_codes.Tally(settings.fail_under, need=settings.need or 0)
         self._stdout = Writer(_STDOUT)
@@ -94,8 +94,11 @@ class _Poll:
 
     def _opened(self) -> Writes:
         """Open what the results are written to, before anything is polled."""
-        output = self.settings.output
-        return self._stdout if output is None else NewFile(output)
+        if self.settings.output is None:
+            return self._stdout
+        from poller.deliver.files import NewFile
+
+        return NewFile(self.settings.output)
 
     async def _poll(self, writer: Writes) -> None:
         async with demo_if_asked_for(self.settings) as (settings, accounts):
@@ -113,7 +116,9 @@ class _Poll:
         if not self._is_table():
             sink: Sink = Lines(writer, self._line, heading=self._heading)
         else:
-            if sys.stderr.isatty() and not settings.quiet:
+            if not settings.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+                from poller.deliver.progress import Progress
+
                 progress = Progress(total=reports.total, waiting=partial(_waiting, reports))
             sink = self._table_sink(writer, session, progress)
         lost: list[ReaderGone | ResultsLost] = []
@@ -141,11 +146,11 @@ class _Poll:
             tally.note(self._replaced_report or report)
             self._replaced_report = None
         stopped = self._interrupts.number is not None
-        if stopped and self.settings.output is not None:
-            return  # what was there stays
-        await sink.end(
-            Snapshot(started_at, time.time(), tally.reports, tally.answered, tally.requests)
-        )
+        if not stopped or self.settings.output is None:  # else what was in the file stays
+            await sink.end(
+                Snapshot(started_at, time.time(), tally.reports, tally.answered, tally.requests)
+            )
+        self.complete = True
         if tally.reports == 0 and not stopped:
             # Said here: raised, it would leave the task groups wrapped as their failure.
             say("poller: nothing to poll: every account is disabled or none is named")
@@ -197,12 +202,18 @@ class _Poll:
 
     @property
     def _heading(self) -> bytes:
-        return csv.heading() if self.settings.format == "csv" else b""
+        if self.settings.format != "csv":
+            return b""
+        from poller.present import csv
+
+        return csv.heading()
 
     @cached_property
     def _serialize(self) -> Callable[[Report], bytes]:
         settings = self.settings
         if settings.format == "csv":
+            from poller.present import csv
+
             return csv.rows_of
         raw = settings.raw_json or settings.raw_headers
         return partial(
@@ -226,8 +237,10 @@ class _Poll:
 
     def _table_sink(self, writer: Writes, session: Session, progress: Progress | None) -> Sink:
         # Only where a person looks.
+        from poller.commands.language import language_for
         from poller.present.terminal import traits
         from poller.present.usage_table import UsageTable
+        from poller.process.clock import zone_of
 
         settings = self.settings
         zone = zone_of(settings.timezone, os.environ)

@@ -233,7 +233,7 @@ class Attempts:
         polled.refreshed = renewal.refreshed
         if isinstance(renewal.outcome, Failure):
             return replace(renewal, outcome=masked_failure(renewal.outcome, self._tokens.mask))
-        polled.account = replace(polled.account, outcome=renewal.outcome)
+        polled.account = polled.account._replace(outcome=renewal.outcome)
         polled.credential = renewal.outcome
         return renewal
 
@@ -297,10 +297,24 @@ class Attempts:
 
     async def _read(self, response: Response) -> Answer:
         """Read an answer; off the loop, and few at a time, where it is larger than real ones."""
-        keeps = {"keeps_json": self._keeps_json, "keeps_headers": self._keeps_headers}
-        read = partial(read_answer, response, self._tokens.mask, observed_at=self._clock(), **keeps)
-        if not belongs_in_thread(response, **keeps):
-            return read()
+        observed_at, mask = self._clock(), self._tokens.mask
+        keeps_json, keeps_headers = self._keeps_json, self._keeps_headers
+        if not belongs_in_thread(response, keeps_json=keeps_json, keeps_headers=keeps_headers):
+            return read_answer(
+                response,
+                mask,
+                observed_at=observed_at,
+                keeps_json=keeps_json,
+                keeps_headers=keeps_headers,
+            )
+        read = partial(
+            read_answer,
+            response,
+            mask,
+            observed_at=observed_at,
+            keeps_json=keeps_json,
+            keeps_headers=keeps_headers,
+        )
         async with self._large:
             return await run_in_thread(read)
 

@@ -241,7 +241,7 @@ class AccountFeed:
         accounts = accounts_of(file, position, reading)
         if accounts and accounts[0].label != file.label:
             accounts = [
-                replace(account, label=self._labels.claim(account.label)) for account in accounts
+                account._replace(label=self._labels.claim(account.label)) for account in accounts
             ]
         self._files_read += 1
         self._accounts += len(accounts)

@@ -128,20 +128,15 @@ def _windows(windows: tuple[Window, ...]) -> dict[str, object]:
 
 def _next_reset(windows: tuple[Window, ...], observed_at: float) -> dict[str, object] | None:
     """Return the soonest reset ahead of a window of which something is used."""
-    soonest = min(
-        (
-            (window.reset_at, window.name)
-            for window in windows
-            if window.reset_at is not None
-            and window.reset_at > observed_at
-            and window.remaining_percent is not None
-            and window.remaining_percent < 100
-        ),
-        default=None,
-    )
-    if soonest is None:
+    at, name = None, ""
+    for window in windows:
+        reset_at, left = window.reset_at, window.remaining_percent
+        if reset_at is None or not reset_at > observed_at or left is None or left == 100:
+            continue
+        if at is None or reset_at < at:
+            at, name = reset_at, window.name
+    if at is None:
         return None
-    at, name = soonest
     in_s = at - observed_at
     return None if in_s > _LONGEST_S else {"window": name, "at": utc(at), "in_s": round(in_s)}
 

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 NOBODY = Identity()
 
+_USUAL = frozenset(
+    {
+        *("GPT-5.3-Codex-Spark", "GPT-5.3-Codex-Spark-Preview", "codex_bengalfox"),
+        *("gpt-reserve", "base_model_inference", "code_review", "rate_limit_reached"),
+        *("workspace_owner_credits_depleted", "workspace_member_credits_depleted"),
+        *("workspace_owner_usage_limit_reached", "workspace_member_usage_limit_reached"),
+        *("free_workspace", "self_serve_business_prolite", "self_serve_business_usage_based"),
+        *("enterprise_cbp_automation", "enterprise_cbp_usage_based"),
+    }
+)
+"""What the upstream is known to say and no token can hold: hardly an answer says anything else."""
+
 
 def masked_outcome(outcome: Usage | Failure, mask: Callable[[str], str]) -> Usage | Failure:
     """Return an outcome with every text in it masked but its identity.
@@ -73,7 +85,7 @@ def _masked_limit(limit: Limit, mask: Callable[[str], str]) -> Limit:
 
 
 def _masked(text: str | None, mask: Callable[[str], str]) -> str | None:
-    if text is None or len(text) < PIECE:
+    if text is None or len(text) < PIECE or text in _USUAL:
         return text
     masked = mask(text)
     return text if masked == text else masked

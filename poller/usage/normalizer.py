@@ -44,10 +44,14 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
     Total: any parsed JSON gives one of the two, never an exception. ``observed_at`` is
     Unix seconds, for answers that tell a reset only as a time from now.
     """
-    if not isinstance(payload, dict) or not _is_usage(cast("dict[str, object]", payload)):
+    if not isinstance(payload, dict):
         return None
     root = cast("dict[str, object]", payload)
-    container = container_of(root) or {}
+    container = container_of(root)
+    if container is None:
+        if not _is_usage(root):
+            return None
+        container = dict[str, object]()
     windows = windows_of(container, observed_at)
     control = mapping(root.get("spend_control")) or {}
     spend_limit = _spend_limit((control, container, root), observed_at)
@@ -76,12 +80,12 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
 
 
 def _is_usage(root: Mapping[str, object]) -> bool:
-    """Say whether an answer holds anything that a usage does.
+    """Say whether an answer without windows holds anything else that a usage does.
 
     A whole answer may say no more than whose it is, or that there are no limits. Where it
     says that it failed, too, that is not enough: ``{"error": …, "user_id": …}`` is none.
     """
-    if container_of(root) is not None or text(root, "plan_type") is not None:
+    if text(root, "plan_type") is not None:
         return True
     if isinstance(root.get("credits"), dict) or isinstance(root.get("spend_control"), dict):
         return True

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -188,7 +187,7 @@ async def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     (tmp_path / "folder").mkdir()
     account, stale = account_of(path)
-    gone = replace(account, path=str(tmp_path / "folder"))
+    gone = account._replace(path=str(tmp_path / "folder"))
     async with serve() as simulator, renewals(tmp_path, simulator) as renewing:
         renewal = await renewing.renew(gone, stale, within_s=5)
         assert simulator.logins.requests == 0
