@@ -6,10 +6,9 @@ Only what an answer said counts here: unknown is not enough.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from poller.insight.forecast import WILL_RUN_OUT
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from poller.insight.forecast import Forecast
     from poller.insight.standing import Standing
     from poller.values import FailureKind, Usage, Window
-
-_NO_FORECASTS: Mapping[str, Mapping[str, Forecast]] = MappingProxyType({})
 
 
 class Strategy(StrEnum):
@@ -65,7 +62,9 @@ class Wanted:
     """Percent that is left in its windows. On credits 0 is left."""
     for_s: float | None = None
     """Seconds for which no window is forecast to run out; None asks nothing."""
-    forecasts: Mapping[str, Mapping[str, Forecast]] = _NO_FORECASTS
+    forecasts: Mapping[str, Mapping[str, Forecast]] = field(
+        default_factory=dict[str, "Mapping[str, Forecast]"]
+    )
     """By account and window. An account without one is not forecast to run out."""
 
     def runs_out(self, account: str, now: float) -> bool:
@@ -100,7 +99,7 @@ class NoChoice:
     """How many accounts each keeps out; empty where there is no account."""
     back_at: int | None
     """When the first blocked account can be used again; Unix seconds, None if unknown."""
-    account: str | None
+    back_account: str | None
     """Which one that is."""
 
 

@@ -78,7 +78,10 @@ def standing(
         before = None
     key = report.key or (before.key if before else None)
     if report.failure is None and report.usage is not None:
-        return Standing(report, key, believed(report.usage, looks), report.observed_at)
+        usage = believed(report.usage, looks)
+        if before is not None and before.usage is not None and _any_held(looks):
+            usage = replace(usage, plan=before.usage.plan)  # another plan may be what is doubted
+        return Standing(report, key, usage, report.observed_at)
     if before is None:
         return Standing(report, key)
     return Standing(report, key, before.usage, before.answered_at)
@@ -124,10 +127,9 @@ def believed(usage: Usage, looks: Mapping[str, Look]) -> Usage:
     """
     windows = tuple(_believed(window, looks.get(window.name)) for window in usage.windows)
     usage = replace(usage, windows=windows)
-    held = any(look.held and look.used_percent is not None for look in looks.values())
     names = {window.name for window in windows}
     by_window = usage.limited_by is None or usage.limited_by in names
-    if not held or usage.usable is None or usage.on_credits or not by_window:
+    if not _any_held(looks) or usage.usable is None or usage.on_credits or not by_window:
         return usage
     spent = [window for window in windows if window.remaining_percent == 0]
     if not spent:
@@ -135,6 +137,10 @@ def believed(usage: Usage, looks: Mapping[str, Look]) -> Usage:
     last = max(spent, key=lambda window: (window.reset_at or 0, length_s(window)))
     usable_at = None if any(window.reset_at is None for window in spent) else last.reset_at
     return replace(usage, usable=False, limited_by=last.name, usable_at=usable_at)
+
+
+def _any_held(looks: Mapping[str, Look]) -> bool:
+    return any(look.held and look.used_percent is not None for look in looks.values())
 
 
 def _believed(window: Window, look: Look | None) -> Window:
