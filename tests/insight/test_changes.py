@@ -59,6 +59,11 @@ ONE_ACCOUNT: dict[str, tuple[Report, Report, Told]] = {
         answered("a", five=(100, 2 - 1 / 6), week=(30, 50), at=LATER),
         [("exhausted", "five_hour", 0, 0)],
     ),
+    "all used and still allowed is not back": (
+        answered("a", week=(100, 50), allowed=True),
+        answered("a", week=(100, 50), allowed=True, at=LATER),
+        [],
+    ),
     "a window that has something again is back": (
         answered("a", five=(100, 1 / 12), week=(30, 50)),
         answered("a", five=FRESH, week=(30, 50), at=LATER),
@@ -94,6 +99,11 @@ ONE_ACCOUNT: dict[str, tuple[Report, Report, Told]] = {
         answered("a", week=(91, 50), at=LATER),
         [("low", "weekly", 10, 9)],
     ),
+    "exactly what was asked for is not low": (
+        answered("a", week=(80, 50)),
+        answered("a", week=(90, 50), at=LATER),
+        [],
+    ),
     "what was low already is no change": (
         answered("a", week=(91, 50)),
         answered("a", week=(95, 50), at=LATER),
@@ -124,6 +134,11 @@ ONE_ACCOUNT: dict[str, tuple[Report, Report, Told]] = {
         answered("a", five=(3, 4.9), at=LATER),
         [("reset", "five_hour", 99, 97)],
     ),
+    "also where its new end is odd, if the level fell": (
+        answered("a", five=(40, 1 / 12)),
+        answered("a", five=(2, 1), at=LATER),
+        [("reset", "five_hour", 60, 98)],
+    ),
     "a cycle that goes on beyond its told end is none": (
         answered("a", five=(40, 1 / 12)),
         answered("a", five=(41, -1 / 12), at=LATER),
@@ -144,7 +159,7 @@ ONE_ACCOUNT: dict[str, tuple[Report, Report, Told]] = {
         answered("a", week=FRESH, at=LATER),
         [("early_reset", "weekly", 60, 100)],
     ),
-    "also where its new end is odd": (
+    "a new cycle before the told end may have an odd end": (
         answered("a", week=(40, 50)),
         answered("a", week=(2, 100), at=LATER),
         [("early_reset", "weekly", 60, 98)],

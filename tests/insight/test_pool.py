@@ -147,6 +147,39 @@ LEFT: dict[str, tuple[list[Standing], Shares]] = {
         ],
         {"weekly": (0.9, 0.9, 1)},
     ),
+    "a block without a reason may be an unknown window's": (
+        [after(answered("a", five=(None, 2), week=(30, 90), allowed=False))],
+        {"five_hour": (0, 1, 1), "weekly": (0, 0.7, 1)},
+    ),
+    "a block with a reason is not": (
+        [after(answered("a", five=(None, 2), week=(30, 90), **REACHED))],
+        {"five_hour": (0, 0, 1), "weekly": (0, 0, 1)},
+    ),
+    "on credits the unknown window may be what is used up": (
+        [after(answered("a", five=(None, 2), week=(30, 90), allowed=False, **BOUGHT))],
+        {"five_hour": (0, 1, 1), "weekly": (0, 0.7, 1)},
+    ),
+    "windows of one length do not block each other": (
+        [
+            standing(
+                Report(
+                    0,
+                    "a",
+                    "a",
+                    NOW,
+                    usage=Usage(
+                        usable=False,
+                        limited_by="weekly_2",
+                        windows=(
+                            Window("weekly", 40, 604_800, None),
+                            Window("weekly_2", 0, 604_800, None),
+                        ),
+                    ),
+                )
+            )
+        ],
+        {"weekly": (0.4, 0.4, 1), "weekly_2": (0, 0, 1)},
+    ),
     "no account has nothing": ([], {}),
 }
 
@@ -408,6 +441,11 @@ DRY: dict[str, tuple[list[Standing], dict[str, dict[str, float]], Dry]] = {
         [after(answered("a", five=(100, 2), week=(100, 50)))],
         {},
         (0, 50, "a", "weekly"),
+    ),
+    "of two that are reset together the longer brings it back": (
+        [after(answered("a", five=(100, 2), week=(100, 2)))],
+        {},
+        (0, 2, "a", "weekly"),
     ),
     "where no reset is told nothing is known to come back": (
         [after(answered("a", week=(30, 50), **REACHED))],

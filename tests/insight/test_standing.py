@@ -187,3 +187,11 @@ def test_a_plan_is_not_believed_while_a_figure_of_its_answer_is_held() -> None:
     first = standing(flapped, looks={"weekly": held(40, reset_at=NOW + 50 * HOUR)})
     assert first.usage is not None
     assert first.usage.plan == "pro"
+
+
+def test_a_plan_is_believed_where_no_figure_is_held() -> None:
+    known = standing(answered("a", week=(40, 50)))
+    look = Look(2, NOW + 90 * HOUR, 2, held=False)
+    new = standing(answered("a", week=(2, 90), plan="pro"), known, looks={"weekly": look})
+    assert new.usage is not None
+    assert new.usage.plan == "pro"
