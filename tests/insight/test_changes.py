@@ -144,6 +144,11 @@ ONE_ACCOUNT: dict[str, tuple[Report, Report, Told]] = {
         answered("a", five=(41, -1 / 12), at=LATER),
         [],
     ),
+    "nor is a step back of one whose told end has come": (
+        answered("a", five=(40, 1 / 12)),
+        answered("a", five=(38, -1 / 12), at=LATER),
+        [],
+    ),
     "an end that moves on within a cycle is none": (
         answered("a", five=(40, 1 / 12)),
         answered("a", five=(41, 1), at=LATER),
