@@ -1,0 +1,413 @@
+"""A history that is recorded into while things go wrong with its file."""
+
+# ruff: noqa: ASYNC240 - the files are small, and nobody else waits for the loop
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from poller.history import writer
+from poller.history.database import VERSION, HistoryUnusable
+from poller.history.store import History, open_history
+from tests.history.made_up import (
+    AT,
+    is_whole,
+    record,
+    report,
+    rows,
+    snapshot,
+    spans,
+    wide,
+)
+from tests.running import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+LONGEST_S = 20.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.db"
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(LONGEST_S):
+        while not true():  # noqa: ASYNC110 - the writer's thread tells nobody when it is done
+            await asyncio.sleep(0.01)
+
+
+async def settled(history: History) -> None:
+    """Wait until all that was handed over is written."""
+    await history.transact(lambda connection: connection.execute("SELECT 1").fetchall())
+
+
+@asynccontextmanager
+async def lock_held_elsewhere(path: Path) -> AsyncIterator[None]:
+    """Hold the write lock in another process."""
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
+    )
+    pipe = asyncio.subprocess.PIPE
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(path), stdin=pipe, stdout=pipe
+    )
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    try:
+        yield
+    finally:
+        await holder.communicate(b"")
+
+
+async def test_rounds_are_written_before_leaving(path: Path) -> None:
+    said: list[str] = []
+    async with open_history(str(path), on_trouble=said.append) as history:
+        for number in range(5):
+            at = AT + 300 * number
+            history.record([report(at=at)], snapshot=snapshot(at))
+        assert history.trouble is None
+    assert spans(path) == [(0, 1200, 5, 40)]
+    assert rows(path, "SELECT count(*), sum(requests) FROM round") == [(5, 5)]
+    assert said == []
+    assert sorted(os.listdir(path.parent)) == ["history.db"]
+
+
+async def test_the_default_file_lies_in_the_users_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with open_history() as history:
+        history.record([report()])
+    assert history.path.endswith(os.path.join("poller", "history.db"))
+    assert spans(tmp_path / os.path.relpath(history.path, tmp_path)) == [(0, 0, 1, 40)]
+
+
+async def test_a_caller_who_is_cancelled_loses_no_round(path: Path) -> None:
+    async def recording() -> None:
+        async with open_history(str(path)) as history:
+            history.record(wide(500, at=AT))
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(recording())
+    await until(path.exists)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert rows(path, "SELECT count(*) FROM span") == [(1000,)]
+
+
+async def test_a_lock_held_elsewhere_delays_rounds_and_costs_none(path: Path) -> None:
+    record(path, [report()])
+    said: list[str] = []
+    async with open_history(str(path), on_trouble=said.append) as history:
+        async with lock_held_elsewhere(path):
+            for number in range(1, 4):
+                history.record([report(at=AT + 300 * number)])
+            with pytest.raises(HistoryUnusable, match="another program holds it locked"):
+                await settled(history)
+        await until(lambda: spans(path) == [(0, 900, 4, 40)])
+    assert said == []
+
+
+async def test_a_lock_that_stays_is_told_when_leaving_within_the_deadline(path: Path) -> None:
+    record(path, [report()])
+    said: list[str] = []
+    async with lock_held_elsewhere(path):
+        async with open_history(str(path), on_trouble=said.append, close_within_s=0.5) as history:
+            history.record([report(at=AT + 300)])
+            left_at = time.monotonic()
+        assert time.monotonic() - left_at < 3
+    (sentence,) = said
+    assert "another program holds it locked" in sentence
+    assert "the last polls are not in it" in sentence
+    assert is_whole(path)
+
+
+async def test_a_lock_held_for_long_is_one_warning(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_LOCKED_TOLD_AFTER_S", 0.6)
+    record(path, [report()])
+    said: list[str] = []
+    async with open_history(str(path), on_trouble=said.append) as history:
+        async with lock_held_elsewhere(path):
+            history.record([report(at=AT + 300)])
+            await until(lambda: history.trouble)
+            for number in range(2, 6):
+                history.record([report(at=AT + 300 * number)])
+            with pytest.raises(HistoryUnusable):
+                await settled(history)
+        await until(lambda: history.trouble is None)
+    assert said == [f"history {path}: another program holds it locked: end what holds it"]
+    assert spans(path) == [(0, 1500, 6, 40)]
+
+
+def mounted(folder: Path) -> bool:
+    folder.mkdir(mode=0o700)
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of 400 KiB."""
+    folder = tmp_path / "disk"
+    if sys.platform != "linux" or os.geteuid() != 0 or not mounted(folder):
+        pytest.skip("mounting takes root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        file.writelines(b"." * 4096 for _ in range(200))
+    return filler
+
+
+async def test_a_full_disk_is_one_warning_and_recording_goes_on(small_disk: Path) -> None:
+    path = small_disk / "history.db"
+    said: list[str] = []
+    async with open_history(str(path), on_trouble=said.append) as history:
+        history.record([report()])
+        await settled(history)
+        filler = fill(small_disk)
+        for number in range(1, 6):
+            history.record(wide(30, at=AT + 300 * number, number=number))
+        await until(lambda: history.trouble)
+        with pytest.raises(HistoryUnusable, match="the disk is full"):
+            await settled(history)
+        filler.unlink()
+        history.record([report(at=AT + 1800)])
+        await until(lambda: history.trouble is None)
+    assert said == [f"history {path}: the disk is full: make room"]
+    assert rows(path, "SELECT sum(polls) FROM span") == [(2 + 5 * 30 * 2,)]
+    assert is_whole(path)
+
+
+async def test_a_disk_that_is_full_from_the_start_ends_nothing(small_disk: Path) -> None:
+    fill(small_disk)
+    path = small_disk / "history.db"
+    said: list[str] = []
+    async with open_history(str(path), on_trouble=said.append, close_within_s=0.5) as history:
+        history.record([report()])
+        await until(lambda: said)
+    assert all("the disk is full" in sentence for sentence in said)
+
+
+async def test_a_read_only_disk_is_one_warning_and_recording_goes_on(small_disk: Path) -> None:
+    path = small_disk / "history.db"
+    record(path, [report()])
+    said: list[str] = []
+
+    async def remount(how: str) -> None:
+        command = ["mount", "-o", f"remount,{how}", str(small_disk)]
+        assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
+
+    await remount("ro")
+    async with open_history(str(path), on_trouble=said.append) as history:
+        history.record([report(at=AT + 300)])
+        await until(lambda: said)
+        await remount("rw")
+        history.record([report(at=AT + 600)])
+        await until(lambda: history.trouble is None)
+    assert len(said) == 1
+    assert spans(path) == [(0, 600, 3, 40)]
+
+
+def foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+
+
+def foreign_by_its_id(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 252006674")
+        connection.execute("PRAGMA auto_vacuum = FULL")
+        connection.execute("CREATE TABLE vfs (x)")
+
+
+def newer(path: Path) -> None:
+    record(path, [report()])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+
+
+def text(path: Path) -> None:
+    path.write_bytes(b"no database at all\n" * 500)
+
+
+def scrambled(path: Path) -> None:
+    record(path, wide(300, at=AT))
+    content = bytearray(path.read_bytes())
+    content[4096 : len(content) // 2] = os.urandom(len(content) // 2 - 4096)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (foreign, "another program's database: name another file"),
+        (foreign_by_its_id, "another program's database: name another file"),
+        (newer, "a newer poller made it (version 2)"),
+        (text, "it is no database"),
+        (scrambled, "the file is damaged"),
+    ],
+)
+async def test_a_file_that_is_none_of_ours_is_one_warning_and_is_left_as_it_is(
+    path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    spoil(path)
+    before = path.read_bytes()
+    said: list[str] = []
+    async with open_history(str(path), on_trouble=said.append, close_within_s=1) as history:
+        history.record(wide(300, at=AT + 300))
+        await until(lambda: said)
+        history.record([report(at=AT + 600)])
+        with pytest.raises(HistoryUnusable):
+            await settled(history)
+        assert history.trouble is not None
+        assert words in history.trouble
+    assert path.read_bytes() == before
+    assert len([sentence for sentence in said if "the last polls" not in sentence]) == 1
+    assert not any("Traceback" in sentence for sentence in said)
+
+
+async def test_recording_goes_on_once_a_damaged_file_is_moved_away(path: Path) -> None:
+    text(path)
+    async with open_history(str(path)) as history:
+        history.record([report()])
+        await until(lambda: history.trouble)
+        path.rename(path.with_name("moved"))
+        history.record([report(at=AT + 300)])
+    assert spans(path) == [(0, 300, 2, 40)]
+
+
+async def test_a_file_that_is_deleted_while_open_is_begun_anew(path: Path) -> None:
+    said: list[str] = []
+    async with open_history(str(path), on_trouble=said.append) as history:
+        history.record([report()])
+        await settled(history)
+        path.unlink()
+        history.record([report(at=AT + 300)])
+    assert spans(path) == [(300, 300, 1, 40)]
+    assert is_whole(path)
+    assert said == []
+
+
+async def test_another_file_in_its_place_is_written_from_then_on(path: Path) -> None:
+    async with open_history(str(path)) as history:
+        history.record([report()])
+        await settled(history)
+        path.rename(path.with_name("old.db"))
+        record(path, [report(50.0, at=AT + 300)])
+        history.record([report(50.0, at=AT + 600)])
+    assert spans(path) == [(300, 600, 2, 50)]
+
+
+async def test_a_folder_that_cannot_be_made_is_one_warning(path: Path) -> None:
+    path.write_bytes(b"")
+    said: list[str] = []
+    below = path / "poller" / "history.db"
+    async with open_history(str(below), on_trouble=said.append) as history:
+        history.record([report()])
+        await until(lambda: said)
+    assert said[0].startswith(f"history {below}: ")
+    assert "name a file in a folder that you can write to" in said[0]
+
+
+async def test_what_cannot_be_written_is_kept_up_to_a_bound(path: Path) -> None:
+    text(path)
+    async with open_history(str(path), close_within_s=LONGEST_S) as history:
+        for number in range(25):
+            history.record(wide(1000, at=AT + 300 * number))
+        history.record([report(at=AT + 300 * 25)])
+        await until(lambda: history.reports_lost == 6000)
+        path.unlink()
+        history.record([])
+        await until(lambda: history.trouble is None)
+    assert rows(path, "SELECT count(DISTINCT since) FROM state") == [(20,)]
+
+
+async def test_a_transaction_sees_what_was_recorded_before_and_is_undone_where_it_fails(
+    path: Path,
+) -> None:
+    def insert(connection: sqlite3.Connection) -> int:
+        connection.execute(
+            "INSERT INTO alert_state (rule, account_id, change) VALUES ('low', 1, 'low')"
+        )
+        (count,) = connection.execute("SELECT count(*) FROM span").fetchone()
+        return int(count)
+
+    def fail(connection: sqlite3.Connection) -> None:
+        insert(connection)
+        raise KeyError("a mistake of the caller's")
+
+    async with open_history(str(path)) as history:
+        history.record([report()])
+        with pytest.raises(KeyError):
+            await history.transact(fail)
+        assert await history.transact(insert) == 1
+        assert history.trouble is None
+    with pytest.raises(HistoryUnusable, match="closed"):
+        await history.transact(insert)
+    assert rows(path, "SELECT rule FROM alert_state") == [("low",)]
+
+
+async def test_two_processes_write_at_once_and_no_round_is_lost(path: Path) -> None:
+    rounds = 40
+    writers = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.history.kill", "write", str(path)),
+            *(name, str(rounds)),
+            cwd=ROOT,
+        )
+        for name in ("alice", "bob")
+    ]
+    assert [await process.wait() for process in writers] == [0, 0]
+    assert is_whole(path)
+    found = rows(
+        path, "SELECT label, sum(polls) FROM state JOIN account ON id = account_id GROUP BY 1"
+    )
+    assert found == [("alice", rounds), ("bob", rounds)]
+
+
+async def test_the_loop_is_not_held_while_a_wide_round_is_written(path: Path) -> None:
+    """The bound is loose: the machine may be shared, and other processes hold us as well."""
+    lags: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            at = time.perf_counter()
+            await asyncio.sleep(0.001)
+            lags.append(time.perf_counter() - at - 0.001)
+
+    async with open_history(str(path)) as history:
+        ticking = asyncio.create_task(tick())
+        handed_over = []
+        for number in range(10):
+            reports = wide(1000, at=AT + 300 * number, number=number)
+            await asyncio.sleep(0)
+            at = time.perf_counter()
+            history.record(reports)
+            handed_over.append(time.perf_counter() - at)
+            await settled(history)
+        ticking.cancel()
+    assert sorted(handed_over)[5] < 0.001
+    assert sorted(lags)[int(len(lags) * 0.9)] < 0.01
