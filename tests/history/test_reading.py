@@ -13,7 +13,7 @@ from poller.history.database import HistoryMissing, HistoryUnusable, open_to_cha
 from poller.history.reading import Reader, StoredFailure, StoredState, open_reader
 from poller.insight.forecast import Outlook
 from poller.insight.series import Observation
-from poller.values import FailureKind, Usage, Window
+from poller.values import FailureKind, Report, Usage, Window
 from tests.history.made_up import (
     AT,
     KEYS,
@@ -124,11 +124,10 @@ def test_the_forecast_recalls_what_it_would_have_learnt_live(path: Path) -> None
         Usage("plus", usable=True, windows=(Window("10h", 100 - used, 36_000, int(AT) + 26_000),))
         for used in figures
     ]
-    rounds = []
-    for n, usage in enumerate(usages):
-        one = report(at=AT + 120 * n)
-        rounds.append([type(one)(0, "alice", "/a", AT + 120 * n, usage, key=one.key)])
-    record(path, *rounds)
+    record(
+        path,
+        *([Report(0, "alice", "/a", AT + 120 * n, usage)] for n, usage in enumerate(usages)),
+    )
     with open_reader(str(path)) as reader:
         (alice,) = reader.accounts()
         for name, first, until, looks in reader.recollect(alice):
@@ -141,8 +140,8 @@ def test_the_forecast_recalls_what_it_would_have_learnt_live(path: Path) -> None
 
 
 def test_a_recalled_span_knows_its_plan_and_whether_the_account_was_blocked(path: Path) -> None:
-    blocked = {"usable": False, "limited_by": "five_hour", "plan": "pro"}
-    record(path, [report()], [report(100.0, at=AT + 60, **blocked)], [report(2.0, at=AT + 9000)])
+    blocked = report(100.0, at=AT + 60, usable=False, limited_by="five_hour", plan="pro")
+    record(path, [report()], [blocked], [report(2.0, at=AT + 9000)])
     with open_reader(str(path)) as reader:
         (alice,) = reader.accounts()
         told = [(seen.plan, seen.blocked) for _, seen, _, _ in reader.recollect(alice)]
