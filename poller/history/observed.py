@@ -49,9 +49,11 @@ class Observed(NamedTuple):
 
 def observed(report: Report) -> Observed | None:
     """Return what is kept of a report; None where the account was not looked at."""
-    at, failure, usage = _second(report.observed_at), report.failure, report.usage
-    if at is None or (failure is not None and failure.kind is FailureKind.CANCELLED):
+    failure, usage = report.failure, report.usage
+    cancelled = failure is not None and failure.kind is FailureKind.CANCELLED
+    if cancelled or not 0 < report.observed_at < _LATEST_AT:
         return None
+    at = int(report.observed_at)
     who = report.account, report.key, None if usage is None else usage.plan, report.machine
     if failure is not None:
         return Observed(*who, at, at, failure=Run(at, at, 1, (failure.kind.value,)))
@@ -63,19 +65,12 @@ def observed(report: Report) -> Observed | None:
 
 def windows_of(usage: Usage, at: int) -> tuple[SeenWindow, ...]:
     """Return a usage's windows that have a figure, as seen at ``at``."""
-    return tuple(
-        [
-            _window(
-                window.name,
-                100 - window.remaining_percent,
-                at,
-                window.window_seconds,
-                window.reset_at,
-            )
-            for window in usage.windows
-            if window.remaining_percent is not None
-        ]
-    )
+    seen: list[SeenWindow] = []
+    for window in usage.windows:
+        left, length_s = window.remaining_percent, window.window_seconds
+        if left is not None:
+            seen.append(_window(window.name, 100 - left, at, length_s, window.reset_at))
+    return tuple(seen)
 
 
 def observed_in_line(line: object) -> Observed | None:

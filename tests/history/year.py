@@ -26,7 +26,8 @@ from poller.values import Report
 from tests.history.made_up import AT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import sqlite3
+    from collections.abc import Callable, Iterator
 
 DAY_S, EVERY_S, YEAR_DAYS = 86_400, 300, 365
 
@@ -35,7 +36,10 @@ class Size(NamedTuple):
     """What a year of one account takes."""
 
     rows: float
+    """Of what is kept for an account."""
     bytes: float
+    bytes_once: int
+    """The rounds of 30 days and empty tables, whatever the number of accounts and years."""
 
 
 def live(accounts: int, days: int) -> Iterator[list[Report]]:
@@ -52,11 +56,11 @@ def live(accounts: int, days: int) -> Iterator[list[Report]]:
 
 
 def record_life(path: str, accounts: int, days: int) -> Size:
-    """Record them; return what a year of one account comes to, its share of rounds included."""
+    """Record them; return what a year of one account comes to."""
     with closing(open_database(path)) as connection:
         recorder = Recorder(connection)
-        rounds = live(accounts, days)
-        for reports in rounds:
+        empty = _size(connection, path)
+        for reports in live(accounts, days):
             seen = [one for one in map(observed, reports) if one is not None]
             at = int(reports[0].observed_at)
             with transaction(connection):
@@ -66,9 +70,17 @@ def record_life(path: str, accounts: int, days: int) -> Size:
         counts = [
             connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables
         ]
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        whole = _size(connection, path)
+        connection.execute("DELETE FROM round")
+        connection.executescript("PRAGMA incremental_vacuum")
+        rest = _size(connection, path)
     share = YEAR_DAYS / days / accounts
-    return Size(sum(counts) * share, os.path.getsize(path) * share)
+    return Size(sum(counts) * share, (rest - empty) * share, empty + whole - rest)
+
+
+def _size(connection: sqlite3.Connection, path: str) -> int:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return os.path.getsize(path)
 
 
 def read_everything(reader: Reader) -> int:
@@ -92,21 +104,23 @@ def main() -> None:
         print(f"{asked.accounts} accounts, {asked.days} days, made and recorded in {took:.0f} s")
         print(f"account and year: {size.rows:.0f} rows, {size.bytes / 1e6:.3f} MB")
         print(f"a row: {size.bytes / size.rows:.1f} bytes")
+        print(f"rounds of 30 days, empty tables: {size.bytes_once / 1e6:.3f} MB")
+        now = AT + asked.days * DAY_S
         with open_reader(path) as reader:
-            for what, read in (
-                (
-                    "one week of one account",
-                    lambda: read_a_week(reader, until=AT + asked.days * DAY_S),
-                ),
-                ("everything", lambda: read_everything(reader)),
-                ("the latest", lambda: len(reader.latest(now=AT + asked.days * DAY_S))),
-            ):
-                times = []
-                for _ in range(5):
-                    began = time.perf_counter()
-                    count = read()
-                    times.append(time.perf_counter() - began)
-                print(f"{what}: {count} rows read in {min(times) * 1e3:.2f} ms")
+            tell("one week of one account", lambda: read_a_week(reader, until=now))
+            tell("everything", lambda: read_everything(reader))
+            tell("the latest", lambda: len(reader.latest(now=now)))
+
+
+def tell(what: str, read: Callable[[], int]) -> None:
+    """Print how long it takes, the best of five."""
+    times: list[float] = []
+    rows = 0
+    for _ in range(5):
+        began = time.perf_counter()
+        rows = read()
+        times.append(time.perf_counter() - began)
+    print(f"{what}: {rows} rows read in {min(times) * 1e3:.2f} ms")
 
 
 if __name__ == "__main__":
