@@ -125,7 +125,8 @@ class Reader:
         windows: dict[int, list[tuple[int, Window]]] = {}
         rows = self._db.execute(
             "SELECT account_id, window, window_seconds, until, used_percent, reset_at FROM series "
-            "JOIN span ON series_id = id AND since = "
+            # Crossed to keep their order: SQLite would rather look at every span.
+            "CROSS JOIN span ON series_id = id AND since = "
             "(SELECT max(since) FROM span WHERE series_id = id AND since <= ?) "
             "ORDER BY window_seconds, id",
             (now,),
@@ -142,7 +143,7 @@ class Reader:
 
     def _last(self, table: str, now: float) -> Iterator[tuple[int, ...]]:
         yield from self._db.execute(
-            f"SELECT {table}.* FROM account JOIN {table} ON account_id = id AND since = "  # noqa: S608 - our own names
+            f"SELECT {table}.* FROM account CROSS JOIN {table} ON account_id = id AND since = "  # noqa: S608 - our own names
             f"(SELECT max(since) FROM {table} WHERE account_id = id AND since <= ?)",
             (now,),
         )

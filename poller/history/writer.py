@@ -39,7 +39,7 @@ _BREATH = 100
 """Reports after which other threads are let in."""
 
 
-class _Round(NamedTuple):
+class _HandedOver(NamedTuple):
     """A round as it was handed over."""
 
     reports: tuple[Report, ...]
@@ -77,11 +77,11 @@ class _Backlog:
     """Jobs in order. Beyond a number of reports the oldest make room, the newest stays."""
 
     def __init__(self) -> None:
-        self.jobs: deque[_Round | _Recording | Work] = deque()
+        self.jobs: deque[_HandedOver | _Recording | Work] = deque()
         self.lost = 0
         self._reports = 0
 
-    def append(self, job: _Round | _Recording | Work) -> None:
+    def append(self, job: _HandedOver | _Recording | Work) -> None:
         self.jobs.append(job)
         self._reports += job.size
         while self._reports > MOST_KEPT:
@@ -91,7 +91,7 @@ class _Backlog:
             self.remove(oldest)
             self.lost += oldest.size
 
-    def remove(self, job: _Round | _Recording | Work) -> None:
+    def remove(self, job: _HandedOver | _Recording | Work) -> None:
         # By identity: two rounds may be equal, and comparing them takes long.
         index = next(index for index, other in enumerate(self.jobs) if other is job)
         del self.jobs[index]
@@ -128,14 +128,14 @@ class Writer:
 
     def hand_over(self, reports: tuple[Report, ...], snapshot: Snapshot | None) -> None:
         """Take a round to write, without waiting."""
-        self._add(_Round(reports, snapshot))
+        self._add(_HandedOver(reports, snapshot))
 
     def do(self, work: Work) -> None:
         """Take somebody else's transaction, to do after what was handed over."""
         if not self._add(work):
             work.came.set_exception(HistoryUnusable(f"history {self._path}: it is closed"))
 
-    def _add(self, job: _Round | Work) -> bool:
+    def _add(self, job: _HandedOver | Work) -> bool:
         with self._changed:
             if self._incoming is None:
                 return False
@@ -179,7 +179,7 @@ class Writer:
             self._lost_before += incoming.lost
             stop_at = self._stop_at
         for job in incoming.jobs:
-            self._pending.append(_reduced(job) if isinstance(job, _Round) else job)
+            self._pending.append(_reduced(job) if isinstance(job, _HandedOver) else job)
         if stop_at is None:
             return True
         once_more, self._tries_once_more = self._tries_once_more, False
@@ -265,7 +265,7 @@ def _transact(job: object, connection: sqlite3.Connection, recorder: Recorder) -
         job.came.set_result(result)
 
 
-def _reduced(job: _Round) -> _Recording:
+def _reduced(job: _HandedOver) -> _Recording:
     """Return what is stored of a round: reports may hold whole answers."""
     seen: list[Observed] = []
     for number, report in enumerate(job.reports, 1):
