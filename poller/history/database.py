@@ -210,9 +210,10 @@ def error_text(error: Exception, path: str) -> str:
     if isinstance(error, OSError):
         why, remedy = os_error_text(error), "name a file in a folder that you can write to"
     else:
-        # Of what else SQLite may say only the name is told: its text may hold anything.
-        unknown = (getattr(error, "sqlite_errorname", type(error).__name__), "name another file")
-        why, remedy = _WORDS.get(_code(error), unknown)
+        # Of what else may come only the name is told: its text may hold anything.
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        bug = f"a bug in this program ({name})", "please report it with this line"
+        why, remedy = _WORDS.get(_code(error), bug)
     return f"history {printable(path)}: {why}: {remedy}"
 
 

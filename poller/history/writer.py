@@ -162,7 +162,7 @@ class Writer:
             trouble = self._write_pending()
             wait_s = _FIRST_WAIT_S if trouble is None else min(2 * wait_s, _LONGEST_WAIT_S)
         if self._pending.jobs:
-            self._tell(f"{trouble}; the last polls are not in it")
+            self._tell(trouble)  # a lock may not have lasted long enough to be told
         self.abandon()
         self._close()
 
