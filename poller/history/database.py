@@ -81,8 +81,13 @@ def open_database(path: str, *, busy_s: float = _BUSY_S) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         if version != VERSION:
             _bring_up(connection, path)
-        # Without one (some network file systems), the rollback journal does as well.
-        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        # Where there is none (some network file systems), or not now, as another process
+        # is making the same file, the rollback journal does as well.
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if not is_locked(error):
+                raise
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchone()
     except BaseException:
@@ -123,6 +128,12 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
         raise
 
 
+def check_there(path: str) -> None:
+    """Raise HistoryMissing where there is no file."""
+    if not os.path.exists(path):
+        raise HistoryMissing(f"history {printable(path)}: there is none yet: record some polls")
+
+
 def open_to_read(path: str) -> sqlite3.Connection:
     """Open the history to read; it is left as it is.
 
@@ -131,8 +142,7 @@ def open_to_read(path: str) -> sqlite3.Connection:
         HistoryUnusable: the file is foreign, damaged or of another version.
         sqlite3.Error: as SQLite says.
     """
-    if not os.path.exists(path):
-        raise HistoryMissing(f"history {printable(path)}: there is none yet: record some polls")
+    check_there(path)
     name = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro"
     try:
         return _checked(name, path)

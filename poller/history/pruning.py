@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from poller.history.database import open_to_change, transaction
+from poller.history.database import check_there, open_to_change, transaction
 from poller.history.migration import statements
 
 
@@ -17,6 +17,8 @@ class Pruned(NamedTuple):
     """What the file shrank by."""
 
 
+_READERS_MS = 1000
+"""How long readers are waited for, so that the file shrinks at once."""
 _OLD = (
     "DELETE FROM span WHERE until < ?1",
     "DELETE FROM state WHERE until < ?1",
@@ -42,8 +44,10 @@ def prune(path: str, *, before: float) -> Pruned:
     A span that reaches beyond it stays whole. While somebody reads, the file shrinks later.
 
     Raises:
+        HistoryMissing: there is none.
         HistoryUnusable: the history cannot be read or written.
     """
+    check_there(path)
     with open_to_change(path) as connection:
         size = os.path.getsize(path)
         with transaction(connection):
@@ -52,5 +56,6 @@ def prune(path: str, *, before: float) -> Pruned:
                 connection.execute(statement, (before,) if "?1" in statement else ())
         # As a script: a statement that is stepped once frees one page.
         connection.executescript("PRAGMA incremental_vacuum")
+        connection.execute(f"PRAGMA busy_timeout = {_READERS_MS}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return Pruned(rows, max(0, size - os.path.getsize(path)))

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from poller.history.store import open_history
 from tests.history.made_up import AT, is_whole, report, rows
-from tests.running import ROOT
 
+ROOT = Path(__file__).parents[2]
 LONGEST_S = 60.0
 
 

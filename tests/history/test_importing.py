@@ -7,12 +7,15 @@ import io
 import json
 import os
 import random
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poller.history.database import HistoryMissing, HistoryUnusable
 from poller.history.exporting import COLUMNS, csv_heading, csv_lines, json_line
 from poller.history.importing import Imported, import_lines, import_sessions
 from poller.history.observed import observed_in_line
@@ -294,3 +297,27 @@ def test_pruning_removes_what_ended_and_the_file_shrinks(path: Path) -> None:
     assert prune(str(path), before=AT + 300 * 900).bytes_freed > 0
     for table in ("account", "series", "span", "state"):
         assert rows(path, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_what_somebody_reads_is_pruned_all_the_same(path: Path) -> None:
+    record(path, *(wide(50, at=AT + 300 * n, number=n) for n in range(50)))
+    with closing(sqlite3.connect(path, isolation_level=None)) as reading:
+        reading.execute("BEGIN")
+        before = reading.execute("SELECT count(*) FROM span").fetchone()
+        assert prune(str(path), before=AT + 300 * 900).rows > 5_000
+        assert reading.execute("SELECT count(*) FROM span").fetchone() == before
+    assert rows(path, "SELECT count(*) FROM span") == [(0,)]
+
+
+def test_there_is_nothing_to_prune_where_there_is_no_history(path: Path) -> None:
+    with pytest.raises(HistoryMissing):
+        prune(str(path), before=AT)
+    assert not path.exists()
+
+
+def test_an_import_into_what_is_no_history_says_why(path: Path) -> None:
+    path.write_bytes(b"a diary\n" * 100)
+    with pytest.raises(HistoryUnusable, match="it is no database"):
+        import_lines(str(path), [serialize(report())])
+    with pytest.raises(HistoryUnusable, match="name a file in a folder"):
+        import_lines(str(path / "below"), [serialize(report())])

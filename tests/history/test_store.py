@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poller.history import writer
-from poller.history.database import VERSION, HistoryUnusable
+from poller.history import database, writer
+from poller.history.database import VERSION, HistoryUnusable, open_to_change
+from poller.history.reading import open_reader
 from poller.history.store import History, open_history
 from tests.history.made_up import (
     AT,
@@ -174,6 +175,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+async def remount(disk: Path, how: str) -> None:
+    command = ["mount", "-o", f"remount,{how}", str(disk)]
+    assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
+
+
 def fill(disk: Path) -> Path:
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
@@ -211,20 +217,39 @@ async def test_a_disk_that_is_full_from_the_start_ends_nothing(small_disk: Path)
     assert all("the disk is full" in sentence for sentence in said)
 
 
+async def test_a_history_on_a_read_only_disk_is_read_all_the_same(small_disk: Path) -> None:
+    path = small_disk / "history.db"
+    record(path, [report()])
+    await remount(small_disk, "ro")
+    with open_reader(str(path)) as reader:
+        assert [account.label for account in reader.accounts()] == ["alice"]
+
+
+async def test_without_room_for_a_backup_nothing_is_migrated(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_disk / "history.db"
+    record(path, *(wide(50, at=AT + 300 * n, number=n) for n in range(8)))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    filler = fill(small_disk)
+    os.truncate(filler, filler.stat().st_size - 60_000)  # for what SQLite needs beside it
+    monkeypatch.setattr(database, "STEPS", {0: "DROP TABLE event;"})
+    with pytest.raises(HistoryUnusable, match="the disk is full"), open_to_change(str(path)):
+        pass
+    assert sorted(os.listdir(small_disk)) == ["filler", "history.db"]
+    assert rows(path, "SELECT count(*) FROM event") == [(0,)]
+
+
 async def test_a_read_only_disk_is_one_warning_and_recording_goes_on(small_disk: Path) -> None:
     path = small_disk / "history.db"
     record(path, [report()])
     said: list[str] = []
-
-    async def remount(how: str) -> None:
-        command = ["mount", "-o", f"remount,{how}", str(small_disk)]
-        assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
-
-    await remount("ro")
+    await remount(small_disk, "ro")
     async with open_history(str(path), on_trouble=said.append) as history:
         history.record([report(at=AT + 300)])
         await until(lambda: said)
-        await remount("rw")
+        await remount(small_disk, "rw")
         history.record([report(at=AT + 600)])
         await until(lambda: history.trouble is None)
     assert len(said) == 1
