@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,14 @@ from poller.history.recording import Recorder
 from poller.values import Failure, FailureKind, Report, Snapshot, Usage, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from poller.history.store import History
 
 AT = 1_790_000_000.0
 """When the tests' days begin (Unix seconds)."""
+LONGEST_S = 20.0
 RESET_AT = int(AT) + 9_000
 WEEK_AT = int(AT) + 400_000
 NAMES = ("alice", "bob", "carol")
@@ -102,3 +106,14 @@ def spans(path: Path) -> list[tuple[Any, ...]]:
 
 def is_whole(path: Path) -> bool:
     return rows(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(LONGEST_S):
+        while not true():  # noqa: ASYNC110 - the writer's thread tells nobody when it is done
+            await asyncio.sleep(0.01)
+
+
+async def settled(history: History) -> None:
+    """Wait until all that was handed over is written."""
+    await history.transact(lambda connection: connection.execute("SELECT 1").fetchall())
