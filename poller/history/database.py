@@ -1,0 +1,232 @@
+"""The history's file: opened, made, checked, and its errors said in words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager, suppress
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from poller.history.migration import STEPS, migrate, statements
+from poller.settings import UsageError
+from poller.text import os_error_text, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+APPLICATION_ID = 0x706F6C6C
+"""``poll`` in ASCII: what tells our files from other people's databases."""
+VERSION = 1
+"""Of ``schema.sql``; an older file is brought to it by the steps of ``migration.py``."""
+
+_BUSY_S = 0.5
+"""How long SQLite itself waits for a lock: briefly, as nothing ends that wait."""
+_PATIENCE_S = 30.0
+"""How long a command waits for it."""
+_WAL_BYTES = 4_000_000
+"""What the write-ahead log is cut to after it was longer."""
+_CREATE: int = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+
+_WORDS: Mapping[int, tuple[str, str]] = {
+    sqlite3.SQLITE_BUSY: ("another program holds it locked", "end what holds it"),
+    sqlite3.SQLITE_LOCKED: ("another program holds it locked", "end what holds it"),
+    sqlite3.SQLITE_FULL: ("the disk is full", "make room"),
+    sqlite3.SQLITE_READONLY: ("it is read-only", "make it and its folder writable"),
+    sqlite3.SQLITE_PERM: ("permission denied", "make it and its folder writable"),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "see that its folder is there and writable"),
+    sqlite3.SQLITE_CORRUPT: ("the file is damaged", "move it away; a new one is begun"),
+    sqlite3.SQLITE_NOTADB: ("it is no database", "name another file, or move it away"),
+    sqlite3.SQLITE_IOERR: ("input/output error", "see whether its disk is well"),
+}
+"""What SQLite's codes (https://www.sqlite.org/rescode.html) mean, and what to do."""
+
+
+class HistoryUnusable(UsageError):  # noqa: N818 - as its base, it says what is the matter
+    """The history cannot be read or written; the message says why and what to do."""
+
+
+class HistoryMissing(HistoryUnusable):
+    """There is no history yet."""
+
+
+def default_path() -> str:
+    """Return where the history lies unless a file is named."""
+    from platformdirs import user_state_dir
+
+    return os.path.join(user_state_dir("poller", appauthor=False), "history.db")
+
+
+def open_database(path: str, *, busy_s: float = _BUSY_S) -> sqlite3.Connection:
+    """Open the history to write; make it, or bring it to this version, where need be.
+
+    Transactions are the caller's: ``BEGIN IMMEDIATE``, as one that begins to write later
+    fails at once where another program writes. Each waits ``busy_s`` for a lock.
+
+    Raises:
+        HistoryUnusable: the file is foreign, damaged or of a newer version.
+        sqlite3.Error: as SQLite says.
+        OSError: the folder or the file cannot be made.
+    """
+    os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+    # SQLite would let everybody read the file. It is never opened here where it exists:
+    # closing it would release the locks that this process has on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, _CREATE, 0o600))
+    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    try:
+        version = _version(connection, path)
+        if version is None:  # before the first table is made, or never
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if version != VERSION:
+            _bring_up(connection, path)
+        # Where there is none (some network file systems), or not now, as another process
+        # is making the same file, the rollback journal does as well.
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if not is_locked(error):
+                raise
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def open_to_change(path: str) -> Generator[sqlite3.Connection]:
+    """Open the history for a command that changes it, and waits for who else does.
+
+    Raises:
+        HistoryUnusable: the history cannot be read or written.
+    """
+    try:
+        connection = open_database(path, busy_s=_PATIENCE_S)
+    except (sqlite3.Error, OSError) as error:
+        raise HistoryUnusable(error_text(error, path)) from None
+    try:
+        yield connection
+    except sqlite3.Error as error:
+        raise HistoryUnusable(error_text(error, path)) from None
+    finally:
+        connection.close()
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """Commit what is done within, or roll it back."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself rolls back where the disk is full
+            connection.execute("ROLLBACK")
+        raise
+
+
+def check_there(path: str) -> None:
+    """Raise HistoryMissing where there is no file."""
+    if not os.path.exists(path):
+        raise HistoryMissing(f"history {printable(path)}: there is none yet: record some polls")
+
+
+def open_to_read(path: str) -> sqlite3.Connection:
+    """Open the history to read; it is left as it is.
+
+    Raises:
+        HistoryMissing: there is none.
+        HistoryUnusable: the file is foreign, damaged or of another version.
+        sqlite3.Error: as SQLite says.
+    """
+    check_there(path)
+    name = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro"
+    try:
+        return _checked(name, path)
+    except sqlite3.OperationalError:
+        # Where nothing may be written beside it, SQLite cannot share the file with a writer.
+        if os.path.exists(f"{path}-wal"):
+            raise
+        return _checked(f"{name}&immutable=1", path)
+
+
+def _checked(name: str, path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, uri=True, timeout=5, isolation_level=None)
+    try:
+        _check_version(_version(connection, path), path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_version(version: int | None, path: str) -> None:
+    if version is None:
+        raise HistoryMissing(f"history {printable(path)}: it is empty: record some polls")
+    if version != VERSION:
+        raise HistoryUnusable(
+            f"history {printable(path)}: it is of an older version: record a poll into it"
+        )
+
+
+def _version(connection: sqlite3.Connection, path: str) -> int | None:
+    """Return the file's version; None where it holds nothing yet."""
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application_id == APPLICATION_ID:
+        if version > VERSION:
+            raise HistoryUnusable(
+                f"history {printable(path)}: a newer poller made it (version {version}): "
+                "install that one, or name another file"
+            )
+        return int(version)
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application_id or version or tables:
+        raise HistoryUnusable(
+            f"history {printable(path)}: another program's database: name another file"
+        )
+    return None
+
+
+def _bring_up(connection: sqlite3.Connection, path: str) -> None:
+    with transaction(connection):
+        version = _version(connection, path)  # another process may have been faster
+        if version is None:
+            for statement in statements(files("poller.history").joinpath("schema.sql").read_text()):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        elif version < VERSION:
+            migrate(connection, path, from_version=version, to_version=VERSION, steps=STEPS)
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether it may be enough to wait."""
+    return _code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the file or its disk is at fault, so that the same may work later."""
+    return isinstance(error, OSError | HistoryUnusable) or _code(error) in _WORDS
+
+
+def error_text(error: Exception, path: str) -> str:
+    """Say for a person what went wrong with the history, and what to do."""
+    if isinstance(error, HistoryUnusable):
+        return str(error)
+    if isinstance(error, OSError):
+        why, remedy = os_error_text(error), "name a file in a folder that you can write to"
+    else:
+        # Of what else may come only the name is told: its text may hold anything.
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        bug = f"a bug in this program ({name})", "please report it with this line"
+        why, remedy = _WORDS.get(_code(error), bug)
+    return f"history {printable(path)}: {why}: {remedy}"
+
+
+def _code(error: Exception) -> int:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF if isinstance(code, int) else 0
