@@ -38,9 +38,8 @@ _PROGRAMS = {
     "python": f'exec "{sys.executable}" "$@"',
     "python3": '[ "$1 $2" = "-m venv" ] && mkdir -p "$3" && cp -r ~/.local/bin "$3/bin"',
     "codex": '[ "$*" = login ] && [ -d "$CODEX_HOME" ] && cp ~/login.json "$CODEX_HOME/auth.json"',
-    "git": '[ "$*" = "clone https://github.com/OWNER/poller" ] && mkdir poller'
-    " && touch poller/pyproject.toml",
-    "pip": '[ "$*" = "install ./poller" ] && [ -e poller/pyproject.toml ]',
+    "git": '[ "$*" = "clone https://github.com/OWNER/poller" ] && mkdir poller',
+    "pip": '[ "$*" = "install ." ] && [ -e pyproject.toml ]',
     "pipx": 'exec pip "$@"',
     "systemctl": '[ "$1" = --user ] && echo "$@" >> ~/systemctl.log',
     "less": '[ "$*" = -R ] && exec cat',
@@ -138,6 +137,7 @@ def build(folder: Path, url: str, *accounts: MadeUpAccount) -> Sandbox:
     own = box.home / ".config" / "poller" / "config.toml"
     own.parent.mkdir(parents=True)
     own.write_text(f'[requests]\nchatgpt_url = "{url}"\n')
+    (box.work / "pyproject.toml").touch()
     for name, body in _PROGRAMS.items():
         program = box.home / ".local" / "bin" / name
         program.write_text(f"#!/bin/sh\n{body}\n")
