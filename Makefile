@@ -58,10 +58,10 @@ format: $(READY) ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-picture: $(READY) ## draw the README's picture anew
-	@$(BIN)/python -m tests.readme.picture .github/table.svg
+picture: $(READY) ## draw the pictures of the READMEs anew
+	@$(BIN)/python -m tests.readme.picture .github
 
-readme: picture ## renew what the READMEs quote: the picture, the help
+readme: picture ## renew what the pages quote: the pictures, the help, the man page
 	@$(BIN)/python -m tests.readme.quoting
 
 lock: ## write requirements.lock anew from pyproject.toml

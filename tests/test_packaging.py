@@ -57,7 +57,7 @@ def files_under(*folders: str) -> set[str]:
 
 def test_the_source_package_holds_what_building_and_testing_it_takes(built: Path) -> None:
     names = source_names(built)
-    assert files_under("poller", "tests", ".ci", ".github") <= names
+    assert files_under("poller", "tests", "docs", ".ci", ".github") <= names
     at_the_top = """pyproject.toml Makefile requirements.lock README.md README.zh-CN.md CHANGELOG.md
         LICENSE CONTRIBUTING.md config.example.toml"""
     assert {*at_the_top.split()} <= names
@@ -87,8 +87,11 @@ def test_the_wheel_says_what_people_look_for(built: Path) -> None:
     assert {"poller/py.typed", "poller/simulator/server.py"} <= {*names}
     assert {name.partition("/")[0] for name in names} == {
         "poller",
+        f"poller-{__version__}.data",
         f"poller-{__version__}.dist-info",
     }
+    data = f"poller-{__version__}.data/data"
+    assert [name for name in names if name.startswith(data)] == [f"{data}/share/man/man1/poller.1"]
 
 
 def test_the_changelog_has_a_place_for_what_comes_next() -> None:

@@ -1,17 +1,17 @@
-"""Draw the picture of the README: the demo's table, at a moment that never passes.
+"""Draw the READMEs' pictures: the demo's table, at a moment that never passes.
 
-``python -m tests.readme.picture FILE`` writes it; ``make picture`` calls that.
+``python -m tests.readme.picture FOLDER`` writes them; ``make picture`` calls that.
 """
 
 from __future__ import annotations
 
 import html
-import os
 import re
 import sys
 from io import StringIO
 from pathlib import Path
-from unittest import mock
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -27,12 +27,15 @@ from poller.simulator.accounts import demo_accounts
 from poller.simulator.server import serve
 from tests.running import made_up, one_round
 
-NOW = 1_795_359_845.0
-"""2026-11-22 15:04:05 UTC, a Sunday."""
+if TYPE_CHECKING:
+    from poller.values import Report
+
+NOW = 1_795_341_845.0
+"""2026-11-22 10:04:05 UTC, a Sunday; no five-hour window of the demo lasts beyond the day."""
 _WIDTH = 100
-_INK, _RED, _GREEN, _YELLOW = (36, 41, 47), (207, 34, 46), (26, 127, 55), (154, 103, 0)
-_COLORS = [_INK, _RED, _GREEN, _YELLOW, _INK, _INK, _INK, _INK]
-_THEME = TerminalTheme((255, 255, 255), _INK, _COLORS, _COLORS)
+"""Cells; the failures and the plans fit, and a README shows it in readable letters."""
+_LANGUAGES = MappingProxyType({"": ("en", "UTC"), "-zh": ("zh", "Asia/Shanghai")})
+"""Language and time zone of the tables, by what follows ``table`` in the file's name."""
 _LINE, _CHARACTER = 20, 12.04
 """Height of a line in rich's drawings, and what most fonts for terminals make of it."""
 _TEXT = re.compile(
@@ -43,28 +46,56 @@ _TEXT = re.compile(
 _FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 
-async def _table() -> UsageTable:
-    table = UsageTable(ZoneInfo("UTC"))
+def _theme(*rgb: str) -> TerminalTheme:
+    """Return a terminal's colors: its paper and ink, red, green and yellow; the rest is ink."""
+    paper, ink, red, green, yellow = (
+        (int(each[:2], 16), int(each[2:4], 16), int(each[4:], 16)) for each in rgb
+    )
+    colors = [ink, red, green, yellow, ink, ink, ink, ink]
+    return TerminalTheme(paper, ink, colors, colors)
+
+
+# Those of the pages that GitHub shows them on.
+_THEMES = MappingProxyType(
+    {
+        "light": _theme("ffffff", "24292f", "cf222e", "1a7f37", "9a6700"),
+        "dark": _theme("0d1117", "e6edf3", "ff7b72", "3fb950", "d29922"),
+    }
+)
+
+
+async def _reports() -> list[Report]:
     files = made_up(demo_accounts(12, now=NOW))
     async with serve(now=NOW) as simulator:
         settings = Settings(chatgpt_url=simulator.url)
         async with one_round(files, settings, clock=lambda: NOW) as reports:
-            async for report in reports:
-                table.add(report)
-    return table
+            return [report async for report in reports]
 
 
-def svg() -> str:
-    """Poll the demo's accounts, and return their table as an SVG."""
-    table = anyio.run(_table)
-    with mock.patch.dict(os.environ, {"TERM": "xterm-256color", "COLORTERM": ""}):
-        painted = "".join(table.render(width=_WIDTH, color=True, unicode=True, now=NOW))
+def svgs() -> dict[str, str]:
+    """Poll the demo's accounts; return their table as SVGs, by the names of their files."""
+    reports = anyio.run(_reports)
+    return {
+        f"table{ending}-{name}.svg": _drawn(_painted(reports, language, zone), theme)
+        for ending, (language, zone) in _LANGUAGES.items()
+        for name, theme in _THEMES.items()
+    }
+
+
+def _painted(reports: list[Report], language: str, zone: str) -> str:
+    table = UsageTable(ZoneInfo(zone), language=language)
+    for report in reports:
+        table.add(report)
+    return "".join(table.render(width=_WIDTH, color=True, unicode=True, now=NOW))
+
+
+def _drawn(painted: str, theme: TerminalTheme) -> str:
     screen = Console(record=True, width=_WIDTH, file=StringIO(), force_terminal=True)
-    screen.print(Text("$ poller", style="bold"))
+    screen.print(Text("$ poller --demo", style="bold"))
     screen.print(Text.from_ansi(painted.rstrip("\n")))
     drawn = screen.export_svg(
         title="poller",
-        theme=_THEME,
+        theme=theme,
         code_format=_FORMAT,
         unique_id="table",
         font_aspect_ratio=_CHARACTER / _LINE,
@@ -87,4 +118,5 @@ def _in_words(found: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(svg(), encoding="utf-8")
+    for file_name, svg in svgs().items():
+        Path(sys.argv[1], file_name).write_text(svg, encoding="utf-8")

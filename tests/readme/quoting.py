@@ -1,24 +1,51 @@
-"""Put what the program says into the READMEs that quote it: ``make readme`` calls this."""
+"""Put what the program says into the pages that quote it: ``make readme`` calls this."""
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
+from contextlib import redirect_stdout
+from io import StringIO
+from unittest import mock
 
 from poller.commands.help import text as help_text
+from poller.simulator.__main__ import main as simulate
+from tests.readme.manpage import PAGE, manpage
+from tests.readme.reading import ROOT, text_of
 
-ROOT = Path(__file__).parents[2]
-READMES = ("README.md", "README.zh-CN.md")
+OPTIONS = "docs/options.md"
 
-_HELP = re.compile(r"(?<=^```text\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+_QUOTED = re.compile(
+    r"(?<=^<!-- what )(poller[a-z ]*) --help prints; make readme renews it -->\n\n"
+    r"```text\n.*?(?=^```$)",
+    re.DOTALL | re.MULTILINE,
+)
 
 
-def quoted(readme: str) -> str:
-    """Return the text of a README with today's help in it."""
-    return _HELP.sub(lambda _: help_text(), readme, count=1)
+def help_of(command: str) -> str:
+    """Return what a command's ``--help`` prints; ``command`` as in ``poller list``."""
+    if command == "poller simulate":
+        return _simulators_help()
+    return help_text(command.removeprefix("poller").strip() or None)
+
+
+def _simulators_help() -> str:
+    shown = StringIO()
+    with mock.patch.dict(os.environ, {"COLUMNS": "80"}), redirect_stdout(shown):
+        simulate(["--help"], prog="poller simulate")
+    return shown.getvalue()
+
+
+def quoted(page: str) -> str:
+    """Return a page's text with today's help in it."""
+    return _QUOTED.sub(
+        lambda found: (
+            f"{found[1]} --help prints; make readme renews it -->\n\n```text\n{help_of(found[1])}"
+        ),
+        page,
+    )
 
 
 if __name__ == "__main__":
-    for name in READMES:
-        path = ROOT / name
-        path.write_text(quoted(path.read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / OPTIONS).write_text(quoted(text_of(OPTIONS)), encoding="utf-8")
+    (ROOT / PAGE).write_text(manpage(), encoding="utf-8")

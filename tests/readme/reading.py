@@ -1,4 +1,4 @@
-"""A README taken apart: its headings, its blocks of code, its tables and links."""
+"""A page taken apart: its headings, its blocks of code, its tables and links."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
+DOCS = tuple(sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+PAGES = (ENGLISH, CHINESE, *DOCS, "SECURITY.md")
+"""Everything that people read before they use the program."""
+IN_BOTH = ((ENGLISH, CHINESE), ("docs/failures.md", "docs/failures.zh-CN.md"))
+"""Pages that say the same in two languages."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
@@ -75,8 +80,15 @@ def tables_of(name: str) -> list[list[list[str]]]:
     return tables
 
 
+def table_with(name: str, *titles: str) -> list[list[str]]:
+    """Return the page's table whose first titles are these, its titles included."""
+    return next(table for table in tables_of(name) if table[0][: len(titles)] == [*titles])
+
+
 def links_of(name: str) -> list[str]:
-    return re.findall(r"\]\(([^)\s]+)\)", _FENCE.sub("", text_of(name)))
+    prose = _FENCE.sub("", text_of(name))
+    pictures = re.findall(r'(?:src|srcset)="([^"]+)"', prose)
+    return pictures + re.findall(r"\]\(([^)\s]+)\)", prose)
 
 
 def anchors_of(name: str) -> set[str]:

@@ -1,7 +1,7 @@
-"""A home, a folder and a ``poller`` for the READMEs' commands, all on this machine.
+"""A home, a folder and a ``poller`` for the pages' commands, all on this machine.
 
 Whatever of them would change the machine, or ask somebody, is played: codex logs in to
-made-up accounts, pip and systemctl only look at what they are asked.
+made-up accounts; git, pip, pipx and systemctl only look at what they are asked.
 """
 
 from __future__ import annotations
@@ -26,12 +26,24 @@ _NOBODY = "http://127.0.0.1:9"
 _PRELUDE = """
 sleep() { echo "slept $*" >&2; exit 0; }
 """
+_POLLER = f'"{sys.executable}" -m poller'
+# Recipes all ask the same: what plain poller said once of these accounts, it says again.
+_POLLER_ONCE = f"""\
+if [ $# != 0 ] || [ -n "$HTTPS_PROXY" ]; then exec {_POLLER} "$@"; fi
+said=~/said-$(ls account 2>/dev/null | cksum | tr -d ' ')
+[ -e "$said.code" ] || {{ {_POLLER} > "$said.out" 2> "$said.err"; echo $? > "$said.code"; }}
+cat "$said.out"; cat "$said.err" >&2; exit $(cat "$said.code")"""
 _PROGRAMS = {
-    "poller": f'exec "{sys.executable}" -m poller "$@"',
+    "poller": _POLLER_ONCE,
     "python": f'exec "{sys.executable}" "$@"',
+    "python3": '[ "$1 $2" = "-m venv" ] && mkdir -p "$3" && cp -r ~/.local/bin "$3/bin"',
     "codex": '[ "$*" = login ] && [ -d "$CODEX_HOME" ] && cp ~/login.json "$CODEX_HOME/auth.json"',
+    "git": '[ "$*" = "clone https://github.com/OWNER/poller" ] && mkdir poller',
     "pip": '[ "$*" = "install ." ] && [ -e pyproject.toml ]',
+    "pipx": 'exec pip "$@"',
     "systemctl": '[ "$1" = --user ] && echo "$@" >> ~/systemctl.log',
+    "less": '[ "$*" = -R ] && exec cat',
+    "watch": 'while [ "$1" != poller ]; do echo "watch $1" >> ~/watch.log; shift; done; exec "$@"',
 }
 
 
@@ -93,7 +105,11 @@ WELL = (
     ("carol", "+monthly:24", "free"),
     ("team-1", "+two_windows:8:61", "team"),
 )
-ILL = (("dave", "+exhausted:100:16", "plus"), ("frank", "~403", "pro"))
+ILL = (
+    ("dave", "+exhausted:100:16", "plus"),
+    ("frank", "~403", "pro"),
+    ("grace", "+on_credits:100", "plus"),
+)
 
 
 def well() -> list[MadeUpAccount]:
