@@ -40,7 +40,7 @@ class Round(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Account:
+class _AccountRow:
     id: int
     key: str | None
     label: str
@@ -125,12 +125,12 @@ class Recorder:
         """Read everything anew."""
         self._loaded = False
         self._last_account = self._last_series = 0
-        self._by_key: dict[str, _Account] = {}
-        self._by_label: dict[str, _Account] = {}
+        self._by_key: dict[str, _AccountRow] = {}
+        self._by_label: dict[str, _AccountRow] = {}
         self._series: dict[tuple[int, str], tuple[int, int | None]] = {}
         self._near: dict[_Table, dict[int, _Near]] = {table: {} for table in _OWNERS}
         self._pending = {table: _Pending() for table in _OWNERS}
-        self._seen: dict[int, _Account] = {}
+        self._seen: dict[int, _AccountRow] = {}
 
     def record(
         self, seen: Sequence[Observed], *, live: bool, completed: Round | None = None
@@ -161,7 +161,7 @@ class Recorder:
     def _load(self) -> None:
         self._loaded = True
         for row in self._db.execute("SELECT * FROM account ORDER BY last_seen"):
-            account = _Account(*row)
+            account = _AccountRow(*row)
             self._name(account)
             self._last_account = max(self._last_account, account.id)
         rows = self._db.execute("SELECT account_id, window, id, window_seconds FROM series")
@@ -187,7 +187,7 @@ class Recorder:
             for row in rows:
                 near[row[0]] = _Near(None if row[1] is None else table.run(row[1:]), None)
 
-    def _name(self, account: _Account) -> None:
+    def _name(self, account: _AccountRow) -> None:
         if account.key is not None:
             self._by_key[account.key] = account
         self._by_label[account.label] = account
@@ -212,7 +212,7 @@ class Recorder:
             new |= self._place(_SPAN, series_id, run, live=live)
         return new
 
-    def _account(self, one: Observed, *, live: bool) -> _Account:
+    def _account(self, one: Observed, *, live: bool) -> _AccountRow:
         account = self._by_label.get(one.label)
         if one.key is not None and (account is None or account.key != one.key):
             known = self._by_key.get(one.key)
@@ -221,7 +221,7 @@ class Recorder:
         if account is None:
             self._last_account += 1
             names = one.key, one.label, one.plan, one.machine
-            account = _Account(self._last_account, *names, one.since, one.until)
+            account = _AccountRow(self._last_account, *names, one.since, one.until)
             self._name(account)
         elif live or one.until >= account.last_seen:
             self._update(account, one)
@@ -232,7 +232,7 @@ class Recorder:
         self._seen[account.id] = account
         return account
 
-    def _update(self, account: _Account, one: Observed) -> None:
+    def _update(self, account: _AccountRow, one: Observed) -> None:
         if one.plan is not None and account.plan is not None and one.plan != account.plan:
             self._db.execute(
                 "INSERT INTO event (at, kind, account_id, before, after) "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from poller.history.database import default_path
-from poller.history.writer import Work, Writer
+from poller.history.writer import HistoryWriter, Work
 from poller.text import printable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class History:
         self._told: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._writer = Writer(path, tell=lambda trouble: self._on_loop(self._note, trouble))
+        self._writer = HistoryWriter(path, tell=lambda trouble: self._on_loop(self._note, trouble))
 
     @property
     def reports_lost(self) -> int:

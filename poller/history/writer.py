@@ -98,7 +98,7 @@ class _Backlog:
         self._reports -= job.size
 
 
-class Writer:
+class HistoryWriter:
     """Jobs go in from any thread; :meth:`run` is the writing thread's.
 
     ``tell`` is called there: with what is the matter, and with None once all is well.

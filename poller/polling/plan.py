@@ -189,7 +189,7 @@ class _Burn:
         return MOST_S
 
 
-class _Account:
+class _Planned:
     """What the plan knows about one account."""
 
     __slots__ = ("blocked", "burns", "due_at", "failures", "not_before", "surprised", "wait_s")
@@ -217,7 +217,7 @@ class Plan:
         # The gap is a budget of its own: thousands of accounts are stretched by it.
         self._budget = min(budget or math.inf, _HOUR_S / GAP_S)
         self._random = Random(seed)  # noqa: S311 - spreads requests, keeps no secret
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, _Planned] = {}
         self._removed: dict[str, float] = {}
         """When those that were just removed may be asked again, should they come back."""
         self._now = self._ended_at = self._paid_until = -math.inf
@@ -229,7 +229,7 @@ class Plan:
         """Have an account asked as soon as may be; one that is known stays as it is."""
         self._note_clock(now)
         if account not in self._accounts:
-            self._accounts[account] = _Account(max(now, self._removed.pop(account, now)))
+            self._accounts[account] = _Planned(max(now, self._removed.pop(account, now)))
 
     def remove(self, account: str) -> None:
         """Forget an account."""
@@ -297,7 +297,7 @@ class Plan:
         if state is not None:
             state.due_at = min(state.due_at, max(now, state.not_before))
 
-    def _wanted_s(self, state: _Account, usage: Usage) -> float:
+    def _wanted_s(self, state: _Planned, usage: Usage) -> float:
         if state.blocked:
             return BLOCKED_S
         if usage.on_credits:
@@ -338,7 +338,7 @@ class Plan:
                 if not state.failures and state.due_at < math.inf:
                     state.due_at = min(state.due_at, max(now, state.not_before))
 
-    def _note_request(self, account: str, now: float) -> _Account | None:
+    def _note_request(self, account: str, now: float) -> _Planned | None:
         """Account for a request that just ended; return whom it was about, if still known."""
         self._note_clock(now)
         self._ended_at = now

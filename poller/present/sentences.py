@@ -45,7 +45,7 @@ class _Cause:
     refreshable: bool
 
 
-class _Account(NamedTuple):
+class _Named(NamedTuple):
     name: str
     expired_at: float | None
     """When its token expired, where it did."""
@@ -55,7 +55,7 @@ class Failures:
     """Collect failures, then say them."""
 
     def __init__(self) -> None:
-        self._names: dict[_Cause, list[_Account]] = {}
+        self._names: dict[_Cause, list[_Named]] = {}
         self._waits_s: dict[_Cause, float] = {}
         """The longest that the upstream asked to wait."""
 
@@ -91,7 +91,7 @@ class Failures:
             longest_s = max(failure.retry_after_s, self._waits_s.get(cause, 0.0))
             self._waits_s[cause] = longest_s
         expired_at = expires_at if failure.kind is FailureKind.TOKEN_EXPIRED else None
-        self._names.setdefault(cause, []).append(_Account(account, expired_at))
+        self._names.setdefault(cause, []).append(_Named(account, expired_at))
 
     @property
     def not_asked(self) -> int:
@@ -110,7 +110,7 @@ class Failures:
         ``now`` is Unix seconds; with ASCII marks a word stands in place of the sign.
         """
         failed = marks.failed or f"{words.states[3]}:"
-        names = _Names(words, marks, now, most=max(1, width - 4))
+        names = _NameList(words, marks, now, most=max(1, width - 4))
         for kind, text in self._sentences(words, names):
             sign, style = (marks.none, DIM) if kind is FailureKind.CANCELLED else (failed, RED)
             lines = wrapped(f"{sign} {text.replace('→', marks.leads_to)}", width, indent=2)
@@ -124,9 +124,9 @@ class Failures:
             counts[cause.kind] += len(accounts)
         return counts
 
-    def _sentences(self, words: Words, names: _Names) -> Iterator[tuple[FailureKind, str]]:
+    def _sentences(self, words: Words, names: _NameList) -> Iterator[tuple[FailureKind, str]]:
         """Yield a kind and a sentence for each group."""
-        groups: dict[tuple[int, str, str], list[_Account]] = {}
+        groups: dict[tuple[int, str, str], list[_Named]] = {}
         dead = self._of_dead_upstream()
         if dead:
             yield FailureKind.CIRCUIT_OPEN, self._dead(dead, words)
@@ -186,13 +186,13 @@ def _remedy(cause: _Cause, words: Words) -> str:
     return words.sentence(cause.kind, cause.code).remedy
 
 
-class _Names:
+class _NameList:
     """Lists names of accounts; each has ``most`` cells."""
 
     def __init__(self, words: Words, marks: Marks, now: float, *, most: int) -> None:
         self._words, self._marks, self._now, self._most = words, marks, now, most
 
-    def listed(self, accounts: list[_Account], kind: FailureKind) -> str:
+    def listed(self, accounts: list[_Named], kind: FailureKind) -> str:
         """Return the names as far as somebody has to do something about each."""
         mend = kind.exit_class == 1 or kind in _OTHERS_TO_MEND
         most = _MANY if mend else _SOME
@@ -202,7 +202,7 @@ class _Names:
         told = words.comma.join(map(self._one, sorted(accounts)[:most]))
         return told + words.more.format(count=count - most, total=count) if count > most else told
 
-    def _one(self, account: _Account) -> str:
+    def _one(self, account: _Named) -> str:
         name = cut_middle(account.name, self._most, self._marks.cut)
         if account.expired_at is None:
             return name

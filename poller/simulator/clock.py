@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
-class Clock(Protocol):
+class TellsTime(Protocol):
     """Anything that tells the time; the module ``time`` is one."""
 
     def time(self) -> float:

@@ -77,7 +77,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Sitting:
     """Steady use from one Unix second to another."""
 
     start_at: int
@@ -122,7 +122,7 @@ def _mood(who: Person, day: int) -> float:
     return rng.lognormvariate(0, who.habit.mood_sigma)
 
 
-def sessions(who: Person, day: int) -> list[Session]:
+def sessions(who: Person, day: int) -> list[Sitting]:
     """Return a day's sessions in order; they don't overlap and stay within the day."""
     habit = who.habit
     rng = Random(who.seed * _SEEDS_A_PERSON + day)
@@ -133,13 +133,13 @@ def sessions(who: Person, day: int) -> list[Session]:
     midnight = day_starts_at(who, day) - DAY_STARTS_AT_H * 3_600
     until = midnight + int(habit.until_h * 3_600)
     starts = [midnight + int(hour * 3_600) for hour in _starting_hours(who, rng)]
-    found: list[Session] = []
+    found: list[Sitting] = []
     for start, next_start in zip(starts, [*starts[1:], until], strict=True):
         length_s = max(_SHORTEST_SESSION_S, int(rng.expovariate(1 / habit.session_h) * 3_600))
         pace = habit.points_per_hour * who.intensity * mood * rng.lognormvariate(0, _SESSION_SIGMA)
         end = min(start + length_s, next_start)
         if end > start:
-            found.append(Session(start, end, pace))
+            found.append(Sitting(start, end, pace))
     return found
 
 

@@ -45,7 +45,7 @@ class LivingAccounts:
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
-        self._kept: dict[tuple[str | None, str | None, str, str], _Account] = {}
+        self._kept: dict[tuple[str | None, str | None, str, str], _LivingAccount] = {}
 
     def payload(  # noqa: PLR0913 - who asks, in full
         self,
@@ -69,7 +69,7 @@ class LivingAccounts:
 
     def _account(
         self, user_id: str | None, account_id: str | None, plan: str, shape: str
-    ) -> _Account:
+    ) -> _LivingAccount:
         key = (user_id, account_id, plan, shape)
         account = self._kept.get(key)
         if account is None:
@@ -78,7 +78,7 @@ class LivingAccounts:
             text = f"{self._seed}\0{user_id}\0{account_id}".encode(errors="backslashreplace")
             who = person(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()))
             size = dict(_PLAN_SIZES).get(plan, 1.0)
-            account = _Account(self._seed, who, LIVING_SHAPES[shape], size)
+            account = _LivingAccount(self._seed, who, LIVING_SHAPES[shape], size)
             self._kept[key] = account
         return account
 
@@ -131,7 +131,7 @@ class _Event:
 
 
 @dataclass(slots=True)
-class _Account:
+class _LivingAccount:
     """One account, carried forward by whole events."""
 
     seed: int

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Mapping
 
-    from poller.simulator.clock import Clock
+    from poller.simulator.clock import TellsTime
     from poller.simulator.living import LivingAccounts
 
 PATH = "/backend-api/wham/usage"
@@ -60,7 +60,7 @@ class Simulator:
         seed: int = 0,
         now: float | None = None,
         live: bool = False,
-        clock: Clock = time,
+        clock: TellsTime = time,
         clock_offset_s: float = 0.0,
         detail: bool = True,
         logins: Logins | None = None,
@@ -295,7 +295,7 @@ async def serve(  # noqa: PLR0913 - everything a test may want to be different
     seed: int = 0,
     now: float | None = None,
     live: bool = False,
-    clock: Clock = time,
+    clock: TellsTime = time,
     clock_offset_s: float = 0.0,
     detail: bool = True,
     logins: Logins | None = None,

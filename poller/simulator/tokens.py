@@ -37,7 +37,7 @@ from poller.simulator.wire import HTML, Caller, Request, VaryingHeaders, http_re
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from poller.simulator.clock import Clock
+    from poller.simulator.clock import TellsTime
 
 TOKEN_PATH = b"/oauth/token"
 
@@ -76,7 +76,7 @@ class Logins:
     """The fault of every refresh; may be set at any time."""
     strict: bool = False
     """Whether the usage endpoint refuses tokens that have expired or were replaced."""
-    clock: Clock = time
+    clock: TellsTime = time
     """What the lives of tokens are measured by."""
     life_s: float = ACCESS_TOKEN_LIFE_S
     """How long the access tokens issued here live, in seconds."""

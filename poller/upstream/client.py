@@ -16,7 +16,7 @@ from aiohttp import BasicAuth, ClientRequest, hdrs
 from yarl import URL
 
 from poller.upstream.deadline_timer import DeadlineTimer
-from poller.upstream.exchange import Exchange, Pool, room_for_connections, ssl_context
+from poller.upstream.exchange import ConnectionPool, Exchange, room_for_connections, ssl_context
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, translate
 from poller.usage.retry_after import http_date
 from poller.values import Credential, Response
@@ -35,7 +35,7 @@ _WANTED = ("content-type", "date", "retry-after", "cf-mitigated", "location")
 class Client:
     """Asks for one account's usage; made by :func:`open_client`."""
 
-    def __init__(self, settings: Settings, *, pool: Pool, where: ClientRequest) -> None:
+    def __init__(self, settings: Settings, *, pool: ConnectionPool, where: ClientRequest) -> None:
         self.clock_offset_s: float | None = None
         """How far this machine's clock is ahead of the first answer's ``Date``; None before."""
         self._alarm = DeadlineTimer()
@@ -132,7 +132,7 @@ async def open_client(settings: Settings, *, proxy: str | None) -> AsyncGenerato
     context = ssl_context(settings, settings.chatgpt_url, proxy=proxy)
     where = _where(settings, proxy=proxy)
     idle = max(0, room_for_connections() - settings.concurrency)
-    async with Pool(where, ssl_context=context, idle=idle) as pool:
+    async with ConnectionPool(where, ssl_context=context, idle=idle) as pool:
         yield Client(settings, pool=pool, where=where)
 
 

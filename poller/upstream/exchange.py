@@ -62,7 +62,7 @@ def room_for_connections() -> int:
     return _NO_BOUND if limit == resource.RLIM_INFINITY else max(1, limit - _SPARE_FILES)
 
 
-class Pool:
+class ConnectionPool:
     """The connections to one address; an asynchronous context manager that closes them.
 
     At most ``idle`` connections are kept for further requests.
@@ -181,7 +181,9 @@ class Exchange:
         self.message: RawResponseMessage | None = None
         """Status and headers of the answer, once it began."""
 
-    async def body(self, pool: Pool, head: bytes, *, fresh: bool) -> bytes | TransportError:
+    async def body(
+        self, pool: ConnectionPool, head: bytes, *, fresh: bool
+    ) -> bytes | TransportError:
         """Connect, send ``head``, and return the answer's whole body, decompressed.
 
         With ``fresh`` the connection is a new one, and not kept. A body that is too large or

@@ -14,7 +14,7 @@ from yarl import URL
 from poller.settings import Settings
 from poller.simulator.server import serve
 from poller.upstream.client import open_client
-from poller.upstream.exchange import READ_BYTES, Exchange, Pool
+from poller.upstream.exchange import READ_BYTES, ConnectionPool, Exchange
 from poller.upstream.transport_errors import TransportError, TransportErrorKind
 from poller.values import Credential, Response, Secret
 
@@ -66,14 +66,16 @@ async def listening(*answers: bytes) -> AsyncIterator[tuple[Heard, str]]:
 
 
 @asynccontextmanager
-async def pool_before(*answers: bytes) -> AsyncIterator[tuple[Heard, Pool]]:
+async def pool_before(*answers: bytes) -> AsyncIterator[tuple[Heard, ConnectionPool]]:
     async with listening(*answers) as (heard, url):
         where = ClientRequest("GET", URL(url), loop=asyncio.get_running_loop())
-        async with Pool(where, ssl_context=True, idle=8) as pool:
+        async with ConnectionPool(where, ssl_context=True, idle=8) as pool:
             yield heard, pool
 
 
-async def exchanged(pool: Pool, *, fresh: bool = False) -> tuple[int, bytes | TransportError, bool]:
+async def exchanged(
+    pool: ConnectionPool, *, fresh: bool = False
+) -> tuple[int, bytes | TransportError, bool]:
     exchange = Exchange()
     try:
         async with asyncio.timeout(5):
@@ -168,7 +170,7 @@ async def test_answers_are_not_read_into_more_than_they_need(
     trust = ssl.create_default_context(cafile=certificates.ca_file)
     async with upstream as simulator:
         where = ClientRequest("GET", URL(simulator.url), loop=asyncio.get_running_loop())
-        async with Pool(where, ssl_context=trust, idle=8) as pool:
+        async with ConnectionPool(where, ssl_context=trust, idle=8) as pool:
             connection = await pool.new()
             transport: Any = connection.transport
             reader = transport._ssl_protocol if tls else transport

@@ -1,0 +1,35 @@
+"""What the import contracts in ``pyproject.toml`` cannot say about the source."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import poller
+
+SOURCE = Path(poller.__file__).parent
+MODULES = {
+    path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text())
+    for path in SOURCE.rglob("*.py")
+}
+
+
+def test_no_class_name_is_used_twice() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for module, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(module)
+    assert len(places) > 100
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_only_the_entry_ends_the_process() -> None:
+    ending = {
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "_exit"
+    }
+    assert ending == {"__main__.py"}
