@@ -49,9 +49,7 @@ def find(
     given = settings.accounts if accounts is None else tuple(accounts)
     if given:
         return choose(given, partial(list_folders, settings, environ, cwd), cwd=cwd)
-    folders = list_folders(settings, environ, cwd)
-    _require_some(folders)
-    files = [file for folder in folders for file in folder.files()]
+    files = _files_in(list_folders(settings, environ, cwd))
     labels = labels_of([path for _, path in files])
     return [
         AuthFile(labels[path], source, path, always_reported=is_auth_name(os.path.basename(path)))
@@ -80,11 +78,15 @@ def in_memory(files: Iterable[tuple[str, bytes]]) -> list[AuthFile]:
     ]
 
 
-def _require_some(folders: Sequence[Folder]) -> None:
-    """Raise where there is no auth file; read only where names alone do not tell."""
+def _files_in(folders: Sequence[Folder]) -> list[tuple[str, str]]:
+    """Return the files as given and absolute; raise where none can be an auth file.
+
+    They are read only where names alone do not tell.
+    """
+    files = [file for folder in folders for file in folder.files()]
     if any(is_auth_name(name) for folder in folders for name in folder.names):
-        return
-    if any(proves_itself(path) for folder in folders for _, path in folder.files()):
-        return
+        return files
+    if any(proves_itself(path) for _, path in files):
+        return files
     shown = ", ".join(printable(os.path.join(folder.source, "")) for folder in folders)
     raise UsageError(f"no auth files in {shown}; {_PUT_THERE}")
