@@ -172,8 +172,8 @@ class KnownTokens:
     """
 
     def __init__(self) -> None:
-        self._seen: tuple[int, list[str]] = (0, [])
-        """How many accounts were forgotten, and the tokens of those since, a line each."""
+        self._seen: tuple[int, list[tuple[Secret, ...]]] = (0, [])
+        """How many accounts were forgotten, and the tokens of each since."""
         self._index: tuple[set[int], set[int], int, int] = (set(), set(), 0, 0)
         """Blocks of older and of later accounts; the number of the first and after the last."""
         self._clean: dict[str, int] = {}
@@ -185,7 +185,7 @@ class KnownTokens:
     def add(self, secrets: Iterable[Secret]) -> None:
         """Remember one account's tokens."""
         forgotten, accounts = self._seen
-        accounts.append("\n".join([secret.reveal() for secret in secrets]))
+        accounts.append(tuple(secrets))
         if len(accounts) == 2 * _ACCOUNTS_REMEMBERED:
             self._seen = forgotten + _ACCOUNTS_REMEMBERED, accounts[_ACCOUNTS_REMEMBERED:]
 
@@ -223,18 +223,21 @@ class KnownTokens:
         if forgotten > first:  # the older holds none that is remembered
             older, later, first = later, set[int](), end
         new = accounts[max(0, end - forgotten) :]
-        for joined in new:
-            later.update(_blocks(_lower(joined)))
+        for tokens in new:
+            later.update(_blocks(_joined(tokens)))
         self._index = older, later, first, max(end, forgotten) + len(new)
         return older, later
 
 
-def _shares_nothing(text: str, accounts: Iterable[str]) -> bool:
+def _joined(tokens: Iterable[Secret]) -> bytes:
+    return _lower("\n".join([token.reveal() for token in tokens]))
+
+
+def _shares_nothing(text: str, accounts: Iterable[Iterable[Secret]]) -> bool:
     """Say whether no piece of ``text`` can be in the tokens: every piece holds a whole half."""
     seen = _lower(text)
     halves = [seen[at : at + _HALF] for at in range(_HALF, len(seen) - _HALF + 1, _HALF + 1)]
-    lowered = map(_lower, accounts)
-    return not any(half in tokens for tokens in lowered for half in halves)
+    return not any(half in tokens for tokens in map(_joined, accounts) for half in halves)
 
 
 def os_error_text(error: OSError) -> str:
