@@ -25,13 +25,14 @@ demo: $(READY) ## poll 12 made-up accounts on an embedded upstream
 	@$(BIN)/python -m poller --demo --format table
 
 # What takes minutes: the real program, started again and again, among every fault.
-LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz
+LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tests/forecast tests/readme \
+  tests/history/test_kill.py tests/history/test_size.py tests/simulator/test_simulator_living.py
 
 # Three at a time on two cores: half of a test's time it waits for real processes.
 test: $(READY) ## run the tests (within a minute)
 	$(BIN)/python -m pytest -q -n 3 --dist loadgroup $(addprefix --ignore=,$(LONG))
 
-faults: $(READY) ## run the long tests: faults, leaving, torture, refreshing
+faults: $(READY) ## run the long tests: among faults, at signals, for days that are made up
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(LONG)
 
 check: $(READY) ## format, lint, types, import contracts, all tests with coverage

@@ -31,7 +31,7 @@ examples:
   poller                                   every account in ./account
   poller alice 'team-*' --account-dir D    some of those in D
   poller | jq -r 'select(.usable) | .account'
-  poller --quiet --fail-under 10 >/dev/null; [ $? -ne 4 ] || echo 'an account runs low'
+  poller --quiet --need 2 >/dev/null; [ $? -ne 4 ] || echo 'too few left'
 """
 
 

@@ -156,6 +156,8 @@ class Attempts:
                 outcome = await self._with_newer_token(polled, outcome)
                 if isinstance(outcome, Failure) and self.may_retry(polled, outcome):
                     return outcome
+            elif not polled.needs_confirmation:
+                return outcome
             return await self._final(polled, outcome)
         except Exception as error:  # noqa: BLE001 - the one catch-all: always a report
             return unexpected_failure(error)

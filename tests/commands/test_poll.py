@@ -10,7 +10,6 @@ import resource
 import select
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -27,7 +26,6 @@ from tests.running import (
     POLLER,
     account,
     ended,
-    environment,
     numbered,
     record_of,
     run,
@@ -694,46 +692,3 @@ def test_a_system_without_limits_on_files_keeps_its_concurrency(
     assert run_module._within_limits(Settings(concurrency=9_000)).concurrency == 9_000
     monkeypatch.setitem(sys.modules, "resource", None)
     assert run_module._within_limits(Settings(concurrency=9_000)).concurrency == 9_000
-
-
-# Memory
-
-
-def peak_mb(arguments: tuple[str, ...], home: Path) -> float:
-    """Run the program without measuring coverage; return the most memory it took."""
-    env = {k: v for k, v in environment(home).items() if not k.startswith("COVERAGE")}
-    running = subprocess.Popen(
-        (*POLLER, *arguments), cwd=home, env=env, stdout=subprocess.PIPE, text=True
-    )
-    assert running.stdout is not None
-    count = sum(1 for _ in running.stdout)
-    running.stdout.close()
-    _, status, usage = os.wait4(running.pid, 0)
-    running.returncode = os.waitstatus_to_exitcode(status)
-    assert running.returncode == 0
-    assert count >= 100
-    return usage.ru_maxrss / 1024
-
-
-def test_ten_thousand_files_take_the_memory_of_a_hundred(tmp_path: Path) -> None:
-    folder = tmp_path / "f"
-    options = ("--port", "0", "--lean", "--accounts", "10000", "--dir", str(folder))
-    command = (sys.executable, "-m", "poller.simulator", *options)
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=tmp_path,
-        env={k: v for k, v in environment(tmp_path).items() if not k.startswith("COVERAGE")},
-    ) as simulator:
-        assert simulator.stdout is not None
-        url = simulator.stdout.readline().strip()
-        aim = ("--account-dir", str(folder), "--chatgpt-url", url, "--concurrency", "64")
-        try:
-            few = peak_mb((*aim, "acct-0000*"), tmp_path)
-            many = peak_mb(aim, tmp_path)
-        finally:
-            simulator.terminate()
-
-    assert many - few < 20
