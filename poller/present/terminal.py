@@ -107,9 +107,9 @@ def cells(text: str) -> int:
 
 
 def _cells(text: str) -> int:
-    from rich.cells import cell_len  # here, as it takes 15 ms that ASCII names need not pay
+    from wcwidth import wcswidth  # here, as it takes a moment that ASCII names need not pay
 
-    return cell_len(text)
+    return max(0, wcswidth(text))
 
 
 def padded(text: str, width: int) -> str:
