@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-from io import StringIO
 from typing import TYPE_CHECKING
 
+from poller.present.csv import lines
 from poller.present.record import line_of, utc
 
 if TYPE_CHECKING:
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from poller.history.reading import StoredSpan
 
 COLUMNS = ("account", "key", "window", "since", "until", "polls", "used_percent", "reset_at")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula (OWASP, CSV injection)."""
 
 
 def json_line(span: StoredSpan) -> bytes:
@@ -25,12 +22,12 @@ def json_line(span: StoredSpan) -> bytes:
 
 def csv_heading() -> bytes:
     """Return the line of column names."""
-    return _csv([COLUMNS])
+    return lines([COLUMNS])
 
 
 def csv_lines(spans: Iterable[StoredSpan]) -> bytes:
     """Return spans as CSV, UTF-8, lines ended by CRLF."""
-    return _csv([_cell(value) for value in _members(span).values()] for span in spans)
+    return lines(_members(span).values() for span in spans)
 
 
 def _members(span: StoredSpan) -> dict[str, object]:
@@ -44,13 +41,3 @@ def _members(span: StoredSpan) -> dict[str, object]:
         "used_percent": span.used_percent,
         "reset_at": utc(span.reset_at),
     }
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> bytes:
-    text = StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,4 +1,4 @@
-"""Reports as CSV for spreadsheets: one row a window."""
+"""CSV for spreadsheets; reports as such: one row a window."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def heading() -> bytes:
     """Return the line of column names."""
-    return _lines([_COLUMNS])
+    return lines([_COLUMNS])
 
 
 def rows_of(report: Report) -> bytes:
@@ -32,7 +32,7 @@ def rows_of(report: Report) -> bytes:
     before = [record[name] for name in _COLUMNS[:5]]
     after = [record["observed_at"], report.failure and report.failure.kind.value]
     windows = report.usage.windows if report.usage is not None else ()
-    return _lines([*before, *_window(window), *after] for window in windows or (None,))
+    return lines([*before, *_window(window), *after] for window in windows or (None,))
 
 
 def _window(window: Window | None) -> list[object]:
@@ -42,14 +42,14 @@ def _window(window: Window | None) -> list[object]:
     return [window.name, used, left, seconds, utc(window.reset_at)]
 
 
-def _lines(rows: Iterable[Iterable[object]]) -> bytes:
+def lines(rows: Iterable[Iterable[object]]) -> bytes:
+    """Return rows as CSV, UTF-8, lines ended by CRLF: unknown is empty, a text never a formula."""
     text = StringIO()
     csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _cell(value: object) -> object:
-    """Return a value as a cell: unknown is empty, a text never a formula."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str) and value.startswith(_FORMULA):
