@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from poller.authfiles.read import Account
+    from poller.polling.in_flight import InFlight
     from poller.polling.policy import Pace
     from poller.renewal import Renewal
     from poller.settings import Settings
@@ -69,47 +70,6 @@ class Renews(Protocol):
     async def renew(self, account: Account, stale: Credential, *, within_s: float) -> Renewal:
         """Renew one login."""
         ...
-
-
-@dataclass(slots=True, eq=False)
-class InFlight:
-    """One account that is being polled."""
-
-    account: Account
-    requests_sent: int = 0
-    """As the server counts them."""
-    policy_attempts: int = 0
-    """As the retry policy counts them: without requests that confirm whose answer it was."""
-    started_at: float | None = None
-    """Monotonic seconds of the first attempt."""
-    http_status: int | None = None
-    raw: object = None
-    headers: dict[str, str] | None = None
-    needs_confirmation: bool = False
-    """Whether the last outcome came over a reused connection and may be another account's."""
-    was_reread: bool = False
-    """Whether its file was read again for a newer token."""
-    renewal_tried: bool = False
-    """Whether its login was to be renewed: that is tried once at most."""
-    refreshed: bool = False
-    """Whether its file was given new tokens."""
-    report: Report | None = None
-    """Set once it has ended, so that nothing fetched is lost on the way out."""
-    credential: Credential | None = field(init=False)
-    known: Credential | None = None
-    """The last credential whose tokens were remembered for masking."""
-
-    def __post_init__(self) -> None:
-        outcome = self.account.outcome
-        self.credential = outcome if isinstance(outcome, Credential) else None
-
-    @property
-    def renewable(self) -> Credential | None:
-        """What would be renewed; None where there is nothing to renew it with."""
-        held = self.credential or self.account.held
-        if self.account.path is None or held is None or held.refresh_token is None:
-            return None
-        return held
 
 
 class Attempts:

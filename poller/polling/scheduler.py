@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.lowlevel import checkpoint
 
-from poller.polling.account import InFlight
 from poller.polling.cancellation import ignoring_stray_cancellation, reraise_unless_stray
+from poller.polling.in_flight import InFlight
 from poller.polling.policy import FIRST_STARTS, RetryBudget
 from poller.polling.retry import persist
 from poller.polling.stream import InputOrder, ReportQueue, Reports, Waiting

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from poller.authfiles.find import find
-from poller.polling.account import Attempts, InFlight
+from poller.polling.account import Attempts
 from poller.polling.feed import AccountFeed
+from poller.polling.in_flight import InFlight
 from poller.polling.policy import Pace
 from poller.settings import Settings
 from poller.simulator.accounts import MadeUpAccount
