@@ -67,6 +67,6 @@ readme: picture ## renew what the pages quote: the pictures, the help, the man p
 
 lock: ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-strip-extras --python-version 3.11 \
-	  --custom-compile-command 'make lock' --group dev -o requirements.lock pyproject.toml
+	  --custom-compile-command 'make lock' --all-extras --group dev -o requirements.lock pyproject.toml
 
 .PHONY: help setup demo test faults check fuzz bench bench-instructions forecast format lock picture readme

@@ -208,10 +208,10 @@ def test_the_parser_of_a_command_knows_its_flags_and_no_other(command: str) -> N
         ("--json", "--json: unknown option; type --format jsonl"),
         ("-j 8", "-j: unknown option; did you mean --concurrency?"),
         ("--list=x", "--list: takes no value"),
-        ("list --rate 4", "--rate: not an option of poller list, but of poller poll"),
+        ("list --rate 4", "--rate: not an option of poller list, but of poller poll and of 6 more"),
         (
             "schema --ordered",
-            "--ordered: not an option of poller schema, but of poller poll and poller list",
+            "--ordered: not an option of poller schema, but of poller poll and of 1 more",
         ),
         ("list --raw", "--raw: unknown option; did you mean --raw-json?"),
         ("schema --raw", "--raw: unknown option; poller schema --help shows them all"),
@@ -289,7 +289,7 @@ def test_a_refusal_is_told_in_an_ascii_locale_too() -> None:
 # Answers
 
 
-@pytest.mark.parametrize("command", EVERY)
+@pytest.mark.parametrize("command", [name for name in EVERY if COMMANDS[name].function])
 def test_the_help_of_a_command_has_its_options_within_80_columns(command: str) -> None:
     text = help_text(command)
     shown = re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", text)
@@ -413,9 +413,9 @@ def test_every_command_that_is_built_has_its_function_and_its_line_in_the_help()
         assert callable(cli._function_of(COMMANDS[name]))
 
 
-def test_options_name_commands_that_are_built() -> None:
+def test_options_name_commands_that_there_are() -> None:
     named = {name for option in (*every_option(), *OTHERS) for name in option.commands}
-    assert named == {*built()} - {"simulate"} == {*EVERY}
+    assert named == {*COMMANDS} - {"simulate"} == {*EVERY}
 
 
 @pytest.mark.parametrize("name", sorted({*COMMANDS} - {*built()}))

@@ -160,10 +160,16 @@ def _argument_mistake(error: ArgumentError, command: str) -> str:
 def _unknown_flag(word: str, command: str) -> str:
     flag = word.partition("=")[0]
     written = quoted(flag)[1:-1]
-    takers = [option.commands for option in (*every_option(), *OTHERS) if flag in option.flags]
+    takers = [
+        name
+        for option in (*every_option(), *OTHERS)
+        if flag in option.flags
+        for name in option.commands
+    ]
     if takers:
-        others = " and ".join(f"poller {name}" for commands in takers for name in commands)
-        return f"{written}: not an option of poller {command}, but of {others}"
+        first, *others = dict.fromkeys(takers)
+        more = f" and of {len(others)} more" if others else ""
+        return f"{written}: not an option of poller {command}, but of poller {first}{more}"
     if flag in SAID_ELSEWHERE and command in ("poll", "list"):
         return f"{written}: unknown option; {SAID_ELSEWHERE[flag]}"
     file_only = {

@@ -17,11 +17,21 @@ if TYPE_CHECKING:
 DEMO_ACCOUNTS = 12
 """Made up where ``--demo`` says no number."""
 
-_ASKING = ("poll",)
+_ROUNDS = ("watch", "serve")
+"""The commands that poll again and again."""
+_ANSWERING = ("next", "guard", "timeline", "report")
+"""The commands that answer from history, and ask where it is too old."""
+_ASKING = ("poll", *_ROUNDS, *_ANSWERING)
 """The commands that send requests."""
-_READING = ("poll", "list")
+_READING = (*_ASKING, "list")
 """The commands that read auth files."""
-EVERY = ("poll", "list", "schema", "completion", "help")
+_POLLING = ("poll", *_ROUNDS)
+"""The commands that write records."""
+EVERY = (
+    *_READING,
+    *("status", "diff", "history", "alerts", "agent"),
+    *("schema", "completion", "help"),
+)
 """The commands whose words are parsed here; ``simulate`` parses its own."""
 
 
@@ -206,6 +216,7 @@ OPTIONS = {
             "output",
             kinds.PATH,
             "write the results to FILE, which is replaced once they are complete",
+            commands=("poll",),
         ),
         Option(
             "color",
@@ -229,7 +240,7 @@ OPTIONS = {
             kinds.SWITCH,
             "records in the order of the accounts, not as they come",
             default=False,
-            commands=_READING,
+            commands=("poll", "list"),
             local=kinds.SWITCH,
         ),
         Option(
@@ -238,25 +249,28 @@ OPTIONS = {
             "give extra limits (Spark, code review) rows of their own in the table",
             default=False,
             local=kinds.SWITCH,
+            commands=_POLLING,
         ),
         Option(
             "raw_json",
             kinds.SWITCH,
             "put the response's JSON into each record, tokens masked; JSON Lines only",
             default=False,
+            commands=("poll", "watch"),
         ),
         Option(
             "raw_headers",
             kinds.SWITCH,
             "put the response's headers into each record, likewise",
             default=False,
+            commands=("poll", "watch"),
         ),
         Option(
             "show_identity",
             kinds.SWITCH,
             "add email, user_id and account_id to each record",
             default=False,
-            commands=_READING,
+            commands=(*_POLLING, "list"),
         ),
         Option(
             "timezone",
@@ -275,12 +289,14 @@ OPTIONS = {
             kinds.PERCENT,
             "exit 4 if an account has less than P percent left or is blocked",
             local=kinds.PERCENT,
+            commands=("poll", "watch"),
         ),
         Option(
             "need",
             kinds.whole(1, 100_000),
             "exit 4 if fewer than N accounts can be used",
             local=kinds.whole(1, 100_000),
+            commands=("poll", "watch"),
         ),
         Option(
             "quiet",

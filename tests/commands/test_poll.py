@@ -24,6 +24,7 @@ from poller.simulator.server import Simulator, serve
 from tests.conftest import Certificates, connect_proxy
 from tests.running import (
     POLLER,
+    UNMEASURED,
     account,
     ended,
     numbered,
@@ -547,7 +548,7 @@ async def test_records_nobody_reads_are_lost_at_a_signal_but_never_cut(tmp_path:
     reader, writer = os.pipe()
     async with (
         serve() as simulator,
-        started(*aimed(simulator, folder), cwd=tmp_path, stdout=writer) as running,
+        started(*aimed(simulator, folder), cwd=tmp_path, env=UNMEASURED, stdout=writer) as running,
     ):
         os.close(writer)
         await simulator.reached(100)
@@ -568,7 +569,7 @@ async def test_a_second_signal_leaves_at_once(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     async with (
         serve() as simulator,
-        started(*aimed(simulator, folder), cwd=tmp_path, stdout=writer) as running,
+        started(*aimed(simulator, folder), cwd=tmp_path, env=UNMEASURED, stdout=writer) as running,
     ):
         os.close(writer)
         await simulator.reached(100)  # more than the pipe will take: there is no leaving well

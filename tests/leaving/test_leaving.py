@@ -17,7 +17,17 @@ import pytest
 
 from poller.simulator.server import serve
 from tests.leaving.leave import OUT_WITHIN_S, stop_all
-from tests.running import ROOT, account, ended, environment, numbered, record_of, started, write
+from tests.running import (
+    ROOT,
+    UNMEASURED,
+    account,
+    ended,
+    environment,
+    numbered,
+    record_of,
+    started,
+    write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -167,7 +177,7 @@ async def test_a_reader_that_does_not_read_cannot_keep_it(tmp_path: Path) -> Non
     write(tmp_path / "account", *accounts)
     async with serve() as simulator, small_pipe() as (read, write_end):
         url = f"--chatgpt-url={simulator.url}"
-        async with started(url, cwd=tmp_path, stdout=write_end) as running:
+        async with started(url, cwd=tmp_path, env=UNMEASURED, stdout=write_end) as running:
             os.close(write_end)
             await simulator.reached(len(accounts))  # a few fit the pipe, the others wait
             stopped_at = time.monotonic()
@@ -185,7 +195,7 @@ async def test_a_second_signal_leaves_at_once(tmp_path: Path) -> None:
     write(tmp_path / "account", *accounts)
     async with serve() as simulator, small_pipe() as (_, write_end):
         url = f"--chatgpt-url={simulator.url}"
-        async with started(url, cwd=tmp_path, stdout=write_end) as running:
+        async with started(url, cwd=tmp_path, env=UNMEASURED, stdout=write_end) as running:
             await simulator.reached(len(accounts))
             running.send_signal(signal.SIGINT)
             again_at = time.monotonic()
