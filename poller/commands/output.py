@@ -1,0 +1,113 @@
+"""How a round is written: lines as they come or a table at the end, and onto what."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from poller.deliver.sinks import Lines, TextAtEnd
+from poller.deliver.stdout import Writer
+from poller.present.record import serialize
+from poller.values import unexpected_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from poller.deliver.progress import Progress
+    from poller.deliver.sinks import Sink, Writes
+    from poller.settings import Settings
+    from poller.values import Report, Snapshot
+
+STDOUT = 1
+
+
+def open_output(settings: Settings) -> Writes:
+    """Open what the results are written to; raises ResultsLost where that cannot be."""
+    if settings.output is None:
+        return Writer(STDOUT)
+    from poller.deliver.files import NewFile
+
+    return NewFile(settings.output)
+
+
+def is_table(settings: Settings) -> bool:
+    """Whether the results are a table, as asked for or because a person looks."""
+    raw = settings.raw_json or settings.raw_headers
+    to_terminal = settings.output is None and os.isatty(STDOUT)
+    return settings.format == "table" or (settings.format == "auto" and to_terminal and not raw)
+
+
+def shows_progress(settings: Settings) -> bool:
+    """Whether somebody waits for a table in front of a terminal that can redraw a line."""
+    return (
+        is_table(settings)
+        and not settings.quiet
+        and sys.stderr.isatty()
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+def table_sink(
+    settings: Settings, writer: Writes, *, clock: Callable[[], float], progress: Progress | None
+) -> Sink:
+    """Return what writes a round as a table; ``clock`` tells Unix seconds."""
+    # Only where a person looks.
+    from poller.commands.language import language_for
+    from poller.present.terminal import traits
+    from poller.present.usage_table import UsageTable
+    from poller.process.clock import zone_of
+
+    zone = zone_of(settings.timezone, os.environ)
+    language = language_for(settings, os.environ)
+    table = UsageTable(zone, extra=settings.extra, language=language)
+    stream = sys.stdout if settings.output is None else None
+    look = traits(stream, os.environ, color=settings.color)
+
+    def render(_snapshot: Snapshot) -> Iterable[str]:
+        return table.render(width=look.width, color=look.color, unicode=look.unicode, now=clock())
+
+    return TextAtEnd(writer, add=table.add, render=render, progress=progress)
+
+
+class Records:
+    """A round as lines: JSON or CSV."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._heading = b""
+        self._replaced_report: Report | None = None
+        if settings.format == "csv":
+            from poller.present import csv
+
+            self._heading, self._serialize = csv.heading(), csv.rows_of
+            return
+        raw = settings.raw_json or settings.raw_headers
+        self._serialize = partial(
+            serialize,
+            show_identity=settings.show_identity,
+            raw_json=settings.raw_json,
+            raw_headers=settings.raw_headers,
+            indent=raw and settings.output is None and os.isatty(STDOUT),
+        )
+
+    def sink(self, writer: Writes) -> Sink:
+        """Return what writes each report's lines as it comes."""
+        return Lines(writer, self._lines, heading=self._heading)
+
+    def written(self, report: Report) -> Report:
+        """Return what was last written for ``report``: a failure where it had no record."""
+        written, self._replaced_report = self._replaced_report or report, None
+        return written
+
+    def _lines(self, report: Report) -> bytes:
+        """Return a report's lines; where that fails, those of its failure."""
+        try:
+            return self._serialize(report)
+        except Exception as error:  # noqa: BLE001 - it shall cost this account alone
+            failure = unexpected_failure(error)
+            self._replaced_report = replace(
+                report, usage=None, raw=None, headers=None, failure=failure
+            )
+            return self._serialize(self._replaced_report)
