@@ -194,8 +194,8 @@ def test_the_parser_of_a_command_knows_its_flags_and_no_other(command: str) -> N
         (
             "--format tabel",
             (
-                "--format: expected 'auto', 'table', 'jsonl' or 'csv', got \"tabel\"; "
-                "did you mean 'table'?"
+                "--format: expected 'auto', 'table', 'jsonl', 'csv' or 'prometheus', "
+                "got \"tabel\"; did you mean 'table'?"
             ),
         ),
         (

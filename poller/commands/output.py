@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from poller.deliver.progress import Progress
     from poller.deliver.sinks import Sink, Writes
+    from poller.insight.standing import Standing
     from poller.settings import Settings
     from poller.values import Report, Snapshot
 
@@ -70,6 +71,22 @@ def table_sink(
         return table.render(width=look.width, color=look.color, unicode=look.unicode, now=clock())
 
     return TextAtEnd(writer, add=table.add, render=render, progress=progress)
+
+
+def metrics_sink(writer: Writes, *, clock: Callable[[], float]) -> Sink:
+    """Return what writes a round as metrics for Prometheus; ``clock`` tells Unix seconds."""
+    from poller import __version__
+    from poller.insight.pool import pool
+    from poller.insight.standing import standing
+    from poller.present.prometheus import Measured, metrics
+
+    accounts: list[Standing] = []
+
+    def render(snapshot: Snapshot) -> Iterable[str]:
+        known = pool(accounts, now=clock())
+        yield metrics(Measured(__version__, accounts, known, last_round=snapshot))[0].decode()
+
+    return TextAtEnd(writer, add=lambda report: accounts.append(standing(report)), render=render)
 
 
 class Records:

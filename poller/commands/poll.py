@@ -13,7 +13,14 @@ import anyio
 
 from poller.commands.demo import demo_if_asked_for
 from poller.commands.notices import waiting, warnings
-from poller.commands.output import Records, is_table, open_output, shows_progress, table_sink
+from poller.commands.output import (
+    Records,
+    is_table,
+    metrics_sink,
+    open_output,
+    shows_progress,
+    table_sink,
+)
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import open_session, poll
@@ -101,6 +108,8 @@ class _Poll:
             progress = Progress(total=reports.total, waiting=partial(waiting, reports))
         if is_table(settings):
             sink = table_sink(settings, writer, clock=session.clock, progress=progress)
+        elif settings.format == "prometheus":
+            sink = metrics_sink(writer, clock=session.clock)
         else:
             sink = self._records.sink(writer)
         lost: list[ReaderGone | ResultsLost] = []

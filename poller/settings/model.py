@@ -49,7 +49,8 @@ class Settings:
     user_agent: str = "Mozilla/5.0"
 
     format: str = "auto"
-    """``table``, ``jsonl``, ``csv``, or ``auto``: a table on a terminal, else JSON Lines."""
+    """``table``, ``jsonl``, ``csv``, ``prometheus``, or ``auto``: a table on a terminal, else
+    JSON Lines."""
     output: str | None = None
     """The file that results are written to; None means standard output."""
     color: str = "auto"

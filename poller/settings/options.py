@@ -205,12 +205,12 @@ OPTIONS = {
     "output": (
         Option(
             "format",
-            kinds.choice("auto", "table", "jsonl", "csv"),
-            "table, jsonl, csv (poll only) or auto: a table on a terminal, JSON Lines into a pipe"
-            " or file; watch, less and cron need --format table",
+            kinds.choice("auto", "table", "jsonl", "csv", "prometheus"),
+            "table, jsonl, csv, prometheus (those two: poll only) or auto: a table on a terminal,"
+            " JSON Lines into a pipe or file; watch, less and cron need --format table",
             default="auto",
             commands=_READING,
-            local=kinds.choice("auto", "table", "jsonl", "csv"),
+            local=kinds.choice("auto", "table", "jsonl", "csv", "prometheus"),
         ),
         Option(
             "output",

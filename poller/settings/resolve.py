@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from poller.settings.file import Source
 
+POLL_FORMATS = ("csv", "prometheus")
+"""What only a single round can be written as."""
+
 _OVERRULED = {
     "accounts": ("files_from", "demo"),
     "files_from": ("accounts", "demo"),
@@ -57,9 +60,12 @@ def resolve(
     if values.get("demo"):
         _check_demo(flags)
         values["proxy"] = None  # made-up accounts never leave this machine
-    if command == "list" and values.get("format") == "csv":
+    asked = values.get("format")
+    if command != "poll" and asked in POLL_FORMATS:
         if "format" in flags:
-            raise UsageError("--format: poller list has table and jsonl; csv is for poller poll")
+            raise UsageError(
+                f"--format: poller {command} has table and jsonl; {asked} is for poller poll"
+            )
         values["format"] = "auto"
     settings = Settings(**values)
     place = _Places(flags, layers)
@@ -126,7 +132,7 @@ def _check_demo(flags: Mapping[str, object]) -> None:
 
 
 def _check_raw(settings: Settings, place: _Places) -> None:
-    if settings.format not in ("table", "csv"):
+    if settings.format not in ("table", *POLL_FORMATS):
         return
     for field, asked in (
         ("raw_json", settings.raw_json),

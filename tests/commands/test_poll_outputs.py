@@ -33,7 +33,19 @@ async def test_csv_has_a_row_for_each_window(tmp_path: Path) -> None:
     assert done.code == 3
 
 
-@pytest.mark.parametrize("format_", ["auto", "jsonl", "csv", "table"])
+async def test_metrics_are_those_of_one_round(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice", "+two_windows:42:5"), account("bob", "~402"))
+    async with serve() as simulator:
+        done = await run("--format", "prometheus", "--chatgpt-url", simulator.url, cwd=tmp_path)
+    lines = done.out.decode().splitlines()
+    assert done.code == 3
+    assert 'poller_window_used_ratio{account="alice",window="five_hour"} 0.42' in lines
+    assert 'poller_account_failure{account="bob",kind="payment_required"} 1.0' in lines
+    assert 'poller_pool_accounts{state="failed"} 1.0' in lines
+    assert not [line for line in lines if "_total" in line]
+
+
+@pytest.mark.parametrize("format_", ["auto", "jsonl", "csv", "table", "prometheus"])
 async def test_an_output_file_is_replaced_once_it_is_whole(tmp_path: Path, format_: str) -> None:
     write(tmp_path / "account", *numbered(3))
     (tmp_path / "out").write_text("old")

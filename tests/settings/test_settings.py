@@ -236,7 +236,7 @@ def test_no_other_proxy_sees_a_token_in_clear(proxy: str) -> None:
         ("--fail-under", "0 100 12.5", "-1 100.01 nan 10%"),
         ("--demo", "1 100000", "0 100001 1.5 -1"),
         ("--timezone", "UTC Europe/Berlin America/Argentina/Ushuaia", "America Mars ../UTC /"),
-        ("--format", "auto table jsonl csv", "json Table prometheus"),
+        ("--format", "auto table jsonl csv prometheus", "json Table openmetrics"),
         ("--color", "auto always never", "yes Always"),
         ("--machine", f"a {'m' * 64} 火", f"{'m' * 65} \u202e"),
         ("--need", "1 100000", "0 -1 1.5 100001"),
