@@ -1,18 +1,14 @@
-"""Auth files -> their accounts; read again while Codex may be writing one."""
+"""Auth files -> their accounts, read once."""
 
 from __future__ import annotations
 
 import math
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
-
-import anyio
 
 from poller.authfiles.files import Content, read
 from poller.authfiles.shapes import Login, has_proof, parse
-from poller.process.threads import run_in_thread
 from poller.text import printable
 from poller.values import Credential, Failure, FailureKind, unexpected_failure
 
@@ -26,11 +22,6 @@ SHORT_WAITS_S = (0.1, 0.3, 0.6, 1.0, 2.0)
 
 # Of a plain *.json in a folder, nobody knows that it is an auth file; these hide whether it is.
 _HIDING = frozenset({FailureKind.FILE_UNREADABLE, FailureKind.LOCAL_RESOURCE, FailureKind.INTERNAL})
-_LOST = Failure(
-    FailureKind.NO_CREDENTIALS,
-    "the account is no longer in its file",
-    "look at the file: its tool has removed or renamed the account",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +99,6 @@ def _is_half_written(failure: Failure) -> bool:
     return failure.kind is FailureKind.FILE_INVALID and failure.may_work_later
 
 
-async def read_slowly(
-    file: AuthFile, *, clock: Callable[[], float] = time.time, within_s: float
-) -> Reading:
-    """Read a file in a thread of its own, again while that may help.
-
-    After ``within_s`` seconds a file that does not answer (a dead network drive) is
-    ``file_unreadable``. ``clock`` tells Unix seconds.
-    """
-    with anyio.move_on_after(within_s):
-        return await _read_until_settled(file, clock=clock)
-    return Reading(_no_answer(within_s))
-
-
 def read_into(
     readings: list[Reading],
     files: Iterable[AuthFile],
@@ -136,7 +114,7 @@ def read_into(
     for file in files:
         if time.monotonic() >= until:
             break
-        readings.append(_read_once(file, now=clock()))
+        readings.append(read_once(file, now=clock()))
 
 
 def accounts_of(file: AuthFile, position: int, reading: Reading) -> list[Account]:
@@ -167,44 +145,19 @@ def accounts_of(file: AuthFile, position: int, reading: Reading) -> list[Account
     ]
 
 
-async def reread(account: Account, *, clock: Callable[[], float] = time.time) -> Account:
-    """Return the account with what its file says now; one in memory as it is.
-
-    Codex renews tokens by rewriting the file. ``clock`` tells Unix seconds.
-    """
-    if account.path is None:
-        return account
-    file = AuthFile(account.label, account.source, account.path)
-    logins = (await _read_until_settled(file, clock=clock)).logins
-    if isinstance(logins, Failure):
-        return account._replace(outcome=logins)
-    named = (login.outcome for login in logins if login.name == account.login)
-    return account._replace(outcome=next(named, _LOST))
-
-
 def logins_in(path: str) -> tuple[Login, ...]:
     """Return what a file holds; nothing where it is no auth file."""
-    logins = _read_once(AuthFile("", path, path), now=0.0).logins
+    logins = read_once(AuthFile("", path, path), now=0.0).logins
     return () if isinstance(logins, Failure) else logins
 
 
 def proves_itself(path: str) -> bool:
     """Say whether what a file holds shows that it is an auth file, whatever it is called."""
-    return has_proof(_read_once(AuthFile("", path, path), now=0.0).logins)
+    return has_proof(read_once(AuthFile("", path, path), now=0.0).logins)
 
 
-async def _read_until_settled(file: AuthFile, *, clock: Callable[[], float]) -> Reading:
-    times = 0
-    while True:
-        now = clock()
-        reading = await run_in_thread(partial(_read_once, file, now=now), abandon_on_cancel=True)
-        if times >= len(reading.waits_s):
-            return reading.settled()
-        await anyio.sleep(reading.waits_s[times])
-        times += 1
-
-
-def _read_once(file: AuthFile, *, now: float) -> Reading:
+def read_once(file: AuthFile, *, now: float) -> Reading:
+    """Return what a file holds at ``now`` (Unix seconds); never raises."""
     try:
         if file.path is None:
             return Reading(parse(file.content or b"", now=now)).settled()
@@ -214,12 +167,3 @@ def _read_once(file: AuthFile, *, now: float) -> Reading:
         return Reading(parse(found.content, now=now), found.readable_by_others)
     except Exception as error:  # noqa: BLE001 - it shall cost this file, not those beside it
         return Reading(unexpected_failure(error))
-
-
-def _no_answer(within_s: float) -> Failure:
-    return Failure(
-        FailureKind.FILE_UNREADABLE,
-        f"the file did not answer within {within_s:g} s",
-        "check the drive or the network mount that it lies on",
-        may_work_later=True,
-    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import anyio
 
-from poller.authfiles.read import reread
+from poller.authfiles.reread import reread
 from poller.polling.policy import worth_retrying
 from poller.process.threads import run_in_thread
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, transport_failure

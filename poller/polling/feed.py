@@ -18,7 +18,8 @@ from poller.authfiles.duplicates import DuplicateFinder
 from poller.authfiles.find import find
 from poller.authfiles.labels import UniqueLabels
 from poller.authfiles.path_list import open_path_list
-from poller.authfiles.read import AuthFile, Reading, accounts_of, read_into, read_slowly
+from poller.authfiles.read import AuthFile, Reading, accounts_of, read_into
+from poller.authfiles.reread import read_slowly
 from poller.polling.stream import Notices
 from poller.process.threads import run_in_thread
 from poller.settings import UsageError

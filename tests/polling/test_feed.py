@@ -16,7 +16,7 @@ import pytest
 from poller.authfiles import read
 from poller.authfiles.find import in_memory
 from poller.authfiles.path_list import PathList
-from poller.authfiles.read import reread
+from poller.authfiles.reread import reread
 from poller.polling.feed import AccountFeed, open_feed
 from poller.settings import Settings, UsageError
 from poller.values import Credential, Failure, FailureKind
