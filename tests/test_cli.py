@@ -23,7 +23,7 @@ from poller.commands.help import _option_help
 from poller.commands.help import text as help_text
 from poller.settings import Settings, UsageError
 from poller.settings.flags import SAID_ELSEWHERE, parser, taken_by
-from poller.settings.options import EVERY, OTHERS, Option, every_option
+from poller.settings.options import EVERY, OPTIONS, OTHERS, Option, every_option
 from poller.settings.value_types import PATH
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ def test_the_help_tells_every_flag_and_default_within_80_columns() -> None:
 
 def test_the_help_stands_in_groups_and_ends_with_six_examples() -> None:
     groups = re.findall(r"(?m)^(\w+):$", help_text())
-    assert groups == ["commands", "accounts", "requests", "output", "other", "examples"]
+    assert groups == ["commands", *OPTIONS, "other", "examples"]
     examples = help_text().partition("examples:\n")[2].splitlines()
     assert len(examples) == 6
     assert all("poller" in line for line in examples)

@@ -21,6 +21,8 @@ from poller.commands.output import (
     shows_progress,
     table_sink,
 )
+from poller.commands.recording import recording_if_asked_for
+from poller.deliver.sinks import Recorded
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import open_session, poll
@@ -32,6 +34,7 @@ from poller.values import Failure, FailureKind, Snapshot
 
 if TYPE_CHECKING:
     from poller.deliver.sinks import Sink, Writes
+    from poller.history.store import History
     from poller.library import Session
     from poller.polling.stream import Reports
     from poller.process.signals import Interrupts
@@ -72,6 +75,7 @@ class _Poll:
         self._records = Records(settings)
         self._ended_with: int | None = None
         self._begun = False
+        self._history: History | None = None
 
     async def run(self) -> None:
         """Poll every account and write every report."""
@@ -89,7 +93,10 @@ class _Poll:
             self._ended_with = exit_codes.RESULTS_LOST
 
     async def _poll(self, writer: Writes) -> None:
-        async with demo_if_asked_for(self.settings) as (settings, accounts):
+        async with (
+            recording_if_asked_for(self.settings, self._interrupts) as self._history,
+            demo_if_asked_for(self.settings) as (settings, accounts),
+        ):
             async with (
                 open_session(settings, exit_guard=self._interrupts) as session,
                 poll(accounts, session=session) as reports,
@@ -112,6 +119,8 @@ class _Poll:
             sink = metrics_sink(writer, clock=session.clock)
         else:
             sink = self._records.sink(writer)
+        if self._history is not None:
+            sink = Recorded(sink, self._history)
         lost: list[ReaderGone | ResultsLost] = []
         with saying_what_is_logged(settings.verbose, say if progress is None else progress.say):
             async with anyio.create_task_group() as tasks:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
+
+from poller.values import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from poller.deliver.progress import Progress
+    from poller.history.store import History
     from poller.values import Report, Snapshot
 
 
@@ -116,3 +120,38 @@ class TextAtEnd:
         if self._progress is not None:
             self._progress.stop()
         self._writer.close()
+
+
+class Recorded:
+    """Another sink, whose rounds go into the history as well."""
+
+    def __init__(self, sink: Sink, history: History) -> None:
+        self._sink = sink
+        self._history = history
+        self._reports: list[Report] = []
+
+    async def begin(self) -> None:
+        """Begin a round."""
+        await self._sink.begin()
+
+    async def take(self, report: Report) -> None:
+        """Keep the report until its round ends; nothing is recorded of a raw answer."""
+        self._reports.append(replace(report, raw=None, headers=None))
+        await self._sink.take(report)
+
+    async def end(self, snapshot: Snapshot) -> None:
+        """Hand the round over; one that a signal cut short is none."""
+        failures = (report.failure for report in self._reports)
+        cut = any(one is not None and one.kind is FailureKind.CANCELLED for one in failures)
+        self._record(None if cut else snapshot)
+        await self._sink.end(snapshot)
+
+    def close(self) -> None:
+        """Hand over what came of a round that did not end."""
+        if self._reports:
+            self._record(None)
+        self._sink.close()
+
+    def _record(self, snapshot: Snapshot | None) -> None:
+        self._history.record(self._reports, snapshot=snapshot)
+        self._reports = []

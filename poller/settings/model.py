@@ -73,3 +73,8 @@ class Settings:
     """Exit 4 where fewer accounts than this can be used."""
     quiet: bool = False
     verbose: int = 0
+
+    history_file: str | None = None
+    """The history's file; None means the user's own."""
+    record: bool = False
+    """Whether a command that asks once records what came."""

@@ -27,6 +27,8 @@ _READING = (*_ASKING, "list")
 """The commands that read auth files."""
 _POLLING = ("poll", *_ROUNDS)
 """The commands that write records."""
+_REMEMBERING = (*_ASKING, "status", "diff", "history", "alerts")
+"""The commands that record into the history or read it."""
 EVERY = (
     *_READING,
     *("status", "diff", "history", "alerts", "agent"),
@@ -315,6 +317,23 @@ OPTIONS = {
             flags=("-v", "--verbose"),
             commands=_READING,
             local=kinds.LEVEL,
+        ),
+    ),
+    "history": (
+        Option(
+            "history",
+            kinds.PATH,
+            "the history's file (default: your own); where it is named, poll, next, guard and"
+            " timeline record into it",
+            field="history_file",
+            commands=_REMEMBERING,
+        ),
+        Option(
+            "record",
+            kinds.SWITCH,
+            "record what was answered, in your own history unless --history names a file",
+            default=False,
+            commands=("poll", "next", "guard", "timeline"),
         ),
     ),
 }

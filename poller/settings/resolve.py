@@ -24,11 +24,12 @@ _OVERRULED = {
     "accounts": ("files_from", "demo"),
     "files_from": ("accounts", "demo"),
     "account_dirs": ("demo",),
-    "demo": ("accounts", "account_dirs", "files_from"),
+    "demo": ("accounts", "account_dirs", "files_from", "history_file", "record"),
     "quiet": ("verbose",),
     "verbose": ("quiet",),
 }
 """What else an option answers: a file's value of these is dropped where it is set above."""
+_OF_REAL_ACCOUNTS = ("accounts", "account_dirs", "files_from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def resolve(
         in_force = {**_without_overruled(in_force, layer), **layer}
     values: dict[str, Any] = dict(in_force)
     if values.get("demo"):
-        _check_demo(flags)
+        _check_demo(flags, records_into=values.get("history_file"))
         values["proxy"] = None  # made-up accounts never leave this machine
     asked = values.get("format")
     if command != "poll" and asked in POLL_FORMATS:
@@ -121,14 +122,17 @@ def _without_overruled(
     return {field: value for field, value in lower.items() if field not in overruled}
 
 
-def _check_demo(flags: Mapping[str, object]) -> None:
-    if "demo" not in flags:
-        return
-    for option in every_option():
-        if option.field in _OVERRULED["demo"] and option.field in flags:
-            raise UsageError(
-                f"--demo polls made-up accounts only: leave out --demo, or {option.place}",
-            )
+def _check_demo(flags: Mapping[str, object], *, records_into: object) -> None:
+    if "demo" in flags:
+        for option in every_option():
+            if option.field in _OF_REAL_ACCOUNTS and option.field in flags:
+                raise UsageError(
+                    f"--demo polls made-up accounts only: leave out --demo, or {option.place}",
+                )
+    if "record" in flags and records_into is None:
+        raise UsageError(
+            "--record: made-up accounts are never recorded among yours: name a file with --history"
+        )
 
 
 def _check_raw(settings: Settings, place: _Places) -> None:

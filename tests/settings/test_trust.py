@@ -58,6 +58,8 @@ HARMFUL = {
     "raw_headers": "true",
     "show_identity": "true",
     "machine": '"theirs"',
+    "history": '"theirs.db"',
+    "record": "true",
 }
 KEYS = [
     pytest.param(section, option, id=option.key)
