@@ -1,9 +1,11 @@
-# Every target sets up what it needs: a .venv in this folder, from requirements.lock.
+# Every target sets up what it needs: a .venv in this folder, from requirements.lock; the demo
+# what the program alone needs, from runtime.lock.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+RUNS := $(VENV)/.runs
 # The tests start the program hundreds of times: it is compiled once, whoever's machine it is.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -12,16 +14,24 @@ help: ## list the targets
 
 # pip installs into the environment from outside (--python), so that neither ensurepip
 # nor a pip inside is needed: Debian ships its Python without the former.
-$(READY): requirements.lock
+define environment
 	@echo "setting up $(VENV) (once) …" >&2
 	@$(PYTHON) -m venv --clear --without-pip $(VENV)
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r $<
 	@echo "$(CURDIR)" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/poller-checkout.pth
+endef
+
+$(RUNS): runtime.lock
+	$(environment)
 	@touch $@
+
+$(READY): requirements.lock
+	$(environment)
+	@touch $(RUNS) $@
 
 setup: $(READY) ## create .venv with everything that is locked
 
-demo: $(READY) ## poll 12 made-up accounts on an embedded upstream
+demo: $(RUNS) ## poll 12 made-up accounts on an embedded upstream
 	@$(BIN)/python -m poller --demo --format table
 
 # What takes minutes: the real program, started again and again, among every fault.
@@ -65,8 +75,10 @@ picture: $(READY) ## draw the pictures of the READMEs anew
 readme: picture ## renew what the pages quote: the pictures, the help, the man page
 	@$(BIN)/python -m tests.readme.quoting
 
-lock: ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-strip-extras --python-version 3.11 \
-	  --custom-compile-command 'make lock' --all-extras --group dev -o requirements.lock pyproject.toml
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-strip-extras --python-version 3.11 \
+  --custom-compile-command 'make lock' pyproject.toml
+lock: ## write both locks anew from pyproject.toml
+	$(LOCK) --all-extras --group dev -o requirements.lock
+	$(LOCK) --constraint requirements.lock -o runtime.lock
 
 .PHONY: help setup demo test faults check fuzz bench bench-instructions forecast format lock picture readme

@@ -30,8 +30,8 @@ READER_GONE = 141
 
 _STDOUT, _STDERR = 1, 2
 
-_CA_BUNDLE = "SSL_CERT_FILE"
-"""Where OpenSSL looks for the system's certificates."""
+_CA_BUNDLE, _KEY_LOG = "SSL_CERT_FILE", "SSLKEYLOGFILE"
+"""Where OpenSSL looks for the system's certificates, and where it logs the keys of connections."""
 
 
 def main(argv: Sequence[str] | None = None, *, interrupts: Interrupts | None = None) -> int:
@@ -177,19 +177,18 @@ def _import_without_system_certificates(name: str) -> ModuleType:
     """Import a module, and keep the HTTP library from reading the system's certificates.
 
     It does so on import, 65 ms, for connections of its own that are never made here: ours
-    are verified with what upstream.exchange reads.
+    are verified with what upstream.exchange reads. It would also fail there, where the keys
+    of connections cannot be logged; upstream.exchange says so in words.
     """
     from importlib import import_module
 
-    before = os.environ.get(_CA_BUNDLE)
+    before = {each: os.environ.pop(each, None) for each in (_CA_BUNDLE, _KEY_LOG)}
     os.environ[_CA_BUNDLE] = os.devnull
     try:
         return import_module(name)
     finally:
-        if before is None:
-            del os.environ[_CA_BUNDLE]
-        else:
-            os.environ[_CA_BUNDLE] = before
+        del os.environ[_CA_BUNDLE]
+        os.environ.update({each: value for each, value in before.items() if value is not None})
 
 
 def _print(text: str) -> int:

@@ -40,6 +40,11 @@ _TOKEN_SHAPED = re.compile(
     r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|\b(?:rt_|rt\.|sess-|sk-)[\w.-]{8,}", re.IGNORECASE
 )
 
+_ADDRESS = re.compile(
+    r"([^\s@/:;,<>()\"]{1,64})@((?:[\w-]{1,63}\.){1,8}(?:xn--[\w-]{1,59}|[^\W\d_]{2,63}))"
+)
+"""An e-mail address: with a dot in its domain, which ends in letters (``@example.com-plus``)."""
+
 
 def printable(text: str) -> str:
     r"""Return ``text`` with every character that could steer a terminal spelled out.
@@ -54,6 +59,20 @@ def printable(text: str) -> str:
         char if char.isprintable() or unicodedata.category(char) == "Zs" else _spelled(char)
         for char in text
     )
+
+
+def short_addresses(text: str) -> str:
+    """Return ``text`` with the e-mail addresses in it cut to what their owner knows them by.
+
+    ``alice.liddell@example.com`` becomes ``al…ll@e…``; what stands around it stays.
+    """
+    return _ADDRESS.sub(_shortened, text) if "@" in text else text
+
+
+def _shortened(found: re.Match[str]) -> str:
+    name, domain = found[1], found[2]
+    ends = (name[:2], name[-2:]) if len(name) > 5 else (name[: 1 + (len(name) > 2)], "")
+    return f"{ends[0]}…{ends[1]}@{domain[:1]}…"
 
 
 def is_visible(text: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import email
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,11 +60,40 @@ def files_under(*folders: str) -> set[str]:
 def test_the_source_package_holds_what_building_and_testing_it_takes(built: Path) -> None:
     names = source_names(built)
     assert files_under("poller", "tests", "docs", ".ci", ".github") <= names
-    at_the_top = """pyproject.toml Makefile requirements.lock README.md README.zh-CN.md CHANGELOG.md
-        LICENSE CONTRIBUTING.md config.example.toml"""
+    at_the_top = """pyproject.toml Makefile requirements.lock runtime.lock README.md README.zh-CN.md
+        CHANGELOG.md LICENSE CONTRIBUTING.md config.example.toml"""
     assert {*at_the_top.split()} <= names
     there = {path.name for path in ROOT.glob("*.md")}
     assert there <= names
+
+
+def locked(name: str) -> dict[str, list[str]]:
+    """Return the version and the hashes of each package in a lock."""
+    entries = re.split(r"^(?=[a-z])", (ROOT / name).read_text(), flags=re.MULTILINE)[1:]
+    return {
+        entry.partition("==")[0]: re.findall(r"(?<===)[\w.]+|sha256:\w+", entry)
+        for entry in entries
+    }
+
+
+def test_the_demo_installs_what_the_program_needs_and_no_tools() -> None:
+    everything, runtime = locked("requirements.lock"), locked("runtime.lock")
+    assert len(everything) > len(runtime) > 10
+    assert runtime.items() <= everything.items()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = {re.split(r"[^\w-]", each)[0] for each in project["project"]["dependencies"]}
+    tools = {re.split(r"[^\w-]", each)[0] for each in project["dependency-groups"]["dev"]}
+    assert named <= runtime.keys()
+    assert not tools & runtime.keys()
+    planned = subprocess.run(
+        ("make", "--dry-run", "demo", "VENV=not-there"),
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "-r runtime.lock" in planned
+    assert "requirements.lock" not in planned
 
 
 def test_nobodys_own_files_are_in_it(built: Path) -> None:

@@ -48,23 +48,34 @@ def find(
     """
     given = settings.accounts if accounts is None else tuple(accounts)
     if given:
-        return choose(given, partial(list_folders, settings, environ, cwd), cwd=cwd)
+        return choose(
+            given,
+            partial(list_folders, settings, environ, cwd),
+            cwd=cwd,
+            shows_addresses=settings.show_identity,
+        )
     files = _files_in(list_folders(settings, environ, cwd))
-    labels = labels_of([path for _, path in files])
+    labels = labels_of([path for _, path in files], shows_addresses=settings.show_identity)
     return [
-        AuthFile(labels[path], source, path, always_reported=is_auth_name(os.path.basename(path)))
+        AuthFile(
+            labels[path],
+            source,
+            path,
+            always_reported=is_auth_name(os.path.basename(path)),
+            shows_addresses=settings.show_identity,
+        )
         for source, path in files
     ]
 
 
-def listed(paths: Sequence[str], *, cwd: str) -> list[AuthFile]:
+def listed(paths: Sequence[str], *, cwd: str, shows_addresses: bool = False) -> list[AuthFile]:
     """Return the auth files of a list of paths, each once."""
     files: dict[str, str] = {}
     for source in paths:
         files.setdefault(os.path.normpath(os.path.join(cwd, source)), source)
-    labels = labels_of(files)
+    labels = labels_of(files, shows_addresses=shows_addresses)
     return [
-        AuthFile(labels[path], source, path, include_disabled=True)
+        AuthFile(labels[path], source, path, include_disabled=True, shows_addresses=shows_addresses)
         for path, source in files.items()
     ]
 

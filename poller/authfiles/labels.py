@@ -2,6 +2,7 @@
 
 A label is the file's name without its ending; for ``auth.json`` it is its folder's name.
 Where two would be the same, as much of the path before it as tells them apart is added.
+E-mail addresses in it are shortened unless identities are to be shown.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from poller.text import printable
+from poller.text import printable, short_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ def is_auth_name(name: str) -> bool:
     return name == "auth.json" or name.endswith(".auth.json")
 
 
-def labels_of(paths: Collection[str]) -> dict[str, str]:
+def labels_of(paths: Collection[str], *, shows_addresses: bool = False) -> dict[str, str]:
     """Return the label of each path, printable; the paths are absolute and normal."""
     known = frozenset(paths)
     labels = {path: _stem(path, known) for path in paths}
@@ -31,11 +32,17 @@ def labels_of(paths: Collection[str]) -> dict[str, str]:
     unique = UniqueLabels()
     for path, stem in labels.items():
         if stem not in rivals:
-            labels[path] = unique.claim(printable(stem))
+            labels[path] = unique.claim(shown(stem, shows_addresses=shows_addresses))
     for stem, same in rivals.items():
         for path, label in zip(same, _told_apart(stem, same), strict=True):
-            labels[path] = unique.claim(printable(label))
+            labels[path] = unique.claim(shown(label, shows_addresses=shows_addresses))
     return labels
+
+
+def shown(label: str, *, shows_addresses: bool) -> str:
+    """Return a label printable, and without the addresses in it unless they are to be shown."""
+    text = printable(label)
+    return text if shows_addresses else short_addresses(text)
 
 
 def _rivals(stems: Mapping[str, str]) -> dict[str, list[str]]:
@@ -58,12 +65,13 @@ class UniqueLabels:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
+        self._numbers: dict[str, int] = {}
 
     def claim(self, label: str) -> str:
         """Return ``label``, or ``label#2`` and so on where it was given before."""
-        number, free = 1, label
+        free = label
         while free in self._taken:
-            number += 1
+            self._numbers[label] = number = self._numbers.get(label, 1) + 1
             free = f"{label}#{number}"
         self._taken.add(free)
         return free

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from poller.authfiles.labels import is_auth_name, labels_of
+from poller.authfiles.labels import is_auth_name, labels_of, shown
 from poller.authfiles.read import AuthFile, logins_in, proves_itself
 from poller.settings import UsageError
 from poller.settings.options import OTHERS
@@ -56,22 +56,25 @@ def choose(
     list_folders: Callable[[], Sequence[Folder]],
     *,
     cwd: str,
+    shows_addresses: bool = False,
 ) -> list[AuthFile]:
     """Return the files that were named, in that order, each once.
 
-    ``list_folders`` is called once at most, and only where something is not a path.
+    ``list_folders`` is called once at most, and only where something is not a path. An
+    account that an e-mail address names may be called by its label as well.
 
     Raises:
         UsageError: a name or pattern matches nothing.
     """
-    names = _Names(list_folders, cwd)
+    names = _Names(list_folders, cwd, shows_addresses=shows_addresses)
     chosen: dict[str, _Choice] = {}
     for each in given:
         for choice in names.choices(each):
             before = chosen.get(choice.path)
             chosen[choice.path] = choice if before is None else before.merged(choice)
     # Labels are what they would be if everything in the folders were polled.
-    labels = labels_of(dict.fromkeys([*names.paths, *chosen]))
+    paths = dict.fromkeys([*names.paths, *chosen])
+    labels = labels_of(paths, shows_addresses=shows_addresses)
     return [
         AuthFile(
             labels[choice.path],
@@ -80,6 +83,7 @@ def choose(
             always_reported=choice.always_reported,
             include_disabled=choice.include_disabled,
             logins=choice.logins,
+            shows_addresses=shows_addresses,
         )
         for choice in chosen.values()
     ]
@@ -88,11 +92,14 @@ def choose(
 class _Names:
     """The labels that names and patterns are looked up in."""
 
-    def __init__(self, list_folders: Callable[[], Sequence[Folder]], cwd: str) -> None:
+    def __init__(
+        self, list_folders: Callable[[], Sequence[Folder]], cwd: str, *, shows_addresses: bool
+    ) -> None:
         self.paths: list[str] = []
         """Of all files in the folders; empty until a name was looked up."""
         self._list_folders = list_folders
         self._cwd = cwd
+        self._shows_addresses = shows_addresses
         self._folders: Sequence[Folder] = ()
 
     @cached_property
@@ -100,8 +107,18 @@ class _Names:
         self._folders = self._list_folders()
         files = [file for folder in self._folders for file in folder.files()]
         self.paths = [path for _, path in files]
-        labels = labels_of(self.paths)
+        labels = labels_of(self.paths, shows_addresses=True)
         return {labels[path]: _Choice(source, path) for source, path in files}
+
+    @cached_property
+    def _by_short_label(self) -> dict[str, _Choice]:
+        """The same by the labels that outputs show, where those are shortened."""
+        labels = labels_of(self.paths)
+        return {
+            labels[choice.path]: choice
+            for label, choice in self._by_label.items()
+            if labels[choice.path] != label
+        }
 
     def choices(self, given: str | os.PathLike[str]) -> Iterator[_Choice]:
         """Yield what one argument means: a path, a pattern, or a name, in that order."""
@@ -130,7 +147,12 @@ class _Names:
     def _named(self, name: str) -> _Choice:
         is_option = any(f"--{name}" in option.flags for option in OTHERS)
         try:
-            choice = self._by_label.get(name) or self._file_named(name) or self._login_named(name)
+            choice = (
+                self._by_label.get(name)
+                or self._by_short_label.get(name)
+                or self._file_named(name)
+                or self._login_named(name)
+            )
         except UsageError:
             if not is_option:
                 raise
@@ -149,10 +171,14 @@ class _Names:
 
     def _login_named(self, name: str) -> _Choice | None:
         """Find ``<label>:<login>``, one account in a file of several."""
-        for label, choice in self._by_label.items():
-            login = name.removeprefix(f"{label}:")
-            if login != name and any(each.name == login for each in logins_in(choice.path)):
-                return replace(choice, logins=frozenset((login,)))
+        for label, choice in chain(self._by_label.items(), self._by_short_label.items()):
+            if not name.startswith(f"{label}:"):
+                continue
+            logins = logins_in(choice.path)
+            labels = AuthFile(label, choice.source, choice.path).labels(logins)
+            for login, short in zip(logins, labels, strict=True):
+                if login.name is not None and name in (f"{label}:{login.name}", short):
+                    return replace(choice, logins=frozenset((login.name,)))
         return None
 
     def _matching(self, pattern: str) -> Iterator[_Choice]:
@@ -192,11 +218,15 @@ class _Names:
         labels = islice(self._by_label, _COMPARED)
         near = next(filter(self._is_account, get_close_matches(name, labels)), None)
         if near is not None:
-            return f"; did you mean '{near}'?"
+            return f"; did you mean '{self._shown(near)}'?"
         some = list(islice(filter(self._is_account, self._by_label), 4))
         if not some:
             return "; there is no auth file in there"
-        return f"; there is {', '.join(some[:3])}{', …' if some[3:] else ''}"
+        told = ", ".join(map(self._shown, some[:3]))
+        return f"; there is {told}{', …' if some[3:] else ''}"
+
+    def _shown(self, label: str) -> str:
+        return shown(label, shows_addresses=self._shows_addresses)
 
     def _is_account(self, label: str) -> bool:
         path = self._by_label[label].path

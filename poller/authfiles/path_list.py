@@ -26,13 +26,16 @@ _BOM = "\ufeff"
 class PathList:
     """The auth files of a list, which is read to its end before the first is handed out."""
 
-    def __init__(self, descriptor: int, *, cwd: str, owned: bool) -> None:
+    def __init__(
+        self, descriptor: int, *, cwd: str, owned: bool, shows_addresses: bool = False
+    ) -> None:
         """Read from ``descriptor``; close it at the end if it is ``owned``."""
         self.trouble: str | None = None
         """Why the list ended before its end; None where it did not."""
         self._descriptor = descriptor
         self._owned = owned
         self._cwd = cwd
+        self._shows_addresses = shows_addresses
         self._paths: list[str] = []
         self._rest = b""
         self._at_start = True
@@ -52,7 +55,7 @@ class PathList:
         if self._handed_out:
             return []
         self._handed_out = True
-        return listed(self._paths, cwd=self._cwd)
+        return listed(self._paths, cwd=self._cwd, shows_addresses=self._shows_addresses)
 
     def close(self) -> None:
         """Close what it was read from."""
@@ -81,7 +84,9 @@ class PathList:
                 self._paths.append(path)
 
 
-async def open_path_list(files_from: str, *, cwd: str, stdin: int = STDIN) -> PathList:
+async def open_path_list(
+    files_from: str, *, cwd: str, shows_addresses: bool = False, stdin: int = STDIN
+) -> PathList:
     """Open the list of paths ``files_from``; ``-`` is standard input.
 
     Raises:
@@ -90,7 +95,7 @@ async def open_path_list(files_from: str, *, cwd: str, stdin: int = STDIN) -> Pa
     try:
         if files_from == "-":
             os.fstat(stdin)
-            return PathList(stdin, cwd=cwd, owned=False)
+            return PathList(stdin, cwd=cwd, owned=False, shows_addresses=shows_addresses)
         path = os.path.join(cwd, files_from)
         if await run_in_thread(partial(os.path.isdir, path), abandon_on_cancel=True):
             shown = printable(files_from)
@@ -105,4 +110,4 @@ async def open_path_list(files_from: str, *, cwd: str, stdin: int = STDIN) -> Pa
             f"--files-from {shown}: cannot be read ({why}); "
             "name a file with one path a line, or - for standard input"
         ) from None
-    return PathList(descriptor, cwd=cwd, owned=True)
+    return PathList(descriptor, cwd=cwd, owned=True, shows_addresses=shows_addresses)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.authfiles.files import Content, read
+from poller.authfiles.labels import UniqueLabels, shown
 from poller.authfiles.shapes import Login, has_proof, parse
 from poller.text import printable
 from poller.values import Credential, Failure, FailureKind, unexpected_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 WAITS_S = (0.02, 0.05, 0.1)
 """Before each further reading: Codex truncates the file and has written it 50 ms later."""
@@ -42,12 +43,22 @@ class AuthFile:
     """Whether accounts that their owner has switched off are polled, too."""
     logins: frozenset[str] | None = None
     """Names of those wanted of a file that holds several; None means all."""
+    shows_addresses: bool = False
+    """Whether accounts named by e-mail addresses are labelled with the whole of them."""
 
     def wants(self, login: Login) -> bool:
         """Say whether an account of the file is to be polled."""
         if self.logins is not None and login.name not in self.logins:
             return False
         return self.include_disabled or not login.disabled
+
+    def labels(self, logins: Sequence[Login]) -> list[str]:
+        """Return the label of each of its accounts, in their order."""
+        if len(logins) == 1:
+            return [self.label]
+        unique = UniqueLabels()
+        names = [shown(login.name or "", shows_addresses=self.shows_addresses) for login in logins]
+        return [f"{self.label}:{unique.claim(name)}" for name in names]
 
 
 class Account(NamedTuple):
@@ -127,11 +138,10 @@ def accounts_of(file: AuthFile, position: int, reading: Reading) -> list[Account
         return [Account(position, file.label, source, logins, file.path, None)]
     if not file.always_reported and not has_proof(logins):
         return []
-    several = len(logins) > 1
     return [
         Account(
             position,
-            f"{file.label}:{login.name}" if several else file.label,
+            label,
             source,
             login.outcome,
             file.path,
@@ -140,7 +150,7 @@ def accounts_of(file: AuthFile, position: int, reading: Reading) -> list[Account
             login.held,
             reading.readable_by_others,
         )
-        for login in logins
+        for label, login in zip(file.labels(logins), logins, strict=True)
         if file.wants(login)
     ]
 

@@ -16,14 +16,13 @@ import anyio
 
 from poller.authfiles.duplicates import DuplicateFinder
 from poller.authfiles.find import find
-from poller.authfiles.labels import UniqueLabels
+from poller.authfiles.labels import UniqueLabels, shown
 from poller.authfiles.path_list import open_path_list
 from poller.authfiles.read import AuthFile, Reading, accounts_of, read_into
 from poller.authfiles.reread import read_slowly
 from poller.polling.stream import Notices
 from poller.process.threads import run_in_thread
 from poller.settings import UsageError
-from poller.text import printable
 from poller.values import Credential, Failure
 
 if TYPE_CHECKING:
@@ -288,7 +287,9 @@ async def open_feed(
             "ACCOUNT and --files-from: only one of them can be given; "
             "put the paths into the list, or leave the list out"
         )
-    paths = await open_path_list(settings.files_from, cwd=_cwd())
+    paths = await open_path_list(
+        settings.files_from, cwd=_cwd(), shows_addresses=settings.show_identity
+    )
     try:
         yield make(more=paths)
     finally:
@@ -321,7 +322,8 @@ class _Incoming:
                 files = await _found((account,), self._settings)
             except UsageError:  # the round has begun: it is a report of its own
                 name = os.fspath(account) if not isinstance(account, AuthFile) else account.label
-                files = [AuthFile(printable(name), name, os.path.join(_cwd(), name))]
+                label = shown(name, shows_addresses=self._settings.show_identity)
+                files = [AuthFile(label, name, os.path.join(_cwd(), name))]
             return [replace(file, label=self._labels.claim(file.label)) for file in files]
         return []
 

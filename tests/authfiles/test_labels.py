@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -85,6 +86,41 @@ def test_a_label_that_was_given_gets_a_number() -> None:
     unique = UniqueLabels(["b"])
     assert [unique.claim("a") for _ in range(3)] == ["a", "a#2", "a#3"]
     assert unique.claim("b") == "b#2"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("alice.liddell@example.com", "al…ll@e…"),
+        ("alice@example.co.uk", "al…@e…"),
+        ("a@b.co", "a…@b…"),
+        ("codex-alice@example.com-plus", "co…ce@e…-plus"),
+        ("张伟@例子.中国", "张…@例…"),
+        ("alice@xn--fsqu00a.xn--0zwm56d", "al…@x…"),
+        ("alice+tag@example.com and bob@example.org", "al…ag@e… and bo…@e…"),
+        ("alice@work", "alice@work"),
+        ("@example.com", "@example.com"),
+        ("alice", "alice"),
+    ],
+)
+def test_an_address_in_a_label_is_shortened_unless_it_is_to_be_shown(name: str, label: str) -> None:
+    path = f"/h/a/{name}.auth.json"
+    assert labels_of([path]) == {path: label}
+    assert labels_of([path], shows_addresses=True) == {path: name}
+
+
+def test_addresses_that_are_shortened_alike_are_told_apart() -> None:
+    names = [f"team-{number}1@example.com.auth.json" for number in range(3)]
+    assert labels(folder("/h/a", *names)) == ["te…01@e…", "te…11@e…", "te…21@e…"]
+    names = ["anne@here.com.auth.json", "anna@home.com.auth.json"]
+    assert labels(folder("/h/a", *names)) == ["an…@h…", "an…@h…#2"]
+
+
+def test_a_hundred_thousand_labels_of_one_address_take_seconds_at_most() -> None:
+    paths = [f"/h/a/aa{number:07}zz@example.com.auth.json" for number in range(100_000)]
+    began = time.process_time()
+    assert len({*labels_of(paths).values()}) == 100_000
+    assert time.process_time() - began < 5
 
 
 def test_labels_that_are_shown_alike_are_told_apart() -> None:

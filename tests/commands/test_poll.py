@@ -693,3 +693,24 @@ def test_a_system_without_limits_on_files_keeps_its_concurrency(
     assert run_module._within_limits(Settings(concurrency=9_000)).concurrency == 9_000
     monkeypatch.setitem(sys.modules, "resource", None)
     assert run_module._within_limits(Settings(concurrency=9_000)).concurrency == 9_000
+
+
+@pytest.mark.parametrize("words", [("--demo", "2"), ("list", "--demo", "2"), ("--help",)])
+async def test_keys_that_cannot_be_logged_matter_only_to_who_encrypts(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = await run(*words, cwd=tmp_path, env={"SSLKEYLOGFILE": "/not/there"})
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("words", [(), ("--refresh", "--chatgpt-url", "http://127.0.0.1:1/")])
+async def test_keys_that_cannot_be_logged_are_said_before_anything_is_sent(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    write(tmp_path / "account", account("alice"))
+    done = await run(*words, cwd=tmp_path, env={"SSLKEYLOGFILE": "/not/there"})
+    assert (done.code, done.out) == (64, b"")
+    assert done.err == (
+        "poller: environment variable SSLKEYLOGFILE: /not/there: cannot be opened (no such file "
+        "or directory): unset it, or name a file that you can write to\n"
+    )
