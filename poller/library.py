@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from poller.polling.account import Attempts
@@ -19,14 +20,18 @@ from poller.upstream.client import open_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from poller.authfiles.read import AuthFile
+    from poller.polling.parts import HandsOutAccounts, MakesAttempts
     from poller.polling.stream import Reports
     from poller.renewal import Renewals
     from poller.renewal.renewals import ExitGuard
-    from poller.upstream.client import Client
 
     Named = str | os.PathLike[str] | AuthFile
+    OpensFeed = Callable[
+        [Iterable[Named] | AsyncIterable[Named]], AbstractAsyncContextManager[HandsOutAccounts]
+    ]
 
 
 class Session:
@@ -38,28 +43,22 @@ class Session:
     def __init__(
         self,
         settings: Settings,
-        client: Client,
+        attempts: MakesAttempts,
         *,
-        renewals: Renewals | None,
+        open_feed: OpensFeed,
         clock: Callable[[], float],
     ) -> None:
+        """``open_feed`` and ``attempts`` decide where a round asks: here, or elsewhere."""
         self.settings = settings
         self.clock = clock
         self.health = UpstreamHealth(Breaker(settings.patience_s))
-        self.attempts = Attempts(
-            client,
-            settings,
-            tokens=KnownTokens(),
-            pace=None if settings.rate is None else Pace(settings.rate),
-            renewals=renewals,
-            clock=clock,
-        )
-        self._client = client
+        self.attempts = attempts
+        self.open_feed = open_feed
 
     @property
     def clock_offset_s(self) -> float | None:
         """How far this machine's clock is ahead of the upstream's; None before an answer."""
-        return self._client.clock_offset_s
+        return self.attempts.clock_offset_s
 
 
 @asynccontextmanager
@@ -79,9 +78,29 @@ async def open_session(
             cannot be had.
     """
     settings = settings or Settings()
+    feed = partial(open_feed, settings=settings, clock=clock)
+    async with open_attempts(settings, clock=clock, exit_guard=exit_guard) as attempts:
+        yield Session(settings, attempts, open_feed=feed, clock=clock)
+
+
+@asynccontextmanager
+async def open_attempts(
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    exit_guard: ExitGuard | None = None,
+) -> AsyncGenerator[Attempts]:
+    """Open what asks for accounts from this machine; see :func:`open_session`."""
     proxy = settings.proxy or proxy_for(settings.chatgpt_url, environ=os.environ)
     async with open_client(settings, proxy=proxy) as client:
-        yield Session(settings, client, renewals=_renewals(settings, exit_guard), clock=clock)
+        yield Attempts(
+            client,
+            settings,
+            tokens=KnownTokens(),
+            pace=None if settings.rate is None else Pace(settings.rate),
+            renewals=_renewals(settings, exit_guard),
+            clock=clock,
+        )
 
 
 @asynccontextmanager
@@ -122,7 +141,7 @@ async def poll(
     if asked.demo is not None:
         raise UsageError("settings.demo: only the command line has made-up accounts; leave it out")
     async with (
-        open_feed(accounts, asked, clock=session.clock) as feed,
+        session.open_feed(accounts) as feed,
         open_round(feed, session.attempts, session.health, asked) as reports,
     ):
         yield reports

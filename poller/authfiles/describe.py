@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from poller.values import Credential, FileEntry, Identity
+from poller.values import Failure, FileEntry, Identity
 
 if TYPE_CHECKING:
     from poller.authfiles.duplicates import DuplicateFinder
@@ -28,7 +28,7 @@ def entry_of(account: Account, duplicates: DuplicateFinder, *, refresh: str | No
         mode=_mode(account.path),
         same_login_as=same_login_as,
         same_account_as=same_account_as,
-        failure=None if isinstance(outcome, Credential) else outcome,
+        failure=outcome if isinstance(outcome, Failure) else None,
         identity=held.identity if held else Identity(),
     )
 

@@ -70,7 +70,8 @@ class Account(NamedTuple):
     """Unique in the run; printable."""
     source: str
     """The file's path as it was given or found; printable."""
-    outcome: Credential | Failure
+    outcome: Credential | Failure | None
+    """What it is asked with, or why it cannot be; None where another machine holds that."""
     path: str | None
     """To read the file again by; None for one in memory."""
     login: str | None

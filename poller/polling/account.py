@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -34,12 +35,11 @@ if TYPE_CHECKING:
 
     from poller.authfiles.read import Account
     from poller.polling.in_flight import InFlight
+    from poller.polling.parts import Outcome
     from poller.polling.policy import Pace
     from poller.renewal import Renewal
     from poller.settings import Settings
     from poller.text import KnownTokens
-
-    Outcome: TypeAlias = Usage | Failure
 
 
 _LARGE_AT_ONCE = 2
@@ -48,6 +48,9 @@ _LARGE_AT_ONCE = 2
 
 class Fetches(Protocol):
     """What sends one request; see `poller.upstream.client.Client`."""
+
+    clock_offset_s: float | None
+    """How far this machine's clock is ahead of the upstream's; None where nobody knows."""
 
     async def fetch(
         self, credential: Credential, *, timeout_s: float, fresh: bool = False
@@ -93,10 +96,24 @@ class Attempts:
         self._clock = clock
         self._large = anyio.Semaphore(_LARGE_AT_ONCE)
         self._machine = settings.machine
+        self._limit(settings)
+
+    def _limit(self, settings: Settings) -> None:
         self._timeout_s = settings.timeout_s
         self._retries = settings.retries
         self._deadline_s = settings.account_deadline_s
         self._keeps_json, self._keeps_headers = settings.raw_json, settings.raw_headers
+
+    def limited(self, settings: Settings) -> Attempts:
+        """Return the same with other limits; all that was learnt stays in common."""
+        same = copy(self)
+        same._limit(settings)  # noqa: SLF001 - its own
+        return same
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far this machine's clock is ahead of the upstream's; None before an answer."""
+        return self._client.clock_offset_s
 
     async def attempt(self, polled: InFlight) -> Outcome:
         """Make one attempt; never raises.

@@ -26,14 +26,13 @@ from poller.settings import UsageError
 from poller.values import Credential, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from poller.authfiles.read import Account
+    from poller.polling.parts import Chance, Found
     from poller.settings import Settings
 
     Named = str | os.PathLike[str] | AuthFile
-
-    Found = Callable[[int, list[Account]], Awaitable[None]]
 
 _BATCH = 64
 """Files that are read in one go."""
@@ -47,14 +46,6 @@ _LAST_READING_S = 1.4
 """For reading the files that are left when a round is stopped: it has 2 s to end."""
 _RECORD_S = 30e-6
 """What an account costs that gets only its record: twice the 14 µs measured."""
-
-
-class Chance(Protocol):
-    """A source of randomness: the ``random`` module, or a ``random.Random``."""
-
-    def randrange(self, stop: int, /) -> int:
-        """Return one of 0 … stop - 1."""
-        ...
 
 
 class MoreFiles(Protocol):

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
     from poller.authfiles.read import Account
-    from poller.polling.account import Attempts, Outcome
     from poller.polling.breaker import UpstreamHealth
-    from poller.polling.feed import AccountFeed
+    from poller.polling.parts import HandsOutAccounts, MakesAttempts, Outcome
     from poller.settings import Settings
     from poller.values import Report
 
@@ -50,8 +49,8 @@ _LIST_FAILURES = 5
 
 @asynccontextmanager
 async def open_round(
-    feed: AccountFeed,
-    attempts: Attempts,
+    feed: HandsOutAccounts,
+    attempts: MakesAttempts,
     health: UpstreamHealth,
     settings: Settings,
 ) -> AsyncGenerator[Reports]:
@@ -79,8 +78,8 @@ class _Round:
 
     def __init__(
         self,
-        feed: AccountFeed,
-        attempts: Attempts,
+        feed: HandsOutAccounts,
+        attempts: MakesAttempts,
         health: UpstreamHealth,
         settings: Settings,
     ) -> None:

@@ -33,6 +33,8 @@ class Stubborn:
         self._client = client
         self.reused = 0
 
+    clock_offset_s: float | None = None
+
     def stop_keeping(self) -> None:
         pass
 

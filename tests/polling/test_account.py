@@ -282,6 +282,8 @@ async def test_the_status_is_that_of_the_last_answer() -> None:
 class Told:
     """Answers with what it is given, in turn."""
 
+    clock_offset_s: float | None = None
+
     def __init__(self, *answers: Response | TransportError | Exception) -> None:
         self.answers = list(answers)
         self.fresh: list[bool] = []

@@ -260,6 +260,7 @@ async def test_a_dead_upstream_is_left_alone_and_every_account_said_so(fault: st
 async def test_a_bad_certificate_is_enough_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
     class Untrusted:
         asked = 0
+        clock_offset_s: float | None = None
 
         def stop_keeping(self) -> None:
             raise AssertionError
@@ -478,6 +479,7 @@ class Scarce:
         self.in_flight = 0
         self.refused = 0
         self.most_later = 0
+        self.clock_offset_s: float | None = None
 
     def stop_keeping(self) -> None:
         pass

@@ -155,6 +155,7 @@ class Breaking:
         self._client = client
         self._fail = fail
         self.stop_keeping = client.stop_keeping
+        self.clock_offset_s: float | None = None
 
     async def fetch(self, credential: Any, **how: Any) -> Any:
         if credential.account_id == "acct-n0002":
