@@ -23,7 +23,7 @@ _MOST_BODY = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotLetIn:
     """Why a request is not answered: the HTTP status and a sentence for a person."""
 
     status: int
@@ -45,15 +45,15 @@ class Access:
         """The name of the login cookie."""
         return _COOKIE_WITH_TLS if self.tls else _COOKIE
 
-    def refusal(self, request: BaseRequest, *, now: float) -> Refused | None:
+    def refusal(self, request: BaseRequest, *, now: float) -> NotLetIn | None:
         """Return why ``request`` is not answered; None where it is. ``now``: Unix seconds."""
         if not self._names_us(request):
-            return Refused(421, "this server does not answer to that Host; see --allow-host")
+            return NotLetIn(421, "this server does not answer to that Host; see --allow-host")
         if _is_cross_site(request):
-            return Refused(403, "requests from other sites are not answered")
+            return NotLetIn(403, "requests from other sites are not answered")
         if request.raw_path.partition("?")[0] in OPEN_PATHS or self.knows_token(request, now=now):
             return None
-        return Refused(401, "a token is needed: Authorization: Bearer, or log in at /login")
+        return NotLetIn(401, "a token is needed: Authorization: Bearer, or log in at /login")
 
     def knows_token(self, request: BaseRequest, *, now: float) -> bool:
         """Tell whether the request shows the token, or the cookie of a login."""

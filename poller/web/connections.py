@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
 
     Answers = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-SERVER = "poller"
-"""What ``Server`` says: the library's own tells its version to everybody."""
+HEADERS = {
+    "Server": "poller",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""Of every answer. The library's own ``Server`` tells its version to everybody."""
 HEAD_WITHIN_S = 10.0
 """A connection that has not sent a whole request head by then is closed."""
 
+_TAKEN_WITHIN_S = 30.0
+"""A page of 150 kB at 5 kB a second."""
 _MOST = 1000
 _FILES_KEPT = 96
 """Open files that the rest of the program needs."""
@@ -34,13 +48,11 @@ class WebConnections(web.Server):
         )
         self._most = _room_for_readers()
 
-    def __call__(self) -> web.RequestHandler[Any]:
+    def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
         return _WebConnection(self, loop=self._loop, **self._kwargs)
 
-    def connection_made(
-        self, handler: web.RequestHandler[Any], transport: asyncio.Transport
-    ) -> None:
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Take a connection, or drop it where there are too many."""
         super().connection_made(handler, transport)
         if len(self.connections) > self._most:
@@ -51,7 +63,7 @@ class WebConnections(web.Server):
             own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
 
-class _WebConnection(web.RequestHandler[Any]):
+class _WebConnection(web.RequestHandler):
     """Answers what is no HTTP in our words; writes no log."""
 
     def handle_error(
@@ -68,6 +80,19 @@ class _WebConnection(web.RequestHandler[Any]):
         answer.force_close()
         return answer
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; drop the connection of a reader that does not take it."""
+        try:
+            async with asyncio.timeout(_TAKEN_WITHIN_S):
+                return await super().finish_response(request, resp, start_time)
+        except TimeoutError:
+            self.force_close()
+            if self.transport is not None:
+                self.transport.abort()
+            return resp, True
+
     def log_exception(self, *_args: object, **_how: object) -> None:
         """Write nothing: a traceback may hold a request."""
 
@@ -80,7 +105,7 @@ def error_answer(status: int, message: str) -> web.Response:
     return web.json_response(
         {"error": {"status": status, "message": message}},
         status=status,
-        headers={"Server": SERVER, "Cache-Control": "no-store"},
+        headers=HEADERS,
     )
 
 
