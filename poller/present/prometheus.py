@@ -25,7 +25,7 @@ ROUND_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class Counted:
     """What a program that polls again and again has counted since its start."""
 
     requests: Mapping[str, int]
@@ -50,7 +50,7 @@ class Measured:
         default_factory=dict[str, "Mapping[str, Forecast]"]
     )
     """By account and window."""
-    counts: Counts | None = None
+    counts: Counted | None = None
     """None for one round: a file that is written anew each time holds no counters."""
 
 
@@ -227,7 +227,7 @@ def _of_rounds(last: Snapshot | None) -> Iterator[Metric]:
     )
 
 
-def _of_counts(counts: Counts) -> Iterator[Metric]:
+def _of_counts(counts: Counted) -> Iterator[Metric]:
     yield _counter("poller_requests", "Requests sent, by result.", counts.requests)
     yield _counter("poller_notifications", "Messages of alerts, by result.", counts.notifications)
     reached, buckets = 0, list[tuple[str, float]]()

@@ -13,7 +13,7 @@ import pytest
 
 from poller.insight.pool import pool
 from poller.insight.standing import standings
-from poller.present.prometheus import Counts, Measured, metrics
+from poller.present.prometheus import Counted, Measured, metrics
 from tests.known_accounts import NOW, answered, failed
 from tests.present.test_prometheus import COUNTS
 
@@ -32,7 +32,7 @@ def promtool(*words: str, given: bytes = b"", cwd: Path = CONTRIB / "prometheus"
     return (done.stdout + done.stderr).decode()
 
 
-def text(counts: Counts | None = COUNTS) -> bytes:
+def text(counts: Counted | None = COUNTS) -> bytes:
     bought = {"has_credits": True, "unlimited": False, "balance": "5"}
     accounts = standings([answered("alice", five=(42, 1), credits=bought), failed("bob")])
     measured = Measured("1", accounts, pool(accounts, now=NOW), counts=counts)
@@ -58,7 +58,7 @@ def expressions() -> list[str]:
 
 @needs_promtool
 @pytest.mark.parametrize("counts", [COUNTS, None])
-def test_the_metrics_are_well_made(counts: Counts | None) -> None:
+def test_the_metrics_are_well_made(counts: Counted | None) -> None:
     assert promtool("check", "metrics", given=text(counts)) == ""
 
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from poller.insight.forecast import Forecast
 from poller.insight.pool import pool
 from poller.insight.standing import standing, standings
-from poller.present.prometheus import ROUND_BUCKETS_S, Counts, Measured, metrics
+from poller.present.prometheus import ROUND_BUCKETS_S, Counted, Measured, metrics
 from poller.values import FailureKind, Snapshot
 from tests.known_accounts import FRESH, HOUR, NOW, answered, failed, silent
 
@@ -156,7 +156,7 @@ def test_a_token_tells_when_it_expires() -> None:
     assert found[at("token_expiry_timestamp_seconds", account="alice")] == NOW + 7.5
 
 
-COUNTS = Counts(
+COUNTS = Counted(
     {"ok": 7, "timeout": 2},
     {"sent": 3},
     [1, 0, 0, 2, *[0] * (len(ROUND_BUCKETS_S) - 4), 1],
