@@ -20,15 +20,15 @@ class Pruned(NamedTuple):
 _READERS_MS = 1000
 """How long readers are waited for, so that the file shrinks at once."""
 _OLD = (
-    "DELETE FROM span WHERE until < ?1",
-    "DELETE FROM state WHERE until < ?1",
-    "DELETE FROM failure WHERE until < ?1",
-    "DELETE FROM event WHERE at < ?1",
-    "DELETE FROM round WHERE ended_at < ?1",
+    "DELETE FROM span WHERE until < :before",
+    "DELETE FROM state WHERE until < :before",
+    "DELETE FROM failure WHERE until < :before",
+    "DELETE FROM event WHERE at < :before",
+    "DELETE FROM round WHERE ended_at < :before",
 )
 _EMPTY = """
 DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM span WHERE series_id = series.id);
-DELETE FROM account WHERE last_seen < ?1
+DELETE FROM account WHERE last_seen < :before
   AND NOT EXISTS (SELECT 1 FROM series WHERE account_id = account.id)
   AND NOT EXISTS (SELECT 1 FROM state WHERE account_id = account.id)
   AND NOT EXISTS (SELECT 1 FROM failure WHERE account_id = account.id);
@@ -51,9 +51,9 @@ def prune(path: str, *, before: float) -> Pruned:
     with open_to_change(path) as connection:
         size = os.path.getsize(path)
         with transaction(connection):
-            rows = sum(connection.execute(old, (before,)).rowcount for old in _OLD)
+            rows = sum(connection.execute(old, {"before": before}).rowcount for old in _OLD)
             for statement in statements(_EMPTY):
-                connection.execute(statement, (before,) if "?1" in statement else ())
+                connection.execute(statement, {"before": before})
         # As a script: a statement that is stepped once frees one page.
         connection.executescript("PRAGMA incremental_vacuum")
         connection.execute(f"PRAGMA busy_timeout = {_READERS_MS}")

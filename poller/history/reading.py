@@ -156,13 +156,20 @@ class Reader:
         Nothing is known of the time between one of them and the next of its window.
         """
         rows = self._db.execute(
-            "SELECT ?1, ?2, window, window_seconds, since, until, polls, used_percent, reset_at "
+            "SELECT :label, :key, window, window_seconds, since, until, polls, used_percent, reset_at "
             "FROM series JOIN span ON series_id = id "
-            "WHERE account_id = ?3 AND (?4 IS NULL OR window = ?4) AND until >= ?5 AND since >= "
+            "WHERE account_id = :id AND (:window IS NULL OR window = :window) AND until >= :since "
             # Spans of a window do not overlap: one alone can have begun earlier.
-            "coalesce((SELECT max(since) FROM span WHERE series_id = id AND since <= ?5), 0) "
+            "AND since >= "
+            "coalesce((SELECT max(since) FROM span WHERE series_id = id AND since <= :since), 0) "
             "ORDER BY since, window_seconds",
-            (account.label, account.key, account.id, window, since),
+            {
+                "label": account.label,
+                "key": account.key,
+                "id": account.id,
+                "window": window,
+                "since": since,
+            },
         )
         return list(map(StoredSpan._make, rows))
 

@@ -177,12 +177,12 @@ class Recorder:
                 continue
             name, owner = table.name, table.owner
             columns = ", ".join(f"run.{column}" for column in table.columns.split(", "))
-            later = f"(SELECT 1 FROM {name} WHERE {owner} = one.id AND since > ?1)"  # noqa: S608 - our own names
+            later = f"(SELECT 1 FROM {name} WHERE {owner} = one.id AND since > :at)"  # noqa: S608 - our own names
             rows = self._db.execute(
                 f"SELECT one.id, {columns} FROM {owners} AS one LEFT JOIN {name} AS run "  # noqa: S608 - likewise
                 f"ON run.{owner} = one.id AND run.since = "
                 f"(SELECT max(since) FROM {name} WHERE {owner} = one.id) WHERE NOT EXISTS {later}",
-                (at,),
+                {"at": at},
             )
             for row in rows:
                 near[row[0]] = _Near(None if row[1] is None else table.run(row[1:]), None)
