@@ -6,7 +6,7 @@ differently is refused.
 
 from __future__ import annotations
 
-from poller.settings.value_types import UsageError, ValueType
+from poller.settings.value_types import HOST_CHARACTERS, UsageError, ValueType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ TOKEN_URL_VARIABLE = "CODEX_REFRESH_TOKEN_URL_OVERRIDE"  # noqa: S105 - a name
 
 _SCHEMES = ("http", "https")
 _AMBIGUOUS = '\\"<>^`{|}'
-_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 _HIGHEST_PORT = 65535
 _LONGEST_LABEL = 63
 """Characters between two dots of a host name (RFC 1035)."""
@@ -74,7 +73,7 @@ def _host_and_port(place: str) -> tuple[str, int | None]:
         if rest and not rest.startswith(":"):
             raise ValueError("something between ] and the port")
         _check_six(host)
-    elif not host or not _HOST_CHARACTERS.issuperset(host):
+    elif not host or not HOST_CHARACTERS.issuperset(host):
         raise ValueError("no host")
     return host, _port(port) if colon else None
 
@@ -243,3 +242,30 @@ def token_address(environ: Mapping[str, str]) -> str | None:
         f"environment variable {TOKEN_URL_VARIABLE}: refresh tokens go to https addresses of "
         f"openai.com, or to 127.x.x.x and [::1], and nowhere else; got {quoted(url)}"
     )
+
+
+def listening_address(text: str) -> tuple[str, int]:
+    """Return the address and the port of an accepted ``--listen``."""
+    host, port = _host_and_port(text.removesuffix(":0"))
+    return host, port or 0
+
+
+def _listen(value: object) -> object:
+    """Return ``value`` if it is a literal address, or localhost, with a port; 0 is any port."""
+    if not isinstance(value, str):
+        return None
+    from ipaddress import ip_address
+
+    free = value.endswith(":0")
+    try:
+        host, port = _host_and_port(value.removesuffix(":0") if free else value)
+        if host != "localhost":
+            ip_address(host)
+    except ValueError:
+        return None
+    return value if free or port else None
+
+
+LISTEN = ValueType(
+    "an address with a port, such as '127.0.0.1:8765' or '[::]:8765'", _listen, metavar="ADDRESS"
+)

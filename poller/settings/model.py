@@ -78,3 +78,15 @@ class Settings:
     """The history's file; None means the user's own."""
     record: bool = False
     """Whether a command that asks once records what came."""
+
+    listen: str = "127.0.0.1:8765"
+    """Where to serve: a literal address and a port."""
+    allow_hosts: tuple[str, ...] = ()
+    """Names that requests may call the server by; lower case."""
+    token_file: str | None = None
+    """Its content lets a reader in; None lets in everybody who reaches the server."""
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    """PEM files; None means no TLS."""
+    plain_http: bool = False
+    """Whether to serve other machines without TLS."""

@@ -8,7 +8,7 @@ one field of ``Settings``.
 from __future__ import annotations
 
 from poller.settings import value_types as kinds
-from poller.settings.addresses import DEFAULT_URL, PROXY, TARGET
+from poller.settings.addresses import DEFAULT_URL, LISTEN, PROXY, TARGET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -334,6 +334,41 @@ OPTIONS = {
             "record what was answered, in your own history unless --history names a file",
             default=False,
             commands=("poll", "next", "guard", "timeline"),
+        ),
+    ),
+    "serve": (
+        Option(
+            "listen",
+            LISTEN,
+            "where to serve; other addresses than this machine's own need --token-file, and TLS or"
+            " --plain-http",
+            default="127.0.0.1:8765",
+            commands=("serve",),
+        ),
+        Option(
+            "allow_host",
+            kinds.HOSTS,
+            "a name that this server is reached by, may be repeated",
+            field="allow_hosts",
+            default=(),
+            commands=("serve",),
+        ),
+        Option(
+            "token_file",
+            kinds.PATH,
+            "let in only who knows the token in FILE: 32 characters or more",
+            commands=("serve",),
+        ),
+        Option(
+            "tls_cert", kinds.PATH, "serve TLS with this certificate (PEM)", commands=("serve",)
+        ),
+        Option("tls_key", kinds.PATH, "its key (PEM)", commands=("serve",)),
+        Option(
+            "plain_http",
+            kinds.SWITCH,
+            "serve other machines without TLS; for a proxy in front that speaks it",
+            default=False,
+            commands=("serve",),
         ),
     ),
 }

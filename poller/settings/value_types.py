@@ -19,6 +19,7 @@ _SHORTEST_S, _LONGEST_S = 0.001, 3650 * 86_400.0
 _SLOWEST, _FASTEST = 0.001, 1_000_000.0
 """Requests per second: one in 17 minutes, and more than any machine sends."""
 _NAME_LENGTH = 64
+HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 
 
 class UsageError(Exception):
@@ -217,6 +218,15 @@ def _name(value: object) -> object:
     return value if value.isprintable() and len(value) <= _NAME_LENGTH else None
 
 
+def _hosts(value: object) -> object:
+    from poller.settings.quoting import is_list
+
+    listed = value if is_list(value) else [value]
+    names = tuple(str(name).lower() for name in listed if isinstance(name, str) and name)
+    fitting = all(HOST_CHARACTERS.issuperset(name) for name in names)
+    return names if fitting and len(names) == len(listed) else None
+
+
 def _demo_count(text: str) -> object:
     number = _number_in(text)
     if isinstance(number, str):
@@ -238,6 +248,9 @@ NAMES = ValueType(
 )
 FOLDERS = ValueType("a folder or a list of folders", _folders, metavar="DIR", action="append")
 FOLDERS_HERE = ValueType("folders inside the current one", _folders_here)
+HOSTS = ValueType(
+    "a host name without a port, or a list of them", _hosts, metavar="NAME", action="append"
+)
 PATH = ValueType("a path", path_at, metavar="FILE")
 FILE = ValueType("a file", _file_there, metavar="FILE")
 MADE_UP = ValueType(

@@ -60,6 +60,12 @@ HARMFUL = {
     "machine": '"theirs"',
     "history": '"theirs.db"',
     "record": "true",
+    "listen": '"127.0.0.1:8000"',
+    "allow_host": '"evil.example"',
+    "token_file": '"token"',
+    "tls_cert": '"cert.pem"',
+    "tls_key": '"key.pem"',
+    "plain_http": "true",
 }
 KEYS = [
     pytest.param(section, option, id=option.key)
