@@ -156,8 +156,8 @@ class Reader:
         Nothing is known of the time between one of them and the next of its window.
         """
         rows = self._db.execute(
-            "SELECT :label, :key, window, window_seconds, since, until, polls, used_percent, reset_at "
-            "FROM series JOIN span ON series_id = id "
+            "SELECT :label, :key, window, window_seconds, since, until, polls, "
+            "used_percent, reset_at FROM series JOIN span ON series_id = id "
             "WHERE account_id = :id AND (:window IS NULL OR window = :window) AND until >= :since "
             # Spans of a window do not overlap: one alone can have begun earlier.
             "AND since >= "

@@ -13,11 +13,18 @@ import pytest
 from poller.cli import main
 from poller.commands import COMMANDS
 from poller.commands.completion import text
+from poller.settings import value_types as kinds
 from poller.settings.flags import taken_by
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+FORMATS = {*next(each for each in taken_by("poll") if each.field == "format").kind.names}
+PATHS = [
+    option.flags[-1]
+    for option in taken_by("poll")
+    if option.kind in (kinds.PATH, kinds.FILE, kinds.FOLDERS) and option.flags
+]
 BUILT = {command.name for command in COMMANDS.values() if command.function}
 
 _BASH = """
@@ -103,7 +110,7 @@ def test_bash_knows_how_to_complete_poller(here: Path) -> None:
         ("poller --output l", {"list.txt"}),
         ("poller --acc", {"--account-dir", "--account-deadline"}),
         ("poller --list --fo", {"--format"}),
-        ("poller --format ''", {"auto", "table", "jsonl", "csv"}),
+        ("poller --format ''", FORMATS),
         ("poller --format t", {"table"}),
         ("poller --print-completion ''", {"bash", "zsh", "fish"}),
         ("poller --account-dir a", {"account"}),
@@ -152,17 +159,20 @@ def typed(line: str, *, cwd: Path) -> str:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
-@pytest.mark.parametrize("line", ["poller {}", "poller list {}", "poller --config {}"])
+@pytest.mark.parametrize(
+    "line", ["poller {}", "poller list {}", *(f"poller {flag} {{}}" for flag in PATHS)]
+)
 @pytest.mark.parametrize(
     "name", ["y$(touch ran)", "y`touch ran`", "y;touch ran", "y|touch ran", "y&touch ran"]
 )
 @pytest.mark.parametrize("folder", [".", "account"])
 def test_a_name_that_is_completed_is_quoted(folder: str, name: str, line: str, here: Path) -> None:
-    (here / folder / f"{name}.auth.json").touch()
+    path = here / folder / f"{name}.auth.json"
+    path.mkdir() if "-dir" in line else path.touch()
     told = typed(line.format("y"), cwd=here)
     assert not (here / "ran").exists()
     if folder == ".":
-        assert f"got <{name}.auth.json>" in told
+        assert f"got <{name}.auth.json" in told
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
@@ -181,7 +191,7 @@ def test_zsh_takes_the_script(here: Path) -> None:
     ("line", "offered"),
     [
         ("poller --acc", {"--account-dir", "--account-deadline"}),
-        ("poller --format ", {"auto", "table", "jsonl", "csv"}),
+        ("poller --format ", FORMATS),
         ("poller list --acc", {"--account-dir"}),
         ("poller completion ", {"bash", "zsh", "fish"}),
         ("poller sche", {"schema"}),
