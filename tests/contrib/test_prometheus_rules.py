@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from poller.insight.pool import pool
 from poller.insight.standing import standings
 from poller.present.prometheus import Counted, Measured, metrics
 from tests.known_accounts import NOW, answered, failed
+from tests.parts import needs
 from tests.present.test_prometheus import COUNTS
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 BOARD = CONTRIB / "grafana" / "poller.json"
 _NAME = re.compile(r"\bpoller_\w+")
 
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool here")
+needs_promtool = needs("promtool")
 
 
 def promtool(*words: str, given: bytes = b"", cwd: Path = CONTRIB / "prometheus") -> str:
