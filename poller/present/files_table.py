@@ -128,7 +128,7 @@ class _Columns:
         widest = max((cells(self._same_as(entry)) for entry in self._entries), default=0)
         title = self._words.same if widest else ""
         widest = max(widest, cells(title))
-        short = Column(title, min(widest, _SAME_LEAST), self._same_cell)
+        short = Column(title, min(widest, _SAME_LEAST), self._same_cell, grows_to=widest)
         return Column(title, widest, self._same_cell, _SAME_CUT, short)
 
     def _name(self, entry: FileEntry, width: int) -> Line:

@@ -147,13 +147,14 @@ def _fitted(columns: Sequence[Column[Row]], width: int) -> list[Column[Row]]:
 
 
 def _grown(columns: Sequence[Column[Row]], width: int) -> list[int]:
+    """Return the columns' widths; the rightmost grows first, so names, on the left, last."""
     left = width - _taken(columns)
     widths: list[int] = []
-    for column in columns:
+    for column in reversed(columns):
         more = max(0, min(left, column.grows_to - column.width))
         left -= more
         widths.append(column.width + more)
-    return widths
+    return widths[::-1]
 
 
 def heading(title: str, words: Words, clock: Clock, *, width: int, right_of: int) -> Line:

@@ -222,10 +222,13 @@ class UsageLines:
     ) -> Column[_Shown]:
         """Return a column of all it can show, then with less and less of it."""
         name = self._places.columns[place]
-        gone = _WINDOW_GONE - self._places.needed.index(name)
+        least_needed_first = self._places.needed.index(name)
         forms = [Form(bar, reset, frees) for bar in _BARS]
         forms += [Form(0, short_reset, frees), Form(0, 0, 0)]
-        priorities = [*_BAR_PRIORITIES, _RESET_CUT, _RESET_GONE, gone]
+        priorities = [
+            *(*_BAR_PRIORITIES, _RESET_CUT),
+            *(_RESET_GONE - least_needed_first, _WINDOW_GONE - least_needed_first),
+        ]
         column: Column[_Shown] | None = None
         for form, priority in zip(reversed(forms), reversed(priorities), strict=True):
             is_short = form.reset != reset
