@@ -5,42 +5,63 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from poller.polling.stream import Notices, Reports
+    from poller.present.words import Words
+    from poller.process.exit_codes import Tally
 
 _CLOCK_LEEWAY_S = 60.0
 """A clock that is off by less hurts nobody: tokens are judged with the same leeway."""
-_FILES_NAMED = 20
+_NAMED = 20
+"""Files or accounts that a line names; of more, the number of the others."""
 
 
-def warnings(notices: Notices, *, clock_offset_s: float | None) -> Iterator[str]:
-    """Yield what a person should know after a round, a line each."""
+def warnings(
+    notices: Notices, tally: Tally, words: Callable[[], Words], *, clock_offset_s: float | None
+) -> Iterator[str]:
+    """Yield what a person should know after a round, a line each.
+
+    ``words`` is called where there is something to say: loading them takes a moment.
+    """
     if notices.list_trouble is not None:
         yield notices.list_trouble
+    if tally.renewed:
+        names = _listed(tally.renewed, words())
+        yield words().counted(words().renewed, len(tally.renewed), names=names)
     if notices.readable_by_others:
-        several = len(notices.readable_by_others)
-        files = ", ".join(notices.readable_by_others[:_FILES_NAMED])
-        more = f" and {several - _FILES_NAMED} more" if several > _FILES_NAMED else ""
-        yield f"others on this machine can read {files}{more}: chmod 600"
+        files = _listed(notices.readable_by_others, words())
+        yield words().files_exposed.format(files=files)
     if notices.same_logins:
-        first, second = notices.same_logins[0]
-        yield f"{first} and {second} are the same login (the first such pair; said once)"
-    if clock_offset_s is not None and abs(clock_offset_s) > _CLOCK_LEEWAY_S:
-        yield (
-            f"this machine's clock is off by {clock_offset_s:+.0f} s against the upstream's: "
-            "expiry and reset times may be judged wrongly"
+        (first, second), *others = notices.same_logins
+        yield words().counted(
+            words().same_logins, 1 + len(others), first=first, second=second, more=len(others)
         )
+    if clock_offset_s is not None and abs(clock_offset_s) > _CLOCK_LEEWAY_S:
+        yield words().clock_off.format(offset=f"{clock_offset_s:+.0f}{words().seconds}")
 
 
-def waiting(reports: Reports) -> str | None:
-    """Say what keeps a round waiting; None where nothing does."""
+def broken_demands(tally: Tally, words: Callable[[], Words]) -> Iterator[str]:
+    """Yield who broke ``--fail-under``, and by how much ``--need`` was missed."""
+    if tally.below:
+        names = _listed(tally.below, words())
+        yield words().fail_under.format(percent=f"{tally.fail_under:g}", names=names)
+    if tally.usable < tally.need:
+        yield words().need.format(usable=tally.usable, count=tally.reports, need=tally.need)
+
+
+def waiting(reports: Reports, words: Words) -> Sequence[str]:
+    """Say what keeps a round waiting, at length and in short; nothing where nothing does."""
     told = reports.waiting()
     if told is None:
-        return None
-    if told.pause_left_s > 0:
-        return f"the upstream asks for a pause of {told.pause_left_s:.0f} s"
-    return (
-        f"the upstream has not answered for {told.silent_s:.0f} s; "
-        f"giving up in {told.patience_left_s:.0f} s"
-    )
+        return ()
+    pause = told.pause_left_s > 0
+    left = f"{told.pause_left_s if pause else told.patience_left_s:.0f}{words.seconds}"
+    silent = f"{told.silent_s:.0f}{words.seconds}"
+    wordings = words.pausing if pause else words.silent
+    return [wording.format(silent=silent, left=left) for wording in wordings]
+
+
+def _listed(names: Sequence[str], words: Words) -> str:
+    told, count = words.comma.join(names[:_NAMED]), len(names)
+    return told + words.more.format(count=count - _NAMED, total=count) if count > _NAMED else told

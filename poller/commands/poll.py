@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 import time
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
 import anyio
 
 from poller.commands.demo import demo_if_asked_for
-from poller.commands.notices import waiting, warnings
+from poller.commands.notices import broken_demands, waiting, warnings
 from poller.commands.output import (
     Records,
     is_table,
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from poller.deliver.sinks import Sink, Writes
     from poller.history.store import History
     from poller.library import Session
-    from poller.polling.stream import Reports
+    from poller.polling.stream import Notices, Reports
+    from poller.present.words import Words
     from poller.process.signals import Interrupts
     from poller.settings import Settings
 
@@ -48,8 +51,9 @@ def run(settings: Settings, interrupts: Interrupts) -> int:
     command = _Poll(_within_limits(settings), interrupts)
     if command.settings.concurrency < settings.concurrency:
         command.warn(
-            f"concurrency lowered from {settings.concurrency} to "
-            f"{command.settings.concurrency}: this process may open few files (ulimit -n)"
+            command.words.fewer_at_once.format(
+                asked=settings.concurrency, most=command.settings.concurrency
+            )
         )
     try:
         anyio.run(command.run)
@@ -104,15 +108,16 @@ class _Poll:
                 self._begun = True
                 self._stop_on_signals(reports)
                 await self._write_all(reports, writer, session)
-            for line in warnings(reports.notices, clock_offset_s=session.clock_offset_s):
-                self.warn(line)
+            self._say_at_end(reports.notices, clock_offset_s=session.clock_offset_s)
 
     async def _write_all(self, reports: Reports, writer: Writes, session: Session) -> None:
         settings, progress = self.settings, None
         if shows_progress(settings):
             from poller.deliver.progress import Progress
 
-            progress = Progress(total=reports.total, waiting=partial(waiting, reports))
+            progress = Progress(
+                total=reports.total, waiting=partial(waiting, reports, self.words), words=self.words
+            )
         if is_table(settings):
             sink = table_sink(settings, writer, clock=session.clock, progress=progress)
         elif settings.format == "prometheus":
@@ -192,6 +197,21 @@ class _Poll:
             loop.call_soon_threadsafe(reports.stop, _cancelled(number))
 
         self._interrupts.listen(stop)
+
+    @cached_property
+    def words(self) -> Words:
+        """Those for standard error."""
+        from poller.commands.language import words_for
+
+        return words_for(self.settings, os.environ, stream=sys.stderr)
+
+    def _say_at_end(self, notices: Notices, *, clock_offset_s: float | None) -> None:
+        tally, words = self._tally, lambda: self.words
+        for line in warnings(notices, tally, words, clock_offset_s=clock_offset_s):
+            self.warn(line)
+        if self.settings.demo is None and self._interrupts.number is None:
+            for line in broken_demands(tally, words):
+                say(f"poller: {line}")
 
     def warn(self, line: str) -> None:
         """Say what a person should know, unless they want quiet."""

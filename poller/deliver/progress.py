@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller.deliver.stderr import say
+from poller.present.catalogue import ENGLISH
+from poller.present.terminal import ASCII, UNICODE, cells, cut, traits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TextIO
 
+    from poller.present.words import Words
     from poller.values import Report
 
 _BEFORE_S = 0.3
@@ -37,14 +40,26 @@ class Progress:
         self,
         *,
         total: Callable[[], int | None] = lambda: None,
-        waiting: Callable[[], str | None] = lambda: None,
+        waiting: Callable[[], Sequence[str]] = tuple,
+        words: Words = ENGLISH,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``total`` and ``waiting`` are asked at every drawing; None means unknown, nothing."""
+        """``total`` and ``waiting`` are asked at every drawing.
+
+        Args:
+            total: How many accounts there are; None while nobody knows.
+            waiting: What is waited for, at length and in short; nothing where nothing is.
+            words: The language.
+            stream: The terminal; standard error without one.
+            clock: Tells monotonic seconds.
+        """
         self._total = total
         self._waiting = waiting
+        self._words = words
         self._stream = sys.stderr if stream is None else stream
+        marks = UNICODE if traits(self._stream, os.environ).unicode else ASCII
+        self._between = f" {marks.dot} "
         self._clock = clock
         self._begun_at = clock()
         self._done = self._failed = 0
@@ -85,19 +100,25 @@ class Progress:
         self._shown = ""
 
     def _line(self) -> str:
-        total, passed_s = self._total(), self._clock() - self._begun_at
-        told = [f"{self._done} done" if total is None else f"{self._done}/{total}"]
-        if self._failed:
-            told.append(f"{self._failed} failed")
-        waiting = self._waiting()
-        if waiting is not None:
-            told.append(waiting)
-        elif total is not None and self._done and passed_s >= _ESTIMATE_AFTER_S:
+        words, total, passed_s = self._words, self._total(), self._clock() - self._begun_at
+        done = words.done.format(count=self._done) if total is None else f"{self._done}/{total}"
+        failed = [words.failed.format(count=self._failed)] if self._failed else []
+        last = self._waiting()
+        if not last and total is not None and self._done and passed_s >= _ESTIMATE_AFTER_S:
             left_s = passed_s / self._done * (total - self._done)
-            told.append(f"{_length(left_s)} left")
-        else:
-            told.append(_length(passed_s))
-        return " · ".join(told)[: self._width() - 1]
+            last = (words.left.format(span=self._length(left_s)),)
+        line, most = "", self._width() - 1
+        for end in last or (self._length(passed_s),):
+            for middle in (failed, []):
+                line = self._between.join([done, *middle, end])
+                if cells(line) <= most:
+                    return line
+        return cut(line, most, "")
+
+    def _length(self, seconds: float) -> str:
+        if seconds < _LONG_S:
+            return f"{seconds:.0f}{self._words.seconds}"
+        return f"{seconds / 60:.0f}{self._words.minutes}"
 
     def _width(self) -> int:
         try:
@@ -111,7 +132,3 @@ class Progress:
             self._stream.flush()
         except (OSError, ValueError):  # a terminal that went away
             self._over = True
-
-
-def _length(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < _LONG_S else f"{seconds / 60:.0f} min"

@@ -145,8 +145,8 @@ class _Round:
     def _waits_for(self) -> Waiting | None:
         now, breaker = time.monotonic(), self._health.breaker
         if breaker.is_open:
-            left_s = breaker.patience_left_s(now=now)
-            return Waiting(silent_s=breaker.open_for_s(now=now), patience_left_s=left_s)
+            silent_s = max(breaker.open_for_s(now=now), now - self._answered_at)
+            return Waiting(silent_s=silent_s, patience_left_s=breaker.patience_left_s(now=now))
         pause_left_s = self._health.pause_left_s(now=now)
         if pause_left_s > 0:
             return Waiting(pause_left_s=pause_left_s)
@@ -276,7 +276,8 @@ class _Round:
             if not lost:
                 self._slots.release()
         self._health.answers += 1
-        self._answered_at = time.monotonic()
+        if not (isinstance(outcome, Failure) and outcome.host_at_fault):
+            self._answered_at = time.monotonic()
         if isinstance(outcome, Failure):
             self._budget.failed_confirmations += max(0, polled.requests_sent - before - 1)
             self._note_failure(polled, outcome)

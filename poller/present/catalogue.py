@@ -107,6 +107,31 @@ ENGLISH = Words(
     can_be_polled="{count} can be polled",
     cannot="{count} cannot",
     next_expiry="next token expires in {span}",
+    seconds=" s",
+    minutes=" min",
+    done="{count} done",
+    left="{span} left",
+    silent=(
+        "the upstream has not answered for {silent}; giving up in {left}",
+        "no answer for {silent}; {left} left",
+    ),
+    pausing=("the upstream asks for a pause of {left}", "pause of {left}"),
+    same_logins=(
+        "{first} and {second} are the same login"
+        "|{first} and {second} are the same login, and {more} more are copies, too:"
+        " poller list tells which"
+    ),
+    files_exposed="others on this machine can read {files}: chmod 600",
+    clock_off=(
+        "this machine's clock is off by {offset} against the upstream's: expiry and reset times"
+        " may be judged wrongly"
+    ),
+    fewer_at_once=(
+        "concurrency lowered from {asked} to {most}: this process may open few files (ulimit -n)"
+    ),
+    renewed="renewed the login of {names}|renewed the logins of {names}",
+    fail_under="less than {percent}% left or blocked: {names}",
+    need="{usable} of {count} can be used, {need} needed",
     failures=MappingProxyType(
         {
             _K.FILE_MISSING: Sentence("no such file", "check the path, or leave the account out"),
@@ -293,6 +318,25 @@ CHINESE = Words(
     can_be_polled="{count} 个可以查询",
     cannot="{count} 个不能",
     next_expiry="下一个 token 在 {span}后到期",
+    seconds=" 秒",
+    minutes=" 分钟",
+    done="已完成 {count} 个",
+    left="还需 {span}",
+    silent=(
+        "接口已经 {silent}没有响应，再等 {left}就放弃",
+        "{silent}没有响应，再等 {left}",
+    ),
+    pausing=("接口要求暂停 {left}", "暂停 {left}"),
+    same_logins=(
+        "{first} 与 {second} 是同一登录"
+        "|{first} 与 {second} 是同一登录，另有 {more} 个重复：用 poller list 查看"
+    ),
+    files_exposed="本机其他用户可以读取 {files}：请 chmod 600",
+    clock_off="本机时钟与服务器相差 {offset}：到期和重置时间可能判断有误",
+    fewer_at_once="并发数从 {asked} 降到 {most}：本进程能打开的文件太少（ulimit -n）",
+    renewed="已刷新登录：{names}",
+    fail_under="剩余不到 {percent}% 或受限：{names}",
+    need="{count} 个账号中 {usable} 个可用，需要 {need} 个",
     failures=MappingProxyType(
         {
             _K.FILE_MISSING: Sentence("文件不存在", "检查路径，或不再列出该账号"),

@@ -113,16 +113,34 @@ class Words:
     cannot: str
     next_expiry: str
 
+    seconds: str
+    """Follows their number."""
+    minutes: str
+    done: str
+    left: str
+    silent: tuple[str, str]
+    """Where the upstream does not answer; in short, too."""
+    pausing: tuple[str, str]
+
+    same_logins: str
+    """``one|many`` pairs of accounts."""
+    files_exposed: str
+    clock_off: str
+    fewer_at_once: str
+    renewed: str
+    fail_under: str
+    need: str
+
     failures: Mapping[FailureKind, Sentence]
     by_code: Mapping[tuple[FailureKind, str], Sentence]
     """Where the upstream's own code says it more exactly."""
     log_in_again: str
     """The remedy of an expired login that ``--refresh`` cannot renew."""
 
-    def counted(self, text: str, count: int) -> str:
+    def counted(self, text: str, count: int, **more: object) -> str:
         """Return ``text`` with the number in it, in its singular or plural."""
         one, _, many = text.partition("|")
-        return (one if count == 1 else many or one).format(count=count)
+        return (one if count == 1 else many or one).format(count=count, **more)
 
     def window(self, name: str, *, short: bool = False) -> str:
         """Return what a window is called: ``week``, ``month 2``, ``15m``."""

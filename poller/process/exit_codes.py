@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from poller.values import FailureKind
@@ -37,7 +37,10 @@ class Tally:
     """The highest exit class among the failures: 0 to 3."""
     internal: bool = False
     usable: int = 0
-    below: bool = False
+    below: list[str] = field(default_factory=list[str])
+    """Labels of the accounts that have less than ``fail_under`` left, or are blocked."""
+    renewed: list[str] = field(default_factory=list[str])
+    """Labels of the accounts whose login was given new tokens."""
 
     def note(self, report: Report) -> None:
         """Count one report."""
@@ -45,8 +48,10 @@ class Tally:
         self.answered += report.ok
         self.requests += report.attempts
         self.usable += report.usage is not None and report.usage.usable is True
-        if report.usage is not None and self.fail_under is not None:
-            self.below |= _is_below(report.usage, self.fail_under)
+        if self._is_below(report.usage):
+            self.below.append(report.account)
+        if report.refreshed:
+            self.renewed.append(report.account)
         failure = report.failure
         if failure is None or failure.kind is FailureKind.CANCELLED:
             return
@@ -64,9 +69,10 @@ class Tally:
             return BELOW
         return self.worst_class
 
-
-def _is_below(usage: Usage, percent: float) -> bool:
-    """Unknown does not count."""
-    if usage.usable is False:
-        return True
-    return usage.remaining_percent is not None and usage.remaining_percent < percent
+    def _is_below(self, usage: Usage | None) -> bool:
+        """Whether it breaks ``fail_under``; unknown does not count."""
+        if usage is None or self.fail_under is None:
+            return False
+        if usage.usable is False:
+            return True
+        return usage.remaining_percent is not None and usage.remaining_percent < self.fail_under

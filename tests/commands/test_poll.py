@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import resource
 import select
 import shlex
@@ -282,7 +283,36 @@ async def test_the_exit_code_is_the_gravest(
         done = await run(*aimed(simulator, folder, "--retries", "0", *more), cwd=tmp_path)
 
     assert done.kinds["old"] == "token_expired"
-    assert (done.code, done.err) == (code, "")
+    assert done.code == code
+    assert done.err == ("poller: less than 10% left or blocked: n0\n" if code == 4 else "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--fail-under", "10"), "less than 10% left or blocked: blocked, low"),
+        (("--fail-under", "6", "--quiet"), "less than 6% left or blocked: blocked, low"),
+        (("--fail-under", "5"), "less than 5% left or blocked: blocked"),
+        (("--need", "3"), "2 of 4 can be used, 3 needed"),
+        (("--need", "2"), ""),
+    ],
+)
+async def test_exit_code_4_says_who(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    folder = write(
+        tmp_path / "f",
+        account("low", "+weekly_only:95"),
+        account("blocked", "+exhausted:100:16"),
+        account("well", "+weekly_only:10"),
+        account("gone", "~402"),
+    )
+    async with serve() as simulator:
+        done = await run(*aimed(simulator, folder, "--ordered", *arguments), cwd=tmp_path)
+        zh = {"LC_ALL": "zh_CN.UTF-8"}
+        chinese = await run(*aimed(simulator, folder, *arguments), cwd=tmp_path, env=zh)
+
+    assert (done.code, done.err) == ((4, f"poller: {said}\n") if said else (3, ""))
+    assert chinese.code == done.code
+    assert bool(re.search("可用|受限", chinese.err)) is bool(said)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +400,7 @@ async def test_warnings_are_said_once_and_not_where_quiet(tmp_path: Path) -> Non
 
     assert (loud.code, quiet.code, quiet.err) == (0, 0, "")
     assert "bob: attempt 1: server_error" in loud.err
-    assert "alice and copy are the same login" in loud.err
+    assert "alice and copy are the same login\n" in loud.err
     assert "chmod 600" in loud.err
     assert "clock is off by +30" in loud.err
     assert loud.err.count("\n") == 4

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from poller.deliver.progress import Progress
+from poller.present.catalogue import CHINESE
 from poller.values import Failure, FailureKind, Report, Usage
 
 if TYPE_CHECKING:
@@ -48,11 +49,16 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def screen(_environment: None) -> Iterator[Screen]:
     screen = Screen()
     yield screen
     screen.close()
@@ -67,7 +73,7 @@ class Round:
     """What a progress asks about."""
 
     total: int | None = 3
-    waiting: str | None = None
+    waiting: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -113,10 +119,58 @@ def test_a_clock_moves_it_while_nothing_arrives(
 def test_it_says_what_is_waited_for(
     screen: Screen, clock: Clock, progress: Progress, asked: Round
 ) -> None:
-    asked.waiting = "the upstream has not answered for 12 s; giving up in 34 s"
+    asked.waiting = ("the upstream has not answered for 12 s; giving up in 34 s", "no answer")
     clock.now += 12
     progress.draw()
     assert line(screen) == "0/3 · the upstream has not answered for 12 s; giving up in 34 s"
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (80, "1/3 · 1 failed · the upstream has not answered for 12 s; giving up in 34 s"),
+        (70, "1/3 · the upstream has not answered for 12 s; giving up in 34 s"),
+        (60, "1/3 · 1 failed · no answer for 12 s; 34 s left"),
+        (40, "1/3 · no answer for 12 s; 34 s left"),
+        (20, "1/3 · no answer for"),
+    ],
+)
+def test_what_is_waited_for_is_said_in_fewer_words_where_there_is_less_room(
+    columns: int, told: str, clock: Clock, asked: Round
+) -> None:
+    screen = Screen(columns)
+    asked.waiting = (
+        "the upstream has not answered for 12 s; giving up in 34 s",
+        "no answer for 12 s; 34 s left",
+    )
+    progress = Progress(
+        total=lambda: 3, waiting=lambda: asked.waiting, stream=screen.stream, clock=clock
+    )
+    progress.advance(ILL)
+    progress.draw()
+    assert line(screen) == told
+    screen.close()
+
+
+def test_it_speaks_chinese_and_counts_its_cells(clock: Clock) -> None:
+    screen = Screen(columns=24)
+    progress = Progress(total=lambda: 30, words=CHINESE, stream=screen.stream, clock=clock)
+    clock.now += 4
+    progress.advance(ILL)
+    progress.draw()
+    assert line(screen) == "1/30 · 还需 116 秒"  # one cell too few for what failed
+    screen.close()
+
+
+def test_where_only_ascii_can_be_shown_it_draws_no_more(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    screen = Screen()
+    progress = Progress(total=lambda: 3, stream=screen.stream, clock=clock)
+    progress.draw()
+    assert line(screen) == "0/3 - 0 s"
+    screen.close()
 
 
 def test_without_a_total_it_counts(screen: Screen, progress: Progress, asked: Round) -> None:

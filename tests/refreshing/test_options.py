@@ -11,6 +11,7 @@ import pytest
 
 from poller.simulator.server import serve
 from tests.refreshing.logins import (
+    GOOD_S,
     is_alive,
     login,
     outcome,
@@ -40,6 +41,17 @@ async def test_without_the_flag_nothing_is_refreshed(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == ["alice.auth.json"]
     assert not (tmp_path / "state").exists()
+
+
+async def test_the_logins_that_were_renewed_are_named(tmp_path: Path) -> None:
+    for name in ("alice", "bob"):
+        store(tmp_path / "account", name)
+    store(tmp_path / "account", "fresh", lives_s=GOOD_S)
+    async with serve() as simulator:
+        first = await refresh(tmp_path, simulator, "--ordered")
+        again = await refresh(tmp_path, simulator)
+    assert first.err == "poller: renewed the logins of alice, bob\n"
+    assert again.err == ""
 
 
 @pytest.mark.parametrize("told", [False, True])
