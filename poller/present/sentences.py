@@ -170,11 +170,12 @@ class Failures:
             details.append(str(cause.status))
         if cause in self._waits_s:
             details.append(words.waits.format(span=span(self._waits_s[cause], words)))
+        head, _, detail = cause.message.partition(": ")
         if cause.message and words.messages_fit:
-            what, _, detail = cause.message.partition(": ")
-            details += [detail] if detail else []
-        elif cause.message:
-            details.append(cause.message)
+            what = head
+        elif head != ENGLISH.sentence(cause.kind, cause.code).what:
+            detail = cause.message
+        details += [detail] if detail else []
         return what + (words.bracketed.format(text=words.clause.join(details)) if details else "")
 
 

@@ -13,6 +13,7 @@ from poller import __version__
 from poller.commands import COMMANDS
 from poller.commands.help import text as help_text
 from poller.settings.options import OPTIONS, OTHERS
+from poller.settings.value_types import NAMES
 from tests.readme.reading import table_with
 
 if TYPE_CHECKING:
@@ -109,25 +110,39 @@ def _commands() -> Iterator[str]:
 
 
 def _options() -> Iterator[str]:
-    yield ".SH OPTIONS\nThose of\n.BR poll :\n"
+    yield ".SH OPTIONS\nFirst those of\n.BR poll .\n"
     for section, options in (*OPTIONS.items(), ("other", OTHERS)):
-        yield f".SS {section.capitalize()}\n"
-        for option in options:
-            if "poll" in option.commands and option.place:
-                yield f".TP\n{_term(option)}{_escaped(option.help + _default(option))}\n"
-    taken = [
-        option.flags[-1]
-        for option in (*(each for options in OPTIONS.values() for each in options), *OTHERS)
-        if "list" in option.commands and option.flags
-    ]
-    yield f".PP\n.B list\ntakes {_listed(taken)}.\n"
+        told = [option for option in options if "poll" in option.commands and option.place]
+        if told:
+            yield f".SS {section.capitalize()}\n"
+        for option in told:
+            yield f".TP\n{_term(option)}{_escaped(option.help + _default(option))}\n"
+    shown = {option for option in _every_option() if "poll" in option.commands}
+    for command in COMMANDS.values():
+        taken = [option for option in _every_option() if command.name in option.commands]
+        own = [option for option in taken if option not in shown and option.place]
+        shared = [option.flags[-1] for option in taken if option in shown and option.flags]
+        shared = [flag for flag in shared if flag not in ("--version", "--help")]
+        if not command.function or not (own or shared) or command.name == "poll":
+            continue
+        yield f".SS {_escaped(command.name)}\n"
+        for option in own:
+            yield f".TP\n{_term(option)}{_escaped(option.help + _default(option))}\n"
+        if shared:
+            yield f".PP\nTakes {_listed(shared)}.\n"
+        shown.update(taken)
+
+
+def _every_option() -> Iterator[Option]:
+    yield from (option for options in OPTIONS.values() for option in options)
+    yield from OTHERS
 
 
 def _term(option: Option) -> str:
     """Return the line that names an option, in bold and italics by turns."""
     metavar = _escaped(option.kind.metavar)
     if not option.flags:
-        return f'.IR {metavar} " ..."\n'
+        return f'.IR {metavar} " ..."\n' if option.kind is NAMES else f".I {metavar}\n"
     names = ' ", " '.join(_escaped(flag) for flag in option.flags)
     separated = f".BR {names}" if len(option.flags) > 1 else f".B {names}"
     return f"{separated}\n" if not metavar else f'.BI {names} " {metavar}"\n'
