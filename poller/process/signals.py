@@ -6,6 +6,7 @@ Imports nothing heavy: it is in place before the libraries are loaded.
 from __future__ import annotations
 
 import signal
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ _LEAVE_WITHIN_S = 1.8
 _HOLDS_WITHIN_S = 25.0
 """The same while something is under way that must not be split."""
 _STOP = ("SIGINT", "SIGTERM")
-_ALSO_STOP = ("SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+_ALSO_STOP = (
+    *("SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU"),
+    *("SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT"),
+)
 """These would kill the process at once, in the middle of a refresh; where one is ignored
-(nohup does so), it stays ignored."""
+(nohup does so), it stays ignored. Real-time signals nobody sends."""
 
 
 class Interrupts:
@@ -37,6 +41,7 @@ class Interrupts:
         self._listener: Callable[[int], None] | None = None
         self._holds = 0
         self._put_off = False
+        self._ends_at = 0.0
         for name in (*_STOP, *_ALSO_STOP):
             number = getattr(signal, name, None)
             if number is None:
@@ -85,10 +90,13 @@ class Interrupts:
         if self._listener is not None:
             self._listener(number)
 
-    def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
-        self._end_process(128 + (self.number or 0))
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() < self._ends_at - 0.05:  # somebody else's, not the timer's
+            self._on_signal(number, frame)
+        else:
+            self._end_process(128 + (self.number or 0))
 
-    @staticmethod
-    def _arm(within_s: float) -> None:
+    def _arm(self, within_s: float) -> None:
         if hasattr(signal, "setitimer"):
+            self._ends_at = time.monotonic() + within_s
             signal.setitimer(signal.ITIMER_REAL, within_s)
