@@ -215,7 +215,7 @@ def test_the_parser_of_a_command_knows_its_flags_and_no_other(command: str) -> N
         ),
         ("list --raw", "--raw: unknown option; did you mean --raw-json?"),
         ("schema --raw", "--raw: unknown option; poller schema --help shows them all"),
-        ("list --format csv", "--format: poller list has table and jsonl; csv is for poller poll"),
+        ("list --format csv", "--format: expected 'auto', 'table' or 'jsonl', got \"csv\""),
         ("schema alice", '"alice": one word too many; poller schema --help shows what it takes'),
         (
             "completion bash zsh",

@@ -38,7 +38,9 @@ COMMANDS = {
         Command("serve"),
         Command("next"),
         Command("guard"),
-        Command("status"),
+        Command(
+            "status", "print one line from the history, for tmux, Waybar and prompts", "status"
+        ),
         Command("timeline"),
         Command("diff"),
         Command("history"),

@@ -74,7 +74,7 @@ def _no_such_command(word: str) -> str:
 def _usage(command: str) -> str:
     words = [
         f"[{option.kind.metavar} ...]" if option.kind.action == "append" else option.kind.metavar
-        for option in (*every_option(), *OTHERS)
+        for option in (each.of(command) for each in (*every_option(), *OTHERS))
         if option.is_word and command in option.commands
     ]
     return " ".join(["usage: poller", command, *words, "[options]"])
@@ -91,7 +91,7 @@ def _command_lines() -> list[str]:
 def _option_lines(command: str) -> list[str]:
     lines: list[str] = []
     for section, options in (*OPTIONS.items(), ("other", OTHERS)):
-        shown = [option for option in options if command in option.commands and option.place]
+        shown = [each.of(command) for each in options if command in each.commands and each.place]
         if shown:
             lines.append(f"{section}:")
             for option in shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from poller.present.shares import share
 from poller.present.table import DIM, GREEN, PLAIN, RED, YELLOW
 from poller.present.terminal import cells, padded
 
@@ -88,14 +89,6 @@ class WindowCells:
     def _reset(self, at: int | None, width: int) -> str:
         told = self._marks.none if at is None else self._moment(at)
         return padded(" " * (1 + self._form.reset - cells(told)) + told, width)
-
-
-def share(percent: float, *, of: int) -> int:
-    """Return a share of ``of``: only nothing is none, only everything is all."""
-    rounded = round(percent * of / 100)
-    if 0 < percent < 100:
-        return min(max(rounded, 1), of - 1)
-    return rounded
 
 
 def _style(percent: float) -> str:

@@ -47,8 +47,9 @@ SAID_ELSEWHERE = {
 
 
 def taken_by(command: str) -> tuple[Option, ...]:
-    """Return the options of a command, in the table's order."""
-    return tuple(each for each in (*every_option(), *OTHERS) if command in each.commands)
+    """Return the options of a command as it takes them, in the table's order."""
+    every = (*every_option(), *OTHERS)
+    return tuple(each.of(command) for each in every if command in each.commands)
 
 
 def parser(command: str = "poll") -> ArgumentParser:

@@ -78,6 +78,8 @@ class Settings:
     """The history's file; None means the user's own."""
     record: bool = False
     """Whether a command that asks once records what came."""
+    max_age_s: float | None = None
+    """How old an answer may be; None means the command's own."""
 
     listen: str = "127.0.0.1:8765"
     """Where to serve: a literal address and a port."""

@@ -29,6 +29,8 @@ _POLLING = ("poll", *_ROUNDS)
 """The commands that write records."""
 _REMEMBERING = (*_ASKING, "status", "diff", "history", "alerts")
 """The commands that record into the history or read it."""
+_TELLING = (*_READING, "status", "diff", "history", "alerts")
+"""The commands that tell people something, and so have a language and a time zone."""
 EVERY = (
     *_READING,
     *("status", "diff", "history", "alerts", "agent"),
@@ -46,7 +48,17 @@ class Option:
     A plain class, as ``ValueType``.
     """
 
-    __slots__ = ("commands", "default", "field", "flags", "help", "key", "kind", "local")
+    __slots__ = (
+        "commands",
+        "default",
+        "field",
+        "flags",
+        "help",
+        "key",
+        "kind",
+        "local",
+        "variants",
+    )
 
     def __init__(  # noqa: PLR0913 - as many as the table has columns
         self,
@@ -59,6 +71,7 @@ class Option:
         flags: tuple[str, ...] | None = None,
         commands: tuple[str, ...] = _ASKING,
         local: ValueType | None = None,
+        variants: dict[str, tuple[ValueType, str]] | None = None,
     ) -> None:
         self.key = key
         self.kind = kind
@@ -72,6 +85,24 @@ class Option:
         self.local = local
         """What a ``config.toml`` found in the current folder may set, as it may have come with
         somebody else's files; None: nothing but the default."""
+        self.variants = variants or {}
+        """By command: what it takes on the command line, and its help, where that differs."""
+
+    def of(self, command: str) -> Option:
+        """Return the option as a command takes it."""
+        if command not in self.variants:
+            return self
+        kind, what = self.variants[command]
+        return Option(
+            self.key,
+            kind,
+            what,
+            default=self.default,
+            field=self.field,
+            flags=self.flags,
+            commands=self.commands,
+            local=self.local,
+        )
 
     @property
     def is_word(self) -> bool:
@@ -83,6 +114,31 @@ class Option:
         """What a message calls it where it came from the command line."""
         return self.flags[-1] if self.flags else self.kind.metavar.strip("[]")
 
+
+_ANY_FORMAT = kinds.choice(
+    *("auto", "table", "jsonl", "csv", "prometheus"), *("plain", "tmux", "waybar", "json")
+)
+"""What a file may say, for all commands; those that have no such format do as without it."""
+_RECORDS = kinds.choice("auto", "table", "jsonl")
+_AS_RECORDS = (
+    "table, jsonl or auto: a table on a terminal, JSON Lines into a pipe or file; watch, less"
+    " and cron need --format table"
+)
+_FORMATS = {
+    **dict.fromkeys(_TELLING, (_RECORDS, _AS_RECORDS)),
+    "poll": (
+        kinds.choice("auto", "table", "jsonl", "csv", "prometheus"),
+        _AS_RECORDS.replace("table, jsonl", "table, jsonl, csv, prometheus"),
+    ),
+    "history": (
+        kinds.choice("auto", "table", "jsonl", "csv"),
+        "table, jsonl, csv or auto: a table on a terminal, JSON Lines into a pipe or file",
+    ),
+    "status": (
+        kinds.choice("auto", "plain", "tmux", "waybar", "json"),
+        "plain (auto is the same), tmux, waybar or json",
+    ),
+}
 
 OPTIONS = {
     "accounts": (
@@ -207,12 +263,12 @@ OPTIONS = {
     "output": (
         Option(
             "format",
-            kinds.choice("auto", "table", "jsonl", "csv", "prometheus"),
-            "table, jsonl, csv, prometheus (those two: poll only) or auto: a table on a terminal,"
-            " JSON Lines into a pipe or file; watch, less and cron need --format table",
+            _ANY_FORMAT,
+            "of the output",
             default="auto",
-            commands=_READING,
-            local=kinds.choice("auto", "table", "jsonl", "csv", "prometheus"),
+            commands=_TELLING,
+            local=_ANY_FORMAT,
+            variants=_FORMATS,
         ),
         Option(
             "output",
@@ -225,7 +281,7 @@ OPTIONS = {
             kinds.choice("auto", "always", "never", metavar="WHEN"),
             "auto, always or never; auto: on a terminal, unless NO_COLOR is set",
             default="auto",
-            commands=_READING,
+            commands=(*_READING, "diff", "history"),
             local=kinds.choice("auto", "always", "never"),
         ),
         Option(
@@ -234,7 +290,7 @@ OPTIONS = {
             "of tables and messages",
             default="auto",
             flags=(),
-            commands=_READING,
+            commands=_TELLING,
             local=kinds.choice("auto", "en", "zh"),
         ),
         Option(
@@ -278,7 +334,7 @@ OPTIONS = {
             "timezone",
             kinds.ZONE,
             "time zone of tables, such as Europe/Berlin (default: local)",
-            commands=_READING,
+            commands=_TELLING,
             local=kinds.ZONE,
         ),
         Option(
@@ -306,7 +362,7 @@ OPTIONS = {
             "print only what went wrong",
             default=False,
             flags=("-q", "--quiet"),
-            commands=_READING,
+            commands=_TELLING,
             local=kinds.SWITCH,
         ),
         Option(
@@ -315,7 +371,7 @@ OPTIONS = {
             "print more, may be repeated",
             default=0,
             flags=("-v", "--verbose"),
-            commands=_READING,
+            commands=_TELLING,
             local=kinds.LEVEL,
         ),
     ),
@@ -334,6 +390,20 @@ OPTIONS = {
             "record what was answered, in your own history unless --history names a file",
             default=False,
             commands=("poll", "next", "guard", "timeline"),
+        ),
+        Option(
+            "max_age",
+            kinds.DURATION,
+            "how old an answer may be to be believed without asking again (default: 5m, in"
+            " report 1h)",
+            field="max_age_s",
+            commands=(*_ANSWERING, "status"),
+            variants={
+                "status": (
+                    kinds.DURATION,
+                    "how old figures are that are still shown (default: 15m)",
+                )
+            },
         ),
     ),
     "serve": (
@@ -380,7 +450,7 @@ OTHERS = (
         kinds.PATH,
         "configuration file (default: config.toml here, over poller/config.toml in your"
         " configuration folder); flags beat it",
-        commands=_READING,
+        commands=_TELLING,
     ),
     Option("list", kinds.SWITCH, "the same as poller list", default=False),
     Option(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from poller.settings.file import Source
 
-POLL_FORMATS = ("csv", "prometheus")
+_WITHOUT_RAW = ("table", "csv", "prometheus")
 """What only a single round can be written as."""
 
 _OVERRULED = {
@@ -61,12 +61,7 @@ def resolve(
     if values.get("demo"):
         _check_demo(flags, records_into=values.get("history_file"))
         values["proxy"] = None  # made-up accounts never leave this machine
-    asked = values.get("format")
-    if command != "poll" and asked in POLL_FORMATS:
-        if "format" in flags:
-            raise UsageError(
-                f"--format: poller {command} has table and jsonl; {asked} is for poller poll"
-            )
+    if values.get("format") not in _formats_of(command):
         values["format"] = "auto"
     settings = Settings(**values)
     place = _Places(flags, layers)
@@ -75,6 +70,11 @@ def resolve(
         raise UsageError("--refresh-codex-home: does nothing without --refresh: give both")
     _check_proxy(settings, place)
     return Resolved(settings, tuple(_notes(in_force, place, layers)))
+
+
+def _formats_of(command: str) -> tuple[str, ...]:
+    option = next(option for option in every_option() if option.field == "format")
+    return option.of(command).kind.names
 
 
 class _Places:
@@ -136,7 +136,7 @@ def _check_demo(flags: Mapping[str, object], *, records_into: object) -> None:
 
 
 def _check_raw(settings: Settings, place: _Places) -> None:
-    if settings.format not in ("table", *POLL_FORMATS):
+    if settings.format not in _WITHOUT_RAW:
         return
     for field, asked in (
         ("raw_json", settings.raw_json),

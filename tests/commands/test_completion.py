@@ -100,7 +100,7 @@ def test_bash_knows_how_to_complete_poller(here: Path) -> None:
         ("poller poll --", flags_of("poll")),
         ("poller list --", flags_of("list")),
         ("poller schema --", flags_of("schema")),
-        ("poller s", {"simulate", "schema"}),
+        ("poller s", {name for name in BUILT if name.startswith("s")}),
         ("poller help ''", BUILT),
         ("poller completion ''", {"bash", "zsh", "fish"}),
         ("poller list ali", {"alice", "ali baba"}),

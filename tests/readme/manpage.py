@@ -112,14 +112,15 @@ def _commands() -> Iterator[str]:
 def _options() -> Iterator[str]:
     yield ".SH OPTIONS\nFirst those of\n.BR poll .\n"
     for section, options in (*OPTIONS.items(), ("other", OTHERS)):
-        told = [option for option in options if "poll" in option.commands and option.place]
+        told = [each.of("poll") for each in options if "poll" in each.commands and each.place]
         if told:
             yield f".SS {section.capitalize()}\n"
         for option in told:
             yield f".TP\n{_term(option)}{_escaped(option.help + _default(option))}\n"
-    shown = {option for option in _every_option() if "poll" in option.commands}
+    shown = {option.of("poll") for option in _every_option() if "poll" in option.commands}
     for command in COMMANDS.values():
-        taken = [option for option in _every_option() if command.name in option.commands]
+        every = (each for each in _every_option() if command.name in each.commands)
+        taken = [option.of(command.name) for option in every]
         own = [option for option in taken if option not in shown and option.place]
         shared = [option.flags[-1] for option in taken if option in shown and option.flags]
         shared = [flag for flag in shared if flag not in ("--version", "--help")]

@@ -50,6 +50,12 @@ _CODE = re.compile(r"`([^`]+)`")
 """What is the same in every language."""
 
 
+TEXTS = ("schema", "completion", "help")
+BUILT = {command.name for command in COMMANDS.values() if command.function}
+EXPLAINED = ("poller", *(f"poller {name}" for name in BUILT - {"poll", *TEXTS}))
+"""What has options of its own, as ``help_of`` takes it."""
+
+
 def names_in(cell: str) -> list[str]:
     return _CODE.findall(cell)
 
@@ -79,17 +85,15 @@ def test_a_readme_shows_its_picture_by_day_and_by_night(name: str) -> None:
 
 def test_the_help_is_the_help_of_today() -> None:
     assert text_of(OPTIONS) == quoted(text_of(OPTIONS)), RENEW
-    for command in ("poller", "poller list", "poller simulate"):
+    for command in EXPLAINED:
         assert help_of(command) in text_of(OPTIONS)
 
 
 def test_the_man_page_is_made_of_todays_options() -> None:
     page = text_of(PAGE)
     assert page == manpage(), RENEW
-    built = {command.name for command in COMMANDS.values() if command.function}
-    flags = [
-        flag for option in every_option() if built & {*option.commands} for flag in option.flags
-    ]
+    built = [option for option in every_option() if not BUILT.isdisjoint(option.commands)]
+    flags = [flag for option in built for flag in option.flags]
     assert all(flag.replace("-", r"\-") in page for flag in flags)
     assert not [line for line in page.splitlines() if line.startswith("'")]
 
@@ -186,11 +190,7 @@ def test_a_readme_is_short_and_leads_to_every_page(name: str) -> None:
 def test_flags_that_are_named_exist(name: str) -> None:
     lines = text_of(name).splitlines()
     prose = "\n".join(line for line in lines if "python -m tests." not in line)
-    known = {
-        flag
-        for command in ("poller", "poller list", "poller simulate")
-        for flag in re.findall(r"--[a-z-]+", help_of(command))
-    }
+    known = {flag for command in EXPLAINED for flag in re.findall(r"--[a-z-]+", help_of(command))}
     others = {"--user", "--slurpfile", "--now"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose)) - others <= known
 

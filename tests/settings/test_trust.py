@@ -60,6 +60,7 @@ HARMFUL = {
     "machine": '"theirs"',
     "history": '"theirs.db"',
     "record": "true",
+    "max_age": '"10m"',
     "listen": '"127.0.0.1:8000"',
     "allow_host": '"evil.example"',
     "token_file": '"token"',

@@ -1,0 +1,63 @@
+"""A file that always holds one whole line: ``--status-file``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from poller.process.threads import run_in_thread
+from poller.text import os_error_text, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FLAGS: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_MODE = 0o644
+
+
+class StatusFile:
+    """Where a line is kept for bars that read a file rather than run a command."""
+
+    def __init__(self, path: str, *, on_trouble: Callable[[str], None]) -> None:
+        """``on_trouble`` is called with a sentence; once, however long the trouble lasts."""
+        self._path = path
+        self._on_trouble = on_trouble
+        self._written: str | None = None
+        self._told = False
+
+    async def write(self, line: str) -> None:
+        """Put the line in the old one's place, unless it is the same; never raises OSError."""
+        if line == self._written:
+            return
+        try:
+            await run_in_thread(partial(_replace, self._path, f"{line}\n".encode()))
+        except (OSError, ValueError) as error:
+            self._written = None
+            if not self._told:
+                self._told = True
+                why = os_error_text(error) if isinstance(error, OSError) else "no such name"
+                self._on_trouble(
+                    f"--status-file {printable(self._path)}: cannot be written ({why}): "
+                    "name a file in a folder that you can write to"
+                )
+            return
+        self._written, self._told = line, False
+
+
+def _replace(path: str, content: bytes) -> None:
+    folder, name = os.path.split(path)
+    draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, _FLAGS, _MODE)
+    try:
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+        os.replace(draft, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft)
+        raise

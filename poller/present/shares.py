@@ -1,0 +1,11 @@
+"""Percentages in whole numbers."""
+
+from __future__ import annotations
+
+
+def share(percent: float, *, of: int) -> int:
+    """Return a share of ``of``: only nothing is none, only everything is all."""
+    rounded = round(percent * of / 100)
+    if 0 < percent < 100:
+        return min(max(rounded, 1), of - 1)
+    return rounded

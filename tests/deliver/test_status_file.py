@@ -1,0 +1,63 @@
+"""The file that a status line is kept in."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from poller.deliver.status_file import StatusFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_new_line_takes_the_old_ones_place(tmp_path: Path) -> None:
+    told: list[str] = []
+    path = tmp_path / "status"
+    file = StatusFile(str(path), on_trouble=told.append)
+    await file.write("codex 1/2 学习 58%")
+    with path.open() as old:
+        await file.write("codex 0/2")
+        assert old.read() == "codex 1/2 学习 58%\n"
+    assert path.read_text() == "codex 0/2\n"
+    assert (os.listdir(tmp_path), told) == (["status"], [])
+
+
+async def test_the_same_line_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "status"
+    file = StatusFile(str(path), on_trouble=print)
+    await file.write("codex 58%")
+    before = path.stat()
+    await file.write("codex 58%")
+    assert path.stat().st_ino == before.st_ino
+
+
+async def test_trouble_is_told_once_and_writing_goes_on_when_it_can(tmp_path: Path) -> None:
+    told: list[str] = []
+    path = tmp_path / "later" / "status"
+    file = StatusFile(str(path), on_trouble=told.append)
+    for _ in range(3):
+        await file.write("codex 58%")
+    (line,) = told
+    assert line == (
+        f"--status-file {path}: cannot be written (no such file or directory): "
+        "name a file in a folder that you can write to"
+    )
+    path.parent.mkdir()
+    await file.write("codex 58%")
+    assert path.read_text() == "codex 58%\n"
+    path.unlink()
+    path.mkdir()
+    await file.write("codex 57%")
+    assert len(told) == 2
+    assert os.listdir(path.parent) == ["status"]
+
+
+async def test_a_name_that_cannot_be_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    await StatusFile(f"{tmp_path}/a\0b", on_trouble=told.append).write("codex 58%")
+    assert len(told) == 1
