@@ -116,6 +116,7 @@ def test_the_wheel_says_what_people_look_for(built: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     assert {"poller/py.typed", "poller/simulator/server.py"} <= {*names}
+    assert files_under("poller/present/templates") <= {*names}
     assert {name.partition("/")[0] for name in names} == {
         "poller",
         f"poller-{__version__}.data",

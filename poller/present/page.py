@@ -1,0 +1,357 @@
+"""Report and page: values in, HTML out.
+
+Whoever has the values makes an :class:`~poller.present.overview.Overview` of them, and one
+:class:`Pages` per language and time zone, which keeps its templates compiled:
+
+- ``report(overview, pasts, since=)`` yields a whole file, in pieces: no scripts, no requests.
+- ``index(overview, query=)`` is the page ``/``. ``query`` is ``?q=``, a part of names.
+- ``account(overview, account, past, shown=)`` is ``/account/KEY?range=24h|7d|30d``, where
+  ``past`` is one of ``RANGES[shown]`` seconds; None where nothing is recorded.
+- ``login(wrong=)`` is ``/login``: a form that posts ``token``.
+- ``static_file(name)`` is what lies below ``/static/``.
+
+A page refers to others by relative paths, so that it may lie behind any prefix. It needs
+``style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'`` of a content
+security policy, and nothing else: no inline script, no ``style`` attribute, no font. Its
+script opens ``events``, and asks for the page anew after ``record``, ``round`` or
+``change``, every five seconds at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from poller.present.axis import DAY_S, axis_of
+from poller.present.charts import PATTERNS, chart, digest
+from poller.present.overview import Past
+from poller.present.page_rows import account_table
+from poller.present.page_texts import Teller, amount
+from poller.present.sentences import Failures
+from poller.present.terminal import UNICODE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import tzinfo
+
+    from jinja2 import Environment
+
+    from poller.insight.pool import Share
+    from poller.insight.standing import Standing
+    from poller.present.axis import Axis
+    from poller.present.charts import Course
+    from poller.present.overview import Overview
+    from poller.present.page_rows import AccountTable
+
+RANGES = {"24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
+"""What an account's page can show, in seconds."""
+MOST_ACCOUNTS = 500
+"""Of the page; more could be neither read nor drawn in time."""
+_MOST_RESETS, _MOST_CHANGES = 40, 40
+_AHEAD_S = 5 * 3600.0
+"""What charts of windows shorter than a day show of the future."""
+_SEEN = 0.05
+"""Whole windows; less would be shown as 0."""
+_ONE_LINE = 1 << 20
+
+_TYPES = {
+    "style.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+class StaticFile(NamedTuple):
+    """What lies below ``/static/``."""
+
+    content_type: str
+    content: bytes
+
+
+class _Drawn(NamedTuple):
+    """A chart and what stands over it."""
+
+    title: str
+    figure: str
+    svg: object
+    forecast: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """One account of the report."""
+
+    ident: str
+    row: object
+    charts: Iterable[_Drawn]
+
+
+@dataclass(slots=True, eq=False)
+class Pages:
+    """Draws in one language and time zone; ``timezone`` None is local time."""
+
+    language: str
+    timezone: tzinfo | None = None
+    demo: bool = False
+    """Whether to say that the accounts are made up."""
+    _environment: Environment | None = field(default=None, init=False)
+
+    def index(self, overview: Overview, *, query: str = "") -> str:
+        """Return the page of all accounts whose name has ``query`` in it."""
+        teller = self._teller(overview)
+        wanted = query.strip().casefold()
+        found = [one for one in overview.standings if wanted in one.account.casefold()]
+        table = self._table(overview, found, teller, "account/{}".format)
+        shown = table.rows[:MOST_ACCOUNTS]
+        return self._render(
+            "index.html",
+            self._common(overview, teller, root=""),
+            table=table,
+            rows=shown,
+            query=query,
+            cut=teller.page.cut.format(shown=len(shown), total=len(found))
+            if len(shown) < len(found)
+            else "",
+        )
+
+    def account(
+        self, overview: Overview, account: Standing, past: Past | None, *, shown: str = "24h"
+    ) -> str:
+        """Return the page of one account over ``shown``, a key of ``RANGES``."""
+        teller = self._teller(overview)
+        table = self._table(overview, [account], teller, lambda _: "")
+        shown_s = RANGES[shown]
+        until = overview.now + min(7 * DAY_S, shown_s / 4)
+        axis = self._axis(teller, since=overview.now - shown_s, until=until)
+        charts = self._charts(account, past or Past(), teller, axes=(axis, axis), ident="c")
+        return self._render(
+            "account.html",
+            self._common(overview, teller, root="../"),
+            table=table,
+            rows=table.rows,
+            charts=list(charts),
+            shown=shown,
+            ranges=teller.page.ranges,
+        )
+
+    def login(self, *, wrong: bool = False) -> str:
+        """Return the form that asks for the token; ``wrong`` where the last was."""
+        teller = Teller(self.language, self.timezone, now=0)
+        return self._render("login.html", {**self._always(teller), "root": ""}, wrong=wrong)
+
+    def report(
+        self, overview: Overview, pasts: Mapping[str, Past], *, since: float
+    ) -> Iterator[str]:
+        """Yield the report: the pool, a table, then each account.
+
+        ``pasts`` by account label; ``since`` (Unix seconds) is where the longer windows'
+        charts begin. Those of the shorter ones show a day at most.
+        """
+        teller = self._teller(overview)
+        idents = {
+            one.account: f"a{number}" for number, one in enumerate(overview.standings, start=1)
+        }
+        named = {one.account: one for one in overview.standings}
+        table = account_table(
+            overview.standings,
+            teller,
+            forecasts=overview.forecasts,
+            href=lambda one: f"#{idents[one.account]}",
+        )
+        axes = (
+            self._axis(
+                teller, since=max(since, overview.now - DAY_S), until=overview.now + _AHEAD_S
+            ),
+            self._axis(
+                teller,
+                since=since,
+                until=overview.now + min(7 * DAY_S, (overview.now - since) / 2),
+            ),
+        )
+        sections = (
+            _Section(
+                ident,
+                row,
+                self._charts(
+                    named[row.account],
+                    pasts.get(row.account, Past()),
+                    teller,
+                    axes=axes,
+                    ident=ident,
+                ),
+            )
+            for row in table.rows
+            for ident in (idents[row.account],)
+        )
+        template = self._templates().get_template("report.html")
+        yield from template.generate(
+            **self._common(overview, teller, root=""),
+            table=table,
+            rows=table.rows,
+            sections=sections,
+            style=_markup(_content("style.css").decode()),
+        )
+
+    # What all have in common
+
+    def _teller(self, overview: Overview) -> Teller:
+        return Teller(self.language, self.timezone, now=overview.now)
+
+    def _templates(self) -> Environment:
+        if self._environment is None:
+            # It takes a moment to load, and few commands draw pages.
+            from jinja2 import Environment, PackageLoader, StrictUndefined
+
+            self._environment = Environment(
+                loader=PackageLoader("poller.present"),
+                autoescape=True,
+                undefined=StrictUndefined,
+                trim_blocks=True,
+                lstrip_blocks=True,
+            )
+        return self._environment
+
+    def _render(self, name: str, common: Mapping[str, object], **more: object) -> str:
+        return self._templates().get_template(name).render(**common, **more)
+
+    def _always(self, teller: Teller) -> dict[str, object]:
+        return {
+            "page": teller.page,
+            "words": teller.words,
+            "demo": self.demo,
+        }
+
+    def _common(self, overview: Overview, teller: Teller, *, root: str) -> dict[str, object]:
+        page, ahead = teller.page, overview.timeline
+        failures = Failures()
+        for one in overview.standings:
+            if one.report.failure is not None:
+                failures.add(
+                    one.account,
+                    one.report.failure,
+                    status=one.report.http_status,
+                    expires_at=one.report.expires_at,
+                )
+        told = failures.lines(teller.words, UNICODE, now=overview.now, width=_ONE_LINE)
+        dead, asks = overview.dead_since, overview.asks_next_at
+        since = overview.changes_since
+        return {
+            **self._always(teller),
+            "root": root,
+            "patterns": _markup(PATTERNS),
+            "as_of": page.as_of.format(now=teller.clock.now, zone=teller.clock.zone),
+            "asks_next": "" if asks is None else page.asks_next.format(at=teller.at(asks)),
+            "dead": "" if dead is None else page.dead_since.format(at=teller.at(dead)),
+            "usable": teller.usable(overview.pool),
+            "choice": teller.choice(overview.choice),
+            "back_next": teller.back_next(overview.standings),
+            "states": teller.states(overview.pool),
+            "shares": [
+                (teller.window(name), teller.share(share), _parts(share))
+                for name, share in overview.pool.windows.items()
+            ],
+            "dry": teller.dry(ahead.dry),
+            "hours": [
+                (
+                    teller.at(hour.since),
+                    [
+                        (teller.window(name), amount(returns))
+                        for name, returns in hour.returns.items()
+                        if returns >= _SEEN
+                    ],
+                )
+                for hour in ahead.hours
+                if any(returns >= _SEEN for returns in hour.returns.values())
+            ],
+            "resets": [
+                (teller.at(one.at), one.account, teller.window(one.window), one.frees)
+                for one in ahead.resets[:_MOST_RESETS]
+            ],
+            "resets_cut": max(0, len(ahead.resets) - _MOST_RESETS),
+            "failures": ["".join(text for text, _ in line) for line in told],
+            "changes": [
+                ("" if one.at is None else teller.at(one.at), teller.change(one.change))
+                for one in overview.changes[:_MOST_CHANGES]
+            ],
+            "changes_cut": max(0, len(overview.changes) - _MOST_CHANGES),
+            "changed": page.changed
+            if since is None
+            else page.changed_since.format(at=teller.at(since)),
+        }
+
+    def _table(
+        self, overview: Overview, found: list[Standing], teller: Teller, path: Callable[[str], str]
+    ) -> AccountTable:
+        return account_table(
+            found,
+            teller,
+            forecasts=overview.forecasts,
+            href=lambda one: path(one.key) if one.key else "",
+        )
+
+    # Charts
+
+    def _charts(
+        self,
+        one: Standing,
+        past: Past,
+        teller: Teller,
+        *,
+        axes: tuple[Axis, Axis],
+        ident: str,
+    ) -> Iterator[_Drawn]:
+        """Yield an account's charts; ``axes`` are of windows shorter than a day, and others."""
+        short, long = axes
+        for number, course in enumerate(past.courses):
+            axis = short if (course.window_seconds or DAY_S) < DAY_S else long
+            yield self._drawn(one, course, axis, teller, f"{ident}-{number}")
+
+    def _axis(self, teller: Teller, *, since: float, until: float) -> Axis:
+        return axis_of(
+            since=since, until=until, now=teller.now, timezone=self.timezone, words=teller.words
+        )
+
+    def _drawn(
+        self, one: Standing, course: Course, axis: Axis, teller: Teller, ident: str
+    ) -> _Drawn:
+        shown = digest(course, axis)
+        reset_at = course.spans[-1].reset_at if course.spans else None
+        svg = chart(
+            course,
+            axis,
+            ident=ident,
+            title=teller.chart_title(one.account, course.window, axis),
+            text=teller.chart_text(shown, course.forecast, reset_at),
+            now=teller.page.now,
+        )
+        usage = one.usage
+        windows = [] if usage is None else [w for w in usage.windows if w.name == course.window]
+        figure = "" if not windows else teller.figure(windows[0])
+        forecast = [] if course.forecast is None else teller.forecast(course.forecast, reset_at)
+        return _Drawn(teller.window(course.window), figure, _markup(svg), forecast)
+
+
+def static_file(name: str) -> StaticFile | None:
+    """Return what lies below ``/static/``; None where there is no such file."""
+    kind = _TYPES.get(name)
+    return None if kind is None else StaticFile(kind, _content(name))
+
+
+def _content(name: str) -> bytes:
+    from importlib.resources import files
+
+    return files("poller.present").joinpath("templates", name).read_bytes()
+
+
+def _markup(svg: str) -> object:
+    from markupsafe import Markup
+
+    return Markup(svg)  # noqa: S704 - what comes from outside was escaped where it was drawn
+
+
+def _parts(share: Share) -> tuple[str, str]:
+    """Return the widths of a bar: what is left at least, and what may be left beyond."""
+    return (
+        f"{100 * share.lower / share.of:.3g}%",
+        f"{100 * (share.upper - share.lower) / share.of:.3g}%",
+    )

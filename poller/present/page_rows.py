@@ -1,0 +1,209 @@
+"""The table of report and page: one row an account, ready to be put into a template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from poller.present.page_texts import percent_text
+from poller.present.terminal import UNICODE
+from poller.present.usage_rows import SPEND_LIMIT, Places, State, ordered, row_of
+from poller.present.window_cells import share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from poller.insight.forecast import Forecast
+    from poller.insight.standing import Standing
+    from poller.present.page_texts import Teller
+    from poller.present.usage_rows import Row
+    from poller.values import Window
+
+_SIGNS = {
+    State.ON_PLAN: ("usable", UNICODE.usable),
+    State.ON_CREDITS: ("paying", UNICODE.usable),
+    State.UNKNOWN: ("unknown", UNICODE.unknown),
+    State.BLOCKED: ("blocked", UNICODE.blocked),
+}
+"""The style sheet's class, and the sign."""
+_LITTLE_PERCENT = 20
+
+
+class Cell(NamedTuple):
+    """One window of an account."""
+
+    name: str
+    """Empty where it is the column's own."""
+    percent: str
+    width: int
+    """Of its bar, in percent."""
+    little: bool
+    reset: str
+    """When it is reset; empty where nobody tells."""
+    forecast: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One row."""
+
+    account: str
+    href: str
+    """Empty where there is no page or section of its own."""
+    plan: str
+    kind: str
+    """A class of the style sheet: usable, paying, unknown, blocked, failed."""
+    sign: str
+    state: str
+    note: str
+    """When it is back, what it lives on, why it failed."""
+    age: str
+    """When the figures were told; empty where they are fresh."""
+    cells: tuple[Cell | None, ...]
+    """By column."""
+    others: tuple[Cell, ...]
+    """Windows that have no column."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTable:
+    """All of them: titles of the columns, and the rows in order."""
+
+    columns: tuple[str, ...]
+    titles: tuple[str, ...]
+    """Of the windows that a column is for, without its guests."""
+    rows: tuple[AccountRow, ...]
+
+
+def account_table(
+    standings: Iterable[Standing],
+    teller: Teller,
+    *,
+    forecasts: Mapping[str, Mapping[str, Forecast]],
+    href: Callable[[Standing], str],
+) -> AccountTable:
+    """Return the table: answered accounts in the order of the tables, then those that failed.
+
+    ``forecasts`` by account and window. ``href`` is where an account's own page or section
+    is; empty where it has none.
+    """
+    places = Places()
+    answered: list[Row] = []
+    failed: list[tuple[str, str, Row | None, Standing]] = []
+    named: dict[str, Standing] = {}
+    for one in standings:
+        row = None if one.usage is None else row_of(one.account, one.usage, places)
+        failure = one.report.failure
+        if failure is not None or row is None:
+            kind = "" if failure is None else failure.kind.value
+            failed.append((kind, one.account, row, one))
+        else:
+            answered.append(row)
+            named[one.account] = one
+    places.settle()
+    maker = _Maker(places, teller, forecasts, href)
+    rows = [maker.row(named[row.account], row) for row in ordered(answered)]
+    failed.sort(key=lambda each: each[:2])
+    rows += [maker.row(one, row) for _, _, row, one in failed]
+    titles = tuple(map(teller.words.window, places.columns))
+    return AccountTable(tuple(map(maker.title, places.columns)), titles, tuple(rows))
+
+
+class _Maker:
+    def __init__(
+        self,
+        places: Places,
+        teller: Teller,
+        forecasts: Mapping[str, Mapping[str, Forecast]],
+        href: Callable[[Standing], str],
+    ) -> None:
+        self._places, self._teller = places, teller
+        self._forecasts, self._href = forecasts, href
+
+    def title(self, column: str) -> str:
+        words, guests = self._teller.words, self._places.guests
+        if guests and column == self._places.columns[-1]:
+            other = words.window(guests[0]) if len(guests) == 1 else words.other
+            return words.either.format(one=words.window(column), other=other)
+        return words.window(column)
+
+    def row(self, one: Standing, row: Row | None) -> AccountRow:
+        teller, page = self._teller, self._teller.page
+        failure = one.report.failure
+        cells: tuple[Cell | None, ...] = (None,) * len(self._places.columns)
+        others: tuple[Cell, ...] = ()
+        if row is not None:
+            found, rest = self._places.of(row.shape)
+            cells = tuple(
+                None if index < 0 else self._cell(one, row.windows[index], column)
+                for index, column in zip(found, self._places.columns, strict=True)
+            )
+            others = tuple(self._cell(one, row.windows[index], "") for index in rest)
+        if failure is not None:
+            kind, sign, state = "failed", UNICODE.failed, page.failed
+            note = teller.words.sentence(failure.kind, failure.code).what
+        elif row is None:
+            kind, sign, state, note = "unknown", UNICODE.unknown, page.unknown, ""
+        else:
+            kind, sign = _SIGNS[row.state]
+            state, note = self._state(row), self._note(row)
+        return AccountRow(
+            one.account,
+            self._href(one),
+            "" if row is None or row.plan is None else row.plan,
+            kind,
+            sign,
+            state,
+            note,
+            self._age(one),
+            cells,
+            others,
+        )
+
+    def _state(self, row: Row) -> str:
+        usable, unknown, blocked, _ = self._teller.words.states
+        return {State.UNKNOWN: unknown, State.BLOCKED: blocked}.get(row.state, usable)
+
+    def _note(self, row: Row) -> str:
+        words, teller = self._teller.words, self._teller
+        if row.state is State.ON_CREDITS:
+            if row.balance is None:
+                return words.on_credits
+            left = words.on_credits_left.format(balance=row.balance)
+            return left if row.balance else words.unlimited
+        if row.state is State.BLOCKED:
+            back = ""
+            if row.usable_at is not None:
+                back = teller.page.blocked_until.format(at=teller.at(row.usable_at))
+            reason = ""
+            if row.limited_by == SPEND_LIMIT:
+                reason = words.spent
+            elif row.limited_by not in (None, "unknown", *row.shape):
+                reason = words.blocked_by.format(reason=words.window(row.limited_by or ""))
+            return words.clause.join(filter(None, (reason, back)))
+        return words.spend_left.format(amount=row.spend_left) if row.spend_left else ""
+
+    def _age(self, one: Standing) -> str:
+        teller, page = self._teller, self._teller.page
+        if one.answered_at is None:
+            return page.never_answered if one.report.failure is None else ""
+        if one.report.failure is None and one.fresh(teller.now):
+            return ""
+        return page.answered.format(at=teller.at(one.answered_at))
+
+    def _cell(self, one: Standing, window: Window, column: str) -> Cell:
+        teller, percent = self._teller, window.remaining_percent
+        reset = ""
+        if window.started is False:
+            reset = teller.page.unstarted
+        elif window.reset_at is not None:
+            reset = teller.at(window.reset_at)
+        forecast = self._forecasts.get(one.account, {}).get(window.name)
+        return Cell(
+            "" if window.name == column else teller.words.window(window.name),
+            "?" if percent is None else percent_text(percent),
+            0 if percent is None else share(percent, of=100),
+            percent is not None and percent < _LITTLE_PERCENT,
+            reset,
+            "" if forecast is None or not one.report.ok else teller.brief(forecast),
+        )

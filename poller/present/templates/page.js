@@ -1,0 +1,91 @@
+// Keeps the page true: listens to what is asked, and asks for the page anew. The page is
+// whole without it. A browser has six connections a host, so it listens only while seen.
+"use strict";
+(() => {
+  const QUIET_MS = 5000, FIRST_MS = 2000, LONGEST_MS = 60000;
+  const root = document.documentElement.dataset.root;
+  const live = document.getElementById("live");
+  let stream = null, again = 0, wait = FIRST_MS, due = 0, askedAt = -QUIET_MS;
+
+  const say = (well) => {
+    live.hidden = false;
+    live.classList.toggle("lost", !well);
+    const text = well ? live.dataset.live : live.dataset.lost;
+    if (live.textContent !== text) live.textContent = text;
+  };
+
+  const filter = () => {
+    const field = document.getElementById("q");
+    if (!field) return;
+    const wanted = field.value.trim().toLowerCase();
+    for (const row of document.querySelectorAll(".accounts tbody tr")) {
+      row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+    }
+  };
+
+  const place = (element) => element && (element.id ? `#${CSS.escape(element.id)}`
+    : element.hasAttribute?.("href") ? `[href="${CSS.escape(element.getAttribute("href"))}"]`
+      : element.localName === "summary" ? "summary" : "");
+
+  const renew = async () => {
+    due = 0;
+    if (document.hidden || !getSelection().isCollapsed) return expect();
+    askedAt = performance.now();
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      if (answer.redirected || answer.status === 401) return location.reload();
+      if (!answer.ok) return expect();
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const next = fresh.querySelector("main"), main = document.querySelector("main");
+      if (!next) return expect();
+      const focused = main.contains(document.activeElement) ? place(document.activeElement) : "";
+      const typed = document.getElementById("q")?.value;
+      const opened = main.querySelector("details")?.open;
+      const caret = document.activeElement?.selectionStart;
+      main.replaceWith(next);
+      if (opened) next.querySelector("details")?.setAttribute("open", "");
+      const field = document.getElementById("q");
+      if (field && typed !== undefined) field.value = typed;
+      filter();
+      const target = focused && next.querySelector(focused);
+      target?.focus({ preventScroll: true });
+      if (target === field && caret != null) field?.setSelectionRange(caret, caret);
+    } catch {
+      expect();
+    }
+  };
+
+  const expect = () => {
+    if (due) return;
+    due = setTimeout(renew, Math.max(300, askedAt + QUIET_MS - performance.now()));
+  };
+
+  const close = () => {
+    clearTimeout(again);
+    clearTimeout(due);
+    again = due = 0;
+    stream?.close();
+    stream = null;
+  };
+
+  const open = () => {
+    close();
+    if (document.hidden) return;
+    stream = new EventSource(`${root}events`);
+    stream.onopen = () => { wait = FIRST_MS; say(true); };
+    for (const kind of ["record", "round", "change"]) stream.addEventListener(kind, expect);
+    stream.onerror = () => {
+      say(false);
+      if (stream?.readyState !== EventSource.CLOSED) return;
+      close();  // after a 503 a browser does not try again by itself
+      again = setTimeout(open, wait * (0.75 + Math.random() / 2));
+      wait = Math.min(2 * wait, LONGEST_MS);
+    };
+  };
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+  document.addEventListener("input", (event) => { if (event.target.id === "q") filter(); });
+  open();
+})();

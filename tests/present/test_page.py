@@ -1,0 +1,645 @@
+# ruff: noqa: RUF001 - the dashes of the expected texts are meant
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from poller.insight.changes import Change, ChangeKind
+from poller.insight.choice import Obstacle
+from poller.insight.forecast import Forecast
+from poller.insight.pool import DryRange, Outage
+from poller.insight.series import Span
+from poller.insight.standing import Standing, standing
+from poller.present.axis import axis_of
+from poller.present.catalogue import ENGLISH
+from poller.present.charts import Course, Stretch, digest
+from poller.present.overview import Happening, Overview, Past, overview
+from poller.present.page import MOST_ACCOUNTS, Pages, static_file
+from poller.present.page_texts import Teller
+from poller.present.page_words import CHINESE_PAGE, ENGLISH_PAGE, PageWords, page_words_of
+from poller.values import Failure, FailureKind, Limit, Usage, Window
+from tests.known_accounts import FRESH, HOUR, NOW, after, answered, failed, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UTC = ZoneInfo("UTC")
+KEY = "a1f09c33e4d2b871"
+DAY = 24 * HOUR
+BOUGHT: dict[str, Any] = {"credits": {"has_credits": True, "unlimited": False, "balance": "5"}}
+VOID = {"meta", "link", "br", "input"}
+
+
+def forecast(chance: float | None = 0.67, *, pace_h: float | None = 2) -> Forecast:
+    at = None if chance is None else NOW + 2 * HOUR
+    empty_at = None if pace_h is None else NOW + pace_h * HOUR
+    ends = (None, None) if at is None else (at - HOUR, at + HOUR)
+    return Forecast(12.0, empty_at, chance, ends[0], at, ends[1], 30, 9, rough=True)
+
+
+def known(*standings: Standing, **more: Any) -> Overview:
+    more.setdefault("forecasts", {})
+    return overview(standings, now=NOW, **more)
+
+
+def past(name: str = "five_hour", length: float | None = 18_000) -> Past:
+    spans = (
+        Span(NOW - 9 * HOUR, NOW - 8 * HOUR, 70, NOW - HOUR),
+        Span(NOW - 5 * HOUR, NOW - 1, 42, NOW + 2 * HOUR),
+    )
+    failures = (Stretch(NOW - 7 * HOUR, NOW - 6 * HOUR, 4),)
+    blocked = (Stretch(NOW - 8 * HOUR, NOW - 7 * HOUR),)
+    return Past((Course(name, length, spans, blocked, failures, forecast()),))
+
+
+def teller(language: str = "en") -> Teller:
+    return Teller(language, UTC, now=NOW)
+
+
+ALICE = after(answered("alice", five=(42, 1), week=(5, 30), key=KEY))
+BOB = after(answered("bob", five=(100, 2), week=(30, 90)))
+DEAD = after(
+    answered("carol", five=(30, 1), week=(20, 90), at=NOW - 5 * HOUR),
+    failed("carol", FailureKind.TOKEN_EXPIRED),
+)
+SEVERAL = (ALICE, BOB, DEAD, after(silent("dave")), after(failed("erin")))
+
+
+class Outline(HTMLParser):
+    """What a page is made of; complains where an element is left open."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[tuple[int, str]] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append((int(tag[1]), ""))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == f"h{self.headings[-1][0] if self.headings else 0}":
+            level, text = self.headings[-1]
+            self.headings[-1] = (level, text + data)
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.attributes if name == tag]
+
+    @property
+    def idents(self) -> list[str]:
+        return [one["id"] or "" for _, one in self.attributes if "id" in one]
+
+
+def well_formed(html: str) -> Outline:
+    """Return its outline; what every page of ours has to be is checked."""
+    page = Outline(html)
+    assert len(page.idents) == len(set(page.idents))
+    levels = [level for level, _ in page.headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
+    assert not any("style" in one for _, one in page.attributes)
+    assert not any(name.startswith("on") for _, one in page.attributes for name in one)
+    assert all(one.get("scope") in ("col", "row") for one in page.all("th"))
+    labelled = {one["for"] for one in page.all("label")}
+    assert {one["id"] for one in page.all("input")} <= labelled
+    told = {one.get("aria-labelledby") for _, one in page.attributes} - {None}
+    assert {ident for names in told for ident in (names or "").split()} <= set(page.idents)
+    targets = {(one["href"] or "")[1:] for one in page.all("a") if (one["href"] or "#")[0] == "#"}
+    assert targets <= set(page.idents)
+    return page
+
+
+@pytest.fixture
+def pages() -> Pages:
+    return Pages("en", UTC)
+
+
+# The page
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_page_is_whole_and_has_headings_labels_and_scopes(language: str) -> None:
+    pages = Pages(language, UTC, demo=True)
+    seen = known(
+        *SEVERAL,
+        forecasts={"alice": {"five_hour": forecast()}},
+        changes=[Happening(NOW, Change("bob", None, ChangeKind.EXHAUSTED, "five_hour", 9.0, 0.0))],
+        changes_since=NOW - DAY,
+        dead_since=NOW - HOUR,
+        asks_next_at=NOW + 60,
+    )
+    index = well_formed(pages.index(seen))
+    assert index.all("html")[0]["lang"] in ("en", "zh-CN")
+    well_formed(pages.account(seen, ALICE, past(), shown="7d"))
+    well_formed(pages.login(wrong=True))
+    report = "".join(pages.report(seen, {"alice": past()}, since=NOW - 7 * DAY))
+    assert well_formed(report).headings[1][0] == 2
+
+
+def test_the_page_says_in_its_order_what_matters_most(pages: Pages) -> None:
+    page = well_formed(pages.index(known(*SEVERAL)))
+    order = [
+        "1 of 5 can be used",
+        "Use alice now: 58 % of five hours and 95 % of week left; its week resets first",
+        "Back next: bob, ",
+        "All together",
+        "Accounts",
+        "What comes back",
+        "What needs attention",
+        "What changed",
+    ]
+    text = re.sub(r"\s+", " ", page.text)
+    text = text[text.index("What changed") + 5 :]  # the links to all of it come first
+    places = [text.index(each) for each in order]
+    assert places == sorted(places)
+
+
+def test_rows_come_best_first_and_failed_ones_keep_their_dimmed_figures(pages: Pages) -> None:
+    html = pages.index(known(*SEVERAL))
+    rows = re.findall(r'<tr class="([a-z ]*)">(.*?)</tr>', html.replace("\n", ""))
+    assert [(kind, re.sub("<[^>]+>", " ", text).split()[0]) for kind, text in rows] == [
+        ("usable", "alice"),
+        ("unknown", "dave"),
+        ("blocked", "bob"),
+        ("failed", "erin"),
+        ("failed dim", "carol"),
+    ]
+    carol = re.sub("<[^>]+>", " ", rows[-1][1])
+    assert "token expired" in carol
+    assert "figures of" in carol
+    assert "70\N{NO-BREAK SPACE}%" in carol
+
+
+def test_an_account_without_a_key_has_no_page(pages: Pages) -> None:
+    links = [one["href"] for one in well_formed(pages.index(known(*SEVERAL))).all("a")]
+    assert [link for link in links if link and link[0] != "#"] == [f"account/{KEY}"]
+
+
+def test_a_dead_upstream_is_told_in_a_banner(pages: Pages) -> None:
+    html = pages.index(known(ALICE, dead_since=NOW - HOUR))
+    assert 'role="alert">The upstream has not answered since ' in html
+    assert 'role="alert"' not in pages.index(known(ALICE))
+
+
+def test_names_are_filtered_by_the_server_as_well(pages: Pages) -> None:
+    html = pages.index(known(*SEVERAL), query=" A ")
+    assert all(name in html for name in ("alice", "carol", "dave"))
+    assert not re.search(r'<th scope="row">(<a[^>]*>)?bob', html)
+    assert 'value=" A "' in html
+    assert "No account is called like that." in pages.index(known(*SEVERAL), query="zzz")
+    assert "no accounts" in pages.index(known())
+
+
+def test_a_name_cannot_break_out(pages: Pages) -> None:
+    name = '"><script>alert(1)</script>'
+    one = after(answered(name, five=(42, 1), key=KEY, plan="<b>"))
+    seen = known(one, after(failed("<i>x")))
+    report = "".join(pages.report(seen, {name: past()}, since=NOW - DAY))
+    for html in (pages.index(seen, query=name), pages.account(seen, one, past()), report):
+        assert "<script>alert" not in html
+        assert "<i>x" not in html
+        assert "<b>" not in html.replace('<b class="t">', "")
+        well_formed(html)
+
+
+def test_above_500_accounts_it_is_cut_and_says_so(pages: Pages) -> None:
+    many = [after(answered(f"n{n:04}", five=(n % 100, 1))) for n in range(MOST_ACCOUNTS + 1)]
+    html = pages.index(known(*many))
+    assert html.count("<tr class=") == MOST_ACCOUNTS
+    assert "500 of 501 accounts are shown" in html
+    assert "are shown" not in pages.index(known(*many[1:]))
+
+
+def test_300_accounts_are_less_than_150_kb(pages: Pages) -> None:
+    many = [
+        after(
+            answered(
+                f"team-member-{n:03}", five=(n % 101, 1 + n / 99), week=(n % 90, 9 + n / 3), key=KEY
+            )
+        )
+        for n in range(300)
+    ]
+    ahead = {one.account: {"five_hour": forecast(), "weekly": forecast(0.2)} for one in many}
+    size = len(pages.index(known(*many, forecasts=ahead)).encode())
+    assert 100_000 < size < 150_000
+
+
+# One account
+
+
+def test_an_accounts_page_has_its_charts_over_the_range_asked_for(pages: Pages) -> None:
+    seen = known(ALICE, forecasts={"alice": {"five_hour": forecast()}})
+    page = well_formed(pages.account(seen, ALICE, past(), shown="24h"))
+    assert (1, "alice") in page.headings
+    assert (2, "five hours") in page.headings
+    assert [one["href"] for one in page.all("a") if one.get("aria-current")] == ["?range=24h"]
+    assert len([one for one in page.all("svg") if one.get("class") == "chart"]) == 1
+    assert "67\N{NO-BREAK SPACE}%: will run out before its reset" in page.text
+    assert "4 polls failed." in page.text
+
+
+def test_without_history_it_says_so(pages: Pages) -> None:
+    assert "no history of this account" in pages.account(known(ALICE), ALICE, None)
+
+
+# The report
+
+
+def test_the_report_is_one_file_without_scripts_or_requests(pages: Pages) -> None:
+    seen = known(*SEVERAL, forecasts={"alice": {"five_hour": forecast()}})
+    pasts = {"alice": Past((*past().courses, *past("weekly", 604_800).courses))}
+    html = "".join(pages.report(seen, pasts, since=NOW - 7 * DAY))
+    page = well_formed(html)
+    assert not page.all("script")
+    assert not page.all("link")
+    assert not re.search(r"( src=|action=|@import|https?:)", html)
+    assert "url(" not in html.replace("url(#hatched)", "")
+    titles = [text for level, text in page.headings if level == 2]
+    accounts = ["alice", "dave", "bob", "erin", "carol"]
+    assert titles[:2] == ["All together", "Accounts"]
+    assert titles[-5:] == accounts
+    assert [text for level, text in page.headings if level == 3] == ["five hours", "week"]
+    assert html.count("There is no history of this account yet.") == 4
+
+
+def test_shorter_windows_have_a_day_and_longer_ones_the_time_asked_for(pages: Pages) -> None:
+    pasts = {"alice": Past((*past().courses, *past("weekly", None).courses))}
+    html = "".join(pages.report(known(ALICE), pasts, since=NOW - 7 * DAY))
+    titles = re.findall(r"<title id=[^>]*>([^<]*)<", html)
+    at = teller().at
+    assert titles == [
+        f"alice: five hours, {at(NOW - DAY)} to {at(NOW + 5 * HOUR)}",
+        f"alice: week, {at(NOW - 7 * DAY)} to {at(NOW + 3.5 * DAY)}",
+    ]
+
+
+def test_a_report_of_no_accounts_says_so(pages: Pages) -> None:
+    assert "no accounts" in "".join(pages.report(known(), {}, since=NOW - DAY))
+
+
+# Rows
+
+
+def cells_of(*standings: Standing, **more: Any) -> str:
+    html = Pages("en", UTC).index(known(*standings, **more))
+    body = html[html.index("<tbody>", html.index('class="accounts"')) :]
+    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", body[: body.index("</tbody>")]))
+
+
+WEEK_SPENT = after(answered("a", week=(100, 50), **BOUGHT))
+UNLIMITED = after(
+    answered("a", week=(100, 50), credits={"has_credits": True, "unlimited": True, "balance": None})
+)
+SPENDING: dict[str, Any] = {
+    "spend_control": {"individual_limit": {"remaining": "12", "limit": "9"}}
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "told"),
+    [
+        (WEEK_SPENT, "✓ usable on credits: 5 left"),
+        (UNLIMITED, "✓ usable on credits: unlimited"),
+        (after(answered("a", five=FRESH)), "100 % not begun"),
+        (after(answered("a", five=(None, 1))), "5h ? "),
+        (after(answered("a", five=(3, None))), "5h 97 % "),
+        (after(silent("a")), "? unknown"),
+        (after(answered("a", five=(3, 1), at=NOW - 2 * HOUR)), "✓ usable figures of "),
+        (BOB, "■ blocked back "),
+        (
+            after(answered("a", five=(3, 1), allowed=False, rate_limit_reached_type="x_depleted")),
+            "■ blocked blocked by ",
+        ),
+        (
+            after(
+                answered(
+                    "a",
+                    week=(3, 1),
+                    spend_control={"reached": True, "individual_limit": {"remaining_percent": 0}},
+                )
+            ),
+            "■ blocked spend limit reached",
+        ),
+        (after(answered("a", **SPENDING)), "spend limit: 12 left"),
+        (after(failed("a")), "✗ failed no whole answer in time"),
+    ],
+)
+def test_a_row_says_what_an_account_is_good_for(one: Standing, told: str) -> None:
+    assert told in cells_of(one)
+
+
+def test_credits_of_unknown_amount_are_told_as_credits() -> None:
+    usage = Usage(usable=True, on_credits=True)
+    one = replace(WEEK_SPENT, usage=usage)
+    assert "✓ usable on credits " in cells_of(one)
+
+
+def test_an_account_that_never_answered_and_did_not_fail_is_unknown() -> None:
+    one = Standing(replace(answered("a"), usage=None))
+    assert "? unknown never answered" in cells_of(one)
+
+
+def test_windows_without_a_column_stand_in_the_last_one_with_their_names() -> None:
+    odd = Usage(
+        usable=True,
+        windows=tuple(
+            Window(name, 50, length, None)
+            for name, length in (("five_hour", 18_000), ("weekly", 604_800), ("1d", 86_400))
+        ),
+        extra_limits=(Limit("x", None, usable=True, windows=()),),
+    )
+    report = replace(answered("odd"), usage=odd)
+    several = [ALICE, *(after(answered(f"b{n}", five=(5, 1), week=(5, 30))) for n in range(4))]
+    month = after(answered("m", month=(5, 300)))
+    table = cells_of(standing(report), month, *several)
+    assert "1d 50" in table
+    assert "month 95" in table
+    assert "week or month" in Pages("en", UTC).index(known(standing(report), month, *several))
+    quarter = Usage(usable=True, windows=(Window("15m", 50, 900, None),))
+    both = Pages("en", UTC).index(
+        known(standing(replace(answered("q"), usage=quarter)), month, *several)
+    )
+    assert "week or other" in both
+
+
+def test_the_forecast_stands_under_its_window_unless_the_account_fails() -> None:
+    ahead = {"alice": {"five_hour": forecast(0.67)}, "carol": {"five_hour": forecast(0.67)}}
+    table = cells_of(ALICE, DEAD, forecasts=ahead)
+    assert table.count("67 %: empty ") == 1
+
+
+# Sentences
+
+
+def at_hours(hours: float) -> str:
+    return teller().at(NOW + hours * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "sentences", "brief"),
+    [
+        (
+            forecast(0.67),
+            [
+                (
+                    f"67 %: will run out before its reset, most likely between {at_hours(1)} and "
+                    f"{at_hours(3)}, unless it is reset before (rough: less than a week is known)."
+                ),
+                f"At this pace empty {at_hours(2)}, unless it is reset before.",
+            ],
+            "67 %: empty {start}–{end}",
+        ),
+        (
+            forecast(0.3, pace_h=9),
+            [
+                (
+                    f"30 %: may run out before its reset, most likely between {at_hours(1)} and "
+                    f"{at_hours(3)}, unless it is reset before (rough: less than a week is known)."
+                ),
+                "At this pace something is left at its reset.",
+            ],
+            "30 %: empty {start}–{end}",
+        ),
+        (
+            forecast(0.001, pace_h=None),
+            [
+                (
+                    "99 %: lasts until its reset, unless it is reset before "
+                    "(rough: less than a week is known)."
+                ),
+                "At this pace something is left at its reset.",
+            ],
+            "lasts, 99 %",
+        ),
+        (
+            forecast(None),
+            [f"At this pace empty {at_hours(2)}, unless it is reset before."],
+            "empty ~{likely}",
+        ),
+        (forecast(None, pace_h=None), ["At this pace something is left at its reset."], ""),
+    ],
+)
+def test_pace_and_forecast_are_told_apart(
+    ahead: Forecast, sentences: list[str], brief: str
+) -> None:
+    def spaced(text: str) -> str:
+        return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+    assert teller().forecast(ahead, NOW + 4 * HOUR) == list(map(spaced, sentences))
+    short = teller().clock.short
+    start, likely, end = (short(NOW + hours * HOUR) for hours in (1, 2, 3))
+    expected = brief.format(start=start, end=end, likely=likely)
+    assert teller().brief(ahead) == spaced(expected)
+
+
+def outage(hours: float, back_h: float | None = None) -> Outage:
+    return Outage(
+        NOW + hours * HOUR, None if back_h is None else NOW + back_h * HOUR, "bob", "weekly"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dry", "told"),
+    [
+        (DryRange(None, None), "At this pace something is left at any time of the next 24 hours."),
+        (
+            DryRange(outage(2), None),
+            f"At this pace nothing may be left from {at_hours(2)} on: some accounts are unknown.",
+        ),
+        (
+            DryRange(outage(2), outage(5)),
+            (
+                "At this pace nothing is left from some time between "
+                f"{at_hours(2)} and {at_hours(5)} on."
+            ),
+        ),
+        (DryRange(outage(2), outage(2)), f"At this pace nothing is left from {at_hours(2)} on."),
+        (
+            DryRange(outage(2, 6), outage(2, 6)),
+            f"At this pace nothing is left from {at_hours(2)} on; bob is back {at_hours(6)}.",
+        ),
+    ],
+)
+def test_it_says_when_the_pool_runs_dry(dry: DryRange, told: str) -> None:
+    assert teller().dry(dry) == told
+
+
+def test_what_is_left_of_the_pool_is_a_range_where_something_is_unknown() -> None:
+    stale = after(answered("old", five=(20, 1), at=NOW - 2 * HOUR))
+    seen = known(ALICE, BOB, stale)
+    assert teller().share(seen.pool.windows["five_hour"]) == "0.6 to 1.6 of 3"
+    assert teller().share(known(BOB).pool.windows["five_hour"]) == "0 of 1"
+    assert "1 usable, 0 on credits, 1 unknown, 1 blocked" in teller().states(seen.pool)
+
+
+@pytest.mark.parametrize(
+    ("standings", "told"),
+    [
+        ((), "None can be used now: no accounts."),
+        ((BOB,), "None can be used now: 1 blocked."),
+        ((BOB, replace(BOB)), "None can be used now: 1 blocked."),
+        ((BOB, DEAD), "None can be used now: 1 blocked, 1 failed."),
+        ((after(silent("d")),), "None can be used now: of 1 nothing is known."),
+        ((WEEK_SPENT,), "Use a now: it runs on credits, which cost money."),
+        (
+            (after(silent("d", plan="business")), WEEK_SPENT),
+            "Use a now: it runs on credits, which cost money.",
+        ),
+        ((after(answered("a", five=FRESH)),), "Use a now: 100 % of five hours left."),
+        (
+            (after(answered("a", five=(95, 1))),),
+            "None can be used now: 1 nearly empty.",
+        ),
+    ],
+)
+def test_it_says_which_account_to_use_and_why(standings: tuple[Standing, ...], told: str) -> None:
+    seen = known(*standings)
+    assert teller().choice(seen.choice) == told.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def test_an_account_without_windows_can_be_chosen() -> None:
+    usage = Usage(usable=True, windows=())
+    seen = known(replace(ALICE, usage=usage))
+    assert "nothing says how much is left" in teller().choice(seen.choice)
+    half = Usage(
+        usable=True, windows=(Window("weekly", 60, 604_800, None), Window("1d", None, 1, None))
+    )
+    assert teller()._left_of(half.windows[1]) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (Change("a", None, ChangeKind.EXHAUSTED, "five_hour", 5.0, 0.0), "a: five hours used up"),
+        (Change("a", None, ChangeKind.EXHAUSTED), "a: blocked"),
+        (
+            Change("a", None, ChangeKind.BACK, "weekly_2", 0.0, 71.0),
+            "a: week 2 has 71 % left again",
+        ),
+        (Change("a", None, ChangeKind.LOW, "15m", 20.0, 9.0), "a: 15m down to 9 %"),
+        (Change("a", None, ChangeKind.FAILED, None, None, "timeout"), "a: no whole answer in time"),
+        (Change("a", None, ChangeKind.FAILED, None, None, "new_kind"), "a: new_kind"),
+        (Change("a", None, ChangeKind.PLAN_CHANGED, None, "plus", "pro"), "a: plan plus → pro"),
+        (Change("a", None, ChangeKind.LOW, None, None, None), "a: down to unknown"),
+        (
+            Change(None, None, ChangeKind.FLEET_RESET, "weekly", accounts=9),
+            "9 accounts: week was reset before its time",
+        ),
+    ],
+)
+def test_changes_are_told(change: Change, told: str) -> None:
+    assert teller().change(change) == told.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def test_changes_and_resets_beyond_what_is_read_are_counted(pages: Pages) -> None:
+    happened = [Happening(None, Change(f"a{n}", None, ChangeKind.GONE)) for n in range(43)]
+    many = [after(answered(f"n{n:04}", five=(5, 1 + n / 90))) for n in range(41)]
+    html = pages.index(known(*many, changes=happened))
+    assert "3 more are left out." in html
+    assert "1 later one is left out." in html
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        (Window("weekly", 58, 604_800, int(NOW + HOUR)), f"58 % left, resets {at_hours(1)}"),
+        (Window("weekly", 100, 604_800, int(NOW + HOUR), started=False), "100 % left, not begun"),
+        (Window("weekly", None, 604_800, None), "unknown"),
+    ],
+)
+def test_a_window_is_told_in_few_words(window: Window, told: str) -> None:
+    assert teller().figure(window) == told.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def test_a_chart_without_anything_in_it_says_so() -> None:
+    axis = axis_of(since=NOW - DAY, until=NOW, now=NOW, timezone=UTC, words=ENGLISH)
+    nothing = Course("weekly", None, ())
+    assert teller().chart_text(digest(nothing, axis), None, None) == (
+        "Nothing was seen in this time."
+    )
+    several = replace(nothing, spans=(Span(NOW - 9, NOW - 5, 2, None),), failures=())
+    assert teller().chart_text(digest(several, axis), None, None) == (
+        f"98\N{NO-BREAK SPACE}% left at {teller().at(NOW - 5)}. "
+        f"Lowest: 98\N{NO-BREAK SPACE}%, {teller().at(NOW - 9)}."
+    )
+
+
+def test_an_account_that_is_back_already_is_not_next(pages: Pages) -> None:
+    assert "Back next" not in pages.index(known(ALICE, after(failed("x"))))
+
+
+# Words and files
+
+BOTH = [ENGLISH_PAGE, CHINESE_PAGE]
+
+
+def texts(words: PageWords) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for field in fields(words):
+        value = getattr(words, field.name)
+        if isinstance(value, str):
+            found[field.name] = value
+            continue
+        for key, text in value.items():
+            several: Iterable[str] = (text,) if isinstance(text, str) else text
+            found |= {f"{field.name} {key} {part}": one for part, one in enumerate(several)}
+    return found
+
+
+def names_in(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+def test_both_languages_fill_in_the_same() -> None:
+    english, chinese = map(texts, BOTH)
+    assert english.keys() == chinese.keys()
+    assert {key: names_in(text) for key, text in english.items()} == {
+        key: names_in(text) for key, text in chinese.items()
+    }
+    assert all(chinese[key] for key in chinese.keys() - {"between"})
+    same = {key for key in english if english[key] == chinese[key]}
+    assert same <= {key for key in english if key.split()[0] == "changes"}
+    assert all(set(words.changes) == set(ChangeKind) for words in BOTH)
+    assert all(set(words.obstacles) == set(Obstacle) for words in BOTH)
+    assert page_words_of("zh") is CHINESE_PAGE
+
+
+def test_static_files_are_there_and_nothing_else_is() -> None:
+    style = static_file("style.css")
+    assert style is not None
+    assert style.content_type.startswith("text/css")
+    assert static_file("page.js") is not None
+    assert static_file("icon.svg") is not None
+    for name in ("index.html", "../page.py", "", "style.css/"):
+        assert static_file(name) is None
+
+
+def test_a_failure_is_told_with_its_remedy(pages: Pages) -> None:
+    report = replace(
+        failed("a"), failure=Failure(FailureKind.SERVER_ERROR, "x", "y"), http_status=502
+    )
+    assert "trouble upstream (502): a → try again later" in pages.index(known(after(report)))
