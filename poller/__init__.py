@@ -11,13 +11,20 @@ Several rounds that share connections, pauses and what is known of the upstream:
     async with poller.open_session(settings) as session:
         async with poller.poll(["alice"], session=session) as reports:
             ...
+
+Rounds that never stop, as a plan or a fixed interval has it::
+
+    async with poller.rounds(settings=settings) as rounds:
+        async for snapshot in rounds:
+            print(snapshot.ok, "of", snapshot.accounts)
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own costs 11 ms at start-up
 if TYPE_CHECKING:
-    from poller.library import Session, open_session, poll
+    from poller.library import Session, open_session, poll, rounds
+    from poller.polling.rounds import Rounds
     from poller.settings import Settings, UsageError
     from poller.values import (
         Credits,
@@ -41,6 +48,7 @@ __all__ = [
     "Identity",
     "Limit",
     "Report",
+    "Rounds",
     "Session",
     "Settings",
     "Snapshot",
@@ -51,6 +59,7 @@ __all__ = [
     "__version__",
     "open_session",
     "poll",
+    "rounds",
 ]
 
 
@@ -66,6 +75,8 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of ours
             "Session": "poller.library",
             "open_session": "poller.library",
             "poll": "poller.library",
+            "rounds": "poller.library",
+            "Rounds": "poller.polling.rounds",
             "Settings": "poller.settings",
             "UsageError": "poller.settings",
         }

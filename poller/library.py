@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 
 from poller.polling.account import Attempts
 from poller.polling.breaker import Breaker, UpstreamHealth
+from poller.polling.every import Every
 from poller.polling.feed import open_feed
+from poller.polling.files import files_of_rounds
+from poller.polling.plan import Plan
 from poller.polling.policy import Pace
+from poller.polling.rounds import PlannedTurns, Rounds, Upstream, open_rounds
 from poller.polling.scheduler import open_round
+from poller.process.clock import SystemClock
 from poller.settings import Settings, UsageError
 from poller.settings.addresses import proxy_for
 from poller.text import KnownTokens
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from poller.authfiles.read import AuthFile
     from poller.polling.parts import HandsOutAccounts, MakesAttempts
     from poller.polling.stream import Reports
+    from poller.process.clock import RunsOn
     from poller.renewal import Renewals
     from poller.renewal.renewals import ExitGuard
 
@@ -32,6 +38,9 @@ if TYPE_CHECKING:
     OpensFeed = Callable[
         [Iterable[Named] | AsyncIterable[Named]], AbstractAsyncContextManager[HandsOutAccounts]
     ]
+
+
+_SYSTEM_CLOCK = SystemClock()
 
 
 class Session:
@@ -135,16 +144,74 @@ async def poll(
         async with open_session(settings) as own, poll(accounts, session=own) as reports:
             yield reports
         return
-    if settings is not None:
-        raise UsageError("settings: a session has its own; hand over one of the two")
-    asked = session.settings
-    if asked.demo is not None:
-        raise UsageError("settings.demo: only the command line has made-up accounts; leave it out")
+    asked = _settings_of(session, settings)
     async with (
         session.open_feed(accounts) as feed,
         open_round(feed, session.attempts, session.health, asked) as reports,
     ):
         yield reports
+
+
+@asynccontextmanager
+async def rounds(
+    accounts: Iterable[Named] = (),
+    settings: Settings | None = None,
+    *,
+    session: Session | None = None,
+    clock: RunsOn = _SYSTEM_CLOCK,
+) -> AsyncGenerator[Rounds]:
+    """Poll accounts again and again; hand out the stream of rounds, which never ends.
+
+    The first look asks every account at once, as :func:`poll` does. After that
+    ``settings.every_s`` is the time between two requests for one account, spread evenly over
+    the accounts. Without it a plan asks when it matters: often while an account's figures
+    move, once an hour while they rest, one request after the other, and
+    ``settings.budget`` is how many requests an hour all accounts may cost (12 each).
+
+    Iterating gives a :class:`Snapshot` each time every account was asked once more, with the
+    latest report of each account; ``each()`` is the stream of all reports as they come. Each
+    report has its ``round``. Auth files that are new, changed or gone are noticed within a
+    minute. A login that only its owner can heal is not asked again before its file changes:
+    its failure is repeated, with 0 attempts. Leaving the context cancels what is in flight.
+
+    Args:
+        accounts: As :func:`poll` takes them, but for asynchronous iterables.
+        settings: As :func:`poll` takes them.
+        session: What earlier rounds have learnt, in place of ``settings``.
+        clock: What times and waits are told by; given with a session, it is the session's.
+
+    Raises:
+        UsageError: there is nothing to poll, or not what was asked for; before any
+            request is sent.
+    """
+    if session is None:
+        async with (
+            open_session(settings, clock=clock.time) as own,
+            rounds(accounts, session=own, clock=clock) as stream,
+        ):
+            yield stream
+        return
+    asked = _settings_of(session, settings)
+    files = await files_of_rounds(tuple(accounts), asked)
+    upstream = Upstream(session.open_feed, session.attempts, session.health, asked)
+    seed = int.from_bytes(os.urandom(4))
+    if asked.every_s is None:
+        planned = PlannedTurns(Plan(asked.budget, seed), fixed_budget=asked.budget is not None)
+        made = Rounds(files, planned, upstream, clock=clock, turn_clock=clock.time)
+    else:
+        every = Every(asked.every_s, at_once=asked.concurrency, seed=seed)
+        made = Rounds(files, every, upstream, clock=clock, turn_clock=clock.steady)
+    session.health.breaker.rounds_follow = True
+    async with open_rounds(made) as stream:
+        yield stream
+
+
+def _settings_of(session: Session, settings: Settings | None) -> Settings:
+    if settings is not None:
+        raise UsageError("settings: a session has its own; hand over one of the two")
+    if session.settings.demo is not None:
+        raise UsageError("settings.demo: only the command line has made-up accounts; leave it out")
+    return session.settings
 
 
 def _renewals(settings: Settings, exit_guard: ExitGuard | None) -> Renewals | None:

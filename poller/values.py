@@ -379,6 +379,8 @@ class Report:
     """The last answer's, likewise; by lower-case name."""
     expires_at: float | None = None
     """Unix seconds of its access token's ``exp``, as the file has it; None where unknown."""
+    round: int | None = None
+    """How often the account had been asked in a run of many rounds; None in a run of one."""
 
     @property
     def ok(self) -> bool:

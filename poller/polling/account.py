@@ -100,7 +100,6 @@ class Attempts:
 
     def _limit(self, settings: Settings) -> None:
         self._timeout_s = settings.timeout_s
-        self._retries = settings.retries
         self._deadline_s = settings.account_deadline_s
         self._keeps_json, self._keeps_headers = settings.raw_json, settings.raw_headers
 
@@ -149,7 +148,7 @@ class Attempts:
     def may_retry(self, polled: InFlight, failure: Failure, *, wait_s: float = 0.0) -> bool:
         """Say whether the failure's kind and the account's deadline allow another attempt."""
         attempts = polled.policy_attempts
-        if not worth_retrying(failure, attempts=attempts, retries=self._retries):
+        if not worth_retrying(failure, attempts=attempts, retries=polled.retries):
             return False
         return max(wait_s, failure.retry_after_s or 0.0) < self.deadline_left_s(polled)
 

@@ -32,6 +32,8 @@ class Breaker:
     """Whether any account has had its figures."""
     last_failure: Failure | None = None
     """Of those for which the host is at fault."""
+    rounds_follow: bool = False
+    """Whether there are always accounts left, as rounds never end."""
     _failures: int = 0
     _bad_certificates: int = 0
     _opened_at: float | None = None
@@ -60,7 +62,7 @@ class Breaker:
         self._failures += 1
         tls = failure.kind is FailureKind.TLS
         self._bad_certificates = self._bad_certificates + 1 if tls else 0
-        if not self.is_open and more and self._is_dead():
+        if not self.is_open and (more or self.rounds_follow) and self._is_dead():
             self._opened_at, self._probes, self._probe_at = now, 0, now + PROBE_WAITS_S[0]
 
     def _is_dead(self) -> bool:

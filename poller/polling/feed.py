@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from poller.authfiles.duplicates import DuplicateFinder
-from poller.authfiles.find import find
 from poller.authfiles.labels import UniqueLabels, shown
-from poller.authfiles.path_list import open_path_list
 from poller.authfiles.read import AuthFile, Reading, accounts_of, read_into
 from poller.authfiles.reread import read_slowly
+from poller.polling.files import current_folder, files_of, listed_files
 from poller.polling.stream import Notices
 from poller.process.threads import run_in_thread
 from poller.settings import UsageError
@@ -271,29 +270,13 @@ async def open_feed(
         return
     given = tuple(accounts)
     if settings.files_from is None:
-        yield make(await _found(given, settings))
+        yield make(await files_of(given, settings))
         return
-    if given or settings.accounts:
-        raise UsageError(
-            "ACCOUNT and --files-from: only one of them can be given; "
-            "put the paths into the list, or leave the list out"
-        )
-    paths = await open_path_list(
-        settings.files_from, cwd=_cwd(), shows_addresses=settings.show_identity
-    )
+    paths = await listed_files(given, settings)
     try:
         yield make(more=paths)
     finally:
         paths.close()
-
-
-async def _found(accounts: tuple[Named, ...], settings: Settings) -> list[AuthFile]:
-    ready = [each for each in accounts if isinstance(each, AuthFile)]
-    if ready:
-        return ready
-    names = tuple(each for each in accounts if not isinstance(each, AuthFile))
-    work = partial(find, settings, environ=os.environ, cwd=_cwd(), accounts=names or None)
-    return await run_in_thread(work, abandon_on_cancel=True)
 
 
 class _Incoming:
@@ -310,21 +293,14 @@ class _Incoming:
         """Return the files of the next account; nothing at the end."""
         async for account in self._accounts:
             try:
-                files = await _found((account,), self._settings)
+                files = await files_of((account,), self._settings)
             except UsageError:  # the round has begun: it is a report of its own
                 name = os.fspath(account) if not isinstance(account, AuthFile) else account.label
                 label = shown(name, shows_addresses=self._settings.show_identity)
-                files = [AuthFile(label, name, os.path.join(_cwd(), name))]
+                files = [AuthFile(label, name, os.path.join(current_folder(), name))]
             return [replace(file, label=self._labels.claim(file.label)) for file in files]
         return []
 
     def left(self) -> list[AuthFile]:
         """Return nothing: what has come was handed out."""
         return []
-
-
-def _cwd() -> str:
-    try:
-        return os.getcwd()
-    except OSError:  # removed meanwhile: absolute paths are as good as ever
-        return ""

@@ -17,6 +17,8 @@ class InFlight:
     """One account that is being polled."""
 
     account: Account
+    retries: int
+    """Attempts after the first at most."""
     requests_sent: int = 0
     """As the server counts them."""
     policy_attempts: int = 0

@@ -99,6 +99,11 @@ _GRID = tuple(
 """Waits to choose from: seconds, seconds since the one before, how long a burst lasts in it."""
 
 
+def waits_for_file(failure: Failure) -> bool:
+    """Say whether asking again is of no use before the account's file changes."""
+    return failure.kind in _OWNERS and not failure.may_work_later
+
+
 class _Burn:
     """How fast one window fills: now, on average, while idle, and by hour of the day."""
 
@@ -213,9 +218,8 @@ class Plan:
     """
 
     def __init__(self, budget: float | None = None, seed: int = 0) -> None:
-        """Allow ``budget`` requests an hour over all accounts (above 0; None: no limit)."""
-        # The gap is a budget of its own: thousands of accounts are stretched by it.
-        self._budget = min(budget or math.inf, _HOUR_S / GAP_S)
+        """Allow ``budget`` requests an hour over all accounts; see :meth:`allow`."""
+        self._budget = _HOUR_S / GAP_S
         self._random = Random(seed)  # noqa: S311 - spreads requests, keeps no secret
         self._accounts: dict[str, _Planned] = {}
         self._removed: dict[str, float] = {}
@@ -224,6 +228,15 @@ class Plan:
         """``_paid_until`` is when all requests so far will be paid by the budget."""
         self._early: tuple[str | None, float] = None, -math.inf
         """The account that was seen to be reset unannounced, and when; None: everybody was."""
+        self.allow(budget)
+
+    def allow(self, budget: float | None) -> None:
+        """Allow so many requests an hour over all accounts (above 0; None: no limit)."""
+        before = self._budget
+        # The gap is a budget of its own: thousands of accounts are stretched by it.
+        self._budget = min(budget or math.inf, _HOUR_S / GAP_S)
+        if self._paid_until > self._now:
+            self._paid_until = self._now + (self._paid_until - self._now) * before / self._budget
 
     def add(self, account: str, now: float) -> None:
         """Have an account asked as soon as may be; one that is known stays as it is."""
@@ -249,9 +262,9 @@ class Plan:
         affordable_at = self._paid_until - (saved - 1) * _HOUR_S / self._budget
         return account, max(accounts[account].due_at, self._ended_at + GAP_S, affordable_at)
 
-    def answered(self, account: str, usage: Usage, now: float) -> None:
-        """Learn from an account's figures, and plan its next request."""
-        state = self._note_request(account, now)
+    def answered(self, account: str, usage: Usage, now: float, *, requests: int = 1) -> None:
+        """Learn from an account's figures, which took ``requests``; plan its next request."""
+        state = self._note_requests(account, now, requests)
         if state is None:
             return
         state.failures = 0
@@ -274,13 +287,13 @@ class Plan:
         if early:
             self._note_early_reset(account, now)
 
-    def failed(self, account: str, failure: Failure, now: float) -> None:
-        """Plan when an account is asked again that brought no figures."""
-        state = self._note_request(account, now)
+    def failed(self, account: str, failure: Failure, now: float, *, requests: int = 1) -> None:
+        """Plan when an account is asked again that brought no figures after ``requests``."""
+        state = self._note_requests(account, now, requests)
         if state is None:
             return
         state.not_before = now + max(LEAST_S, failure.retry_after_s or 0.0)
-        if failure.kind in _OWNERS and not failure.may_work_later:
+        if waits_for_file(failure):
             state.due_at = state.wait_s = math.inf
             return
         state.wait_s = min(LEAST_S * 2**state.failures, FAILED_LIMIT_S)
@@ -338,11 +351,11 @@ class Plan:
                 if not state.failures and state.due_at < math.inf:
                     state.due_at = min(state.due_at, max(now, state.not_before))
 
-    def _note_request(self, account: str, now: float) -> _Planned | None:
-        """Account for a request that just ended; return whom it was about, if still known."""
+    def _note_requests(self, account: str, now: float, requests: int) -> _Planned | None:
+        """Account for requests that just ended; return whom they were about, if still known."""
         self._note_clock(now)
         self._ended_at = now
-        self._paid_until = max(self._paid_until, now) + _HOUR_S / self._budget
+        self._paid_until = max(self._paid_until, now) + requests * _HOUR_S / self._budget
         state = self._accounts.get(account)
         if state is None:
             self._removed[account] = now + LEAST_S

@@ -88,6 +88,7 @@ class _Round:
         self._health = health
         self._concurrency = settings.concurrency
         self._deadline_s = settings.deadline_s
+        self._retries = settings.retries
         self._slots = anyio.Semaphore(settings.concurrency, fast_acquire=True)
         # Accounts in flight or waiting are bounded at 8 times the concurrency, 64 at least.
         waiting = max(64, 8 * settings.concurrency) - settings.concurrency
@@ -188,7 +189,7 @@ class _Round:
         self._in_flight.clear()
         async for account in self._feed.rest(failure):
             outcome = account.outcome if isinstance(account.outcome, Failure) else failure
-            await self._finish(InFlight(account), outcome)
+            await self._finish(InFlight(account, self._retries), outcome)
         if self._order is not None:
             await self._deliver(self._order.drain())
 
@@ -196,7 +197,7 @@ class _Round:
 
     async def _start(self, account: Account, *, probe: bool = False) -> None:
         """Make an account's first attempt; hand it on if that is not its end."""
-        polled = self._in_flight[account.label] = InFlight(account)
+        polled = self._in_flight[account.label] = InFlight(account, self._retries)
         known = account.outcome
         if isinstance(known, Failure) and not self._attempts.may_renew(polled, known):
             await self._finish(polled, known)
@@ -383,7 +384,10 @@ class _Round:
             self._breaker_moved = anyio.Event()
             self._gate_shut = True
             logger.info("the upstream looks dead; trying one account now and then")
-            self._tasks.start_soon(self._probe)
+            if more:
+                self._tasks.start_soon(self._probe)
+            else:
+                self._no_more_probes = True
 
     async def _probe(self) -> None:
         """Try one account now and then, until the upstream answers or patience is over."""
@@ -404,6 +408,8 @@ class _Round:
             if left_s < wait_s:
                 self._give_up(_circuit_open(breaker.last_failure))
                 return
+            if breaker.probe_in_s(now=time.monotonic()):  # another round has just probed
+                continue
             breaker.probed(now=time.monotonic())
             if not await self._probe_one():
                 self._no_more_probes = True

@@ -71,6 +71,8 @@ def record_of(
         "on_credits": usage.on_credits,
         "next_reset": _next_reset(usage.windows, report.observed_at),
     }
+    if report.round is not None:
+        record["round"] = report.round
     if show_identity:
         record["email"] = report.identity.email
         record["user_id"] = report.identity.user_id

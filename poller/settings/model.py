@@ -48,6 +48,11 @@ class Settings:
     """Certificates trusted besides the system's."""
     user_agent: str = "Mozilla/5.0"
 
+    every_s: float | None = None
+    """Between two requests for one account, in a run of many rounds; None leaves it to a plan."""
+    budget: float | None = None
+    """Requests an hour that a plan may make; None means 12 for each account."""
+
     format: str = "auto"
     """``table``, ``jsonl``, ``csv``, ``prometheus``, or ``auto``: a table on a terminal, else
     JSON Lines."""

@@ -33,3 +33,7 @@ class SpedUpClock:
     def time(self) -> float:
         """Return simulated Unix seconds."""
         return self.now + (time.monotonic() - self.started_at_s) * self.speed
+
+    def steady(self) -> float:
+        """Return simulated seconds that nobody sets."""
+        return self.time()

@@ -53,10 +53,10 @@ def _plan_alone(count: int) -> tuple[float, float]:
     spent_ns = 0
 
     class Timed(Plan):
-        def answered(self, *args: object) -> None:
+        def answered(self, *args: object, requests: int = 1) -> None:
             nonlocal spent_ns
             began = time.thread_time_ns()
-            super().answered(*args)  # type: ignore[arg-type]
+            super().answered(*args, requests=requests)  # type: ignore[arg-type]
             spent_ns += time.thread_time_ns() - began
 
         def next(self, now: float) -> tuple[str, float] | None:

@@ -306,7 +306,7 @@ async def a_poll() -> InFlight:
     one = account("a")
     taken = await AccountFeed(made_up([one])).next()
     assert taken is not None
-    return InFlight(taken)
+    return InFlight(taken, 2)
 
 
 REUSED = Response(200, (), b'{"plan_type": "plus"}', reused=True)
