@@ -163,8 +163,8 @@ async def rounds(
     """Poll accounts again and again; hand out the stream of rounds, which never ends.
 
     The first look asks every account at once, as :func:`poll` does. After that
-    ``settings.every_s`` is the time between two requests for one account, spread evenly over
-    the accounts. Without it a plan asks when it matters: often while an account's figures
+    ``settings.every`` is the time in seconds between two requests for one account, spread evenly over
+    the accounts. With ``auto``, its default, a plan asks when it matters: often while an account's figures
     move, once an hour while they rest, one request after the other, and
     ``settings.budget`` is how many requests an hour all accounts may cost (12 each).
 
@@ -195,11 +195,11 @@ async def rounds(
     files = await files_of_rounds(tuple(accounts), asked)
     upstream = Upstream(session.open_feed, session.attempts, session.health, asked)
     seed = int.from_bytes(os.urandom(4))
-    if asked.every_s is None:
+    if isinstance(asked.every, str):
         planned = PlannedTurns(Plan(asked.budget, seed), fixed_budget=asked.budget is not None)
         made = Rounds(files, planned, upstream, clock=clock, turn_clock=clock.time)
     else:
-        every = Every(asked.every_s, at_once=asked.concurrency, seed=seed)
+        every = Every(asked.every, at_once=asked.concurrency, seed=seed)
         made = Rounds(files, every, upstream, clock=clock, turn_clock=clock.steady)
     session.health.breaker.rounds_follow = True
     async with open_rounds(made) as stream:

@@ -269,7 +269,7 @@ async def open_feed(
         yield make(more=_Incoming(accounts, settings))
         return
     given = tuple(accounts)
-    if settings.files_from is None:
+    if settings.files_from is None or any(isinstance(each, AuthFile) for each in given):
         yield make(await files_of(given, settings))
         return
     paths = await listed_files(given, settings)

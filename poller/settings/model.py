@@ -26,6 +26,8 @@ class Settings:
     """Whether to renew the Codex CLI's own file as well."""
     demo: int | None = None
     """How many made-up accounts to poll on the embedded upstream; None for real ones."""
+    demo_speed: float = 1.0
+    """How fast their time passes."""
 
     chatgpt_url: str = DEFAULT_URL
     concurrency: int = 8
@@ -48,10 +50,19 @@ class Settings:
     """Certificates trusted besides the system's."""
     user_agent: str = "Mozilla/5.0"
 
-    every_s: float | None = None
-    """Between two requests for one account, in a run of many rounds; None leaves it to a plan."""
+    every: float | str = "auto"
+    """Seconds between two requests for one account, in a run of many rounds; ``auto`` leaves
+    it to a plan."""
     budget: float | None = None
-    """Requests an hour that a plan may make; None means 12 for each account."""
+    """Requests an hour that the plan may make; None means 12 for each account."""
+    rounds: int | None = None
+    """How often a run of many rounds asks each account before it ends; None: for ever."""
+    until_change: bool = False
+    """Whether it ends when an account can be used, no longer, or fails in another way."""
+    no_history: bool = False
+    """Whether it records nothing."""
+    status_file: str | None = None
+    """Where it keeps the line of ``poller status``."""
 
     format: str = "auto"
     """``table``, ``jsonl``, ``csv``, ``prometheus``, or ``auto``: a table on a terminal, else

@@ -187,6 +187,13 @@ OPTIONS = {
             "use N made-up accounts (12) and an embedded upstream: no network, no login needed",
             commands=_READING,
         ),
+        Option(
+            "demo_speed",
+            kinds.SPEED,
+            "with --demo: how fast its time passes; 600 lets an hour pass in six seconds",
+            default=1.0,
+            commands=(*_ROUNDS, *_ANSWERING),
+        ),
     ),
     "requests": (
         Option(
@@ -373,6 +380,49 @@ OPTIONS = {
             flags=("-v", "--verbose"),
             commands=_TELLING,
             local=kinds.LEVEL,
+        ),
+    ),
+    "watch": (
+        Option(
+            "every",
+            kinds.INTERVAL,
+            "time between two requests for one account, 60s at least; auto asks when it matters:"
+            " often while an account's figures move, hourly while they rest",
+            default="auto",
+            commands=_ROUNDS,
+        ),
+        Option(
+            "budget",
+            kinds.BUDGET,
+            "requests an hour over all accounts at most, where --every is auto (default: 12 for"
+            " each account)",
+            commands=_ROUNDS,
+        ),
+        Option(
+            "rounds",
+            kinds.whole(1, 1_000_000_000),
+            "end when every account was asked N times, with poll's exit code over the last round",
+            commands=("watch",),
+        ),
+        Option(
+            "until_change",
+            kinds.SWITCH,
+            "end with 0 when an account can be used, or no longer, or fails otherwise than before",
+            default=False,
+            commands=("watch",),
+        ),
+        Option(
+            "no_history",
+            kinds.SWITCH,
+            "record nothing in the history",
+            default=False,
+            commands=_ROUNDS,
+        ),
+        Option(
+            "status_file",
+            kinds.PATH,
+            "keep the line of poller status in FILE",
+            commands=_ROUNDS,
         ),
     ),
     "history": (

@@ -32,6 +32,10 @@ _OVERRULED = {
 _OF_REAL_ACCOUNTS = ("accounts", "account_dirs", "files_from")
 
 
+SHORTEST_INTERVAL_S = 60.0
+"""Between two requests for one account, but on loopback."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """The settings of a run, and what ``-v`` says about them."""
@@ -69,6 +73,7 @@ def resolve(
     if flags.get("refresh_codex_home") and not settings.refresh:
         raise UsageError("--refresh-codex-home: does nothing without --refresh: give both")
     _check_proxy(settings, place)
+    _check_every(settings, place)
     return Resolved(settings, tuple(_notes(in_force, place, layers)))
 
 
@@ -156,4 +161,15 @@ def _check_proxy(settings: Settings, place: _Places) -> None:
         raise UsageError(
             f"{place['proxy']}: the proxy would see your tokens, as chatgpt_url is http: "
             f"{quoted(settings.chatgpt_url)}; leave the proxy out, or ask over https",
+        )
+
+
+def _check_every(settings: Settings, place: _Places) -> None:
+    every, url = settings.every, Address(settings.chatgpt_url)
+    if isinstance(every, str) or every >= SHORTEST_INTERVAL_S:
+        return
+    if settings.demo is None and not url.is_loopback:
+        raise UsageError(
+            f"{place['every']}: expected auto, or {SHORTEST_INTERVAL_S:g} s or more, got "
+            f"{every:g} s: asking more often gains nothing and may get you rate-limited",
         )

@@ -147,6 +147,14 @@ def _duration(value: object) -> object:
     return _between(value, _SHORTEST_S, _LONGEST_S)
 
 
+def _interval(value: object) -> object:
+    return value if value == "auto" else _duration(value)
+
+
+def _speed(value: object) -> object:
+    return _between(value, 1, _FASTEST)
+
+
 def path_at(value: object) -> str | None:
     """Return a path, ``~`` expanded; None for what the system cannot take for one."""
     if not isinstance(value, str) or not value or "\0" in value:
@@ -265,6 +273,13 @@ DURATION = ValueType(
     metavar="D",
     read=_number_in,
 )
+INTERVAL = ValueType(
+    "auto, or a time such as 90, 90s, 5m, 2h or 7d", _interval, metavar="D", read=_number_in
+)
+BUDGET = ValueType(
+    "a number of requests an hour from 0.001 to 1000000", _rate, metavar="N", read=_number_in
+)
+SPEED = ValueType("a number from 1 to 1000000", _speed, metavar="N", read=_number_in)
 RATE = ValueType(
     "a number of requests per second from 0.001 to 1000000", _rate, metavar="N", read=_number_in
 )

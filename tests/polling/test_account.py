@@ -302,11 +302,11 @@ class Told:
         return answer
 
 
-async def a_poll() -> InFlight:
+async def a_poll(retries: int = 2) -> InFlight:
     one = account("a")
     taken = await AccountFeed(made_up([one])).next()
     assert taken is not None
-    return InFlight(taken, 2)
+    return InFlight(taken, retries)
 
 
 REUSED = Response(200, (), b'{"plan_type": "plus"}', reused=True)
@@ -409,19 +409,19 @@ async def test_an_account_without_a_credential_is_a_bug_of_ours() -> None:
 async def test_a_timeout_before_the_deadline_is_a_timeout() -> None:
     poll = await a_poll()
     told = Told(TransportError(TransportErrorKind.TIMEOUT))
-    outcome = await Attempts(told, Settings(retries=0), tokens=KnownTokens()).attempt(poll)
+    outcome = await Attempts(told, Settings(), tokens=KnownTokens()).attempt(poll)
 
     assert isinstance(outcome, Failure)
     assert outcome.kind is FailureKind.TIMEOUT
 
 
 async def test_malformed_http_over_a_reused_connection_is_asked_for_again() -> None:
-    poll = await a_poll()
+    poll = await a_poll(retries=0)
     told = Told(
         TransportError(TransportErrorKind.MALFORMED, reused=True),
         Response(200, (), b'{"plan_type": "plus"}'),
     )
-    outcome = await Attempts(told, Settings(retries=0), tokens=KnownTokens()).attempt(poll)
+    outcome = await Attempts(told, Settings(), tokens=KnownTokens()).attempt(poll)
 
     assert isinstance(outcome, Usage)
     assert told.fresh == [False, True]

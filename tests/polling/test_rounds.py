@@ -14,8 +14,6 @@ import pytest
 import poller
 from poller.authfiles.find import in_memory
 from poller.polling import rounds as rounds_module
-from poller.polling.rounds import Rounds
-from poller.simulator.accounts import MadeUpAccount
 from poller.simulator.clock import SpedUpClock
 from poller.simulator.server import Simulator, serve
 from poller.values import FailureKind, Report, Snapshot
@@ -24,6 +22,9 @@ from tests.running import LONGEST_S, account, numbered, write
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from poller.polling.rounds import Rounds
+    from poller.simulator.accounts import MadeUpAccount
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +83,7 @@ def names(*accounts: str) -> list[MadeUpAccount]:
 
 async def test_every_round_asks_everybody_once_over_kept_connections(tmp_path: Path) -> None:
     write(tmp_path / "account", *numbered(4))
-    async with going(every_s=0.2) as (simulator, stream):
+    async with going(every=0.2) as (simulator, stream):
         rounds = [await until_snapshot(stream) for _ in range(3)]
 
     for number, (reports, snapshot) in enumerate(rounds, 1):
@@ -96,7 +97,7 @@ async def test_every_round_asks_everybody_once_over_kept_connections(tmp_path: P
 
 async def test_iterating_gives_whole_rounds(tmp_path: Path) -> None:
     write(tmp_path / "account", *numbered(2))
-    async with going(every_s=0.05) as (_, stream):
+    async with going(every=0.05) as (_, stream):
         first = await anext(stream)
         second = await anext(aiter(stream))
 
@@ -127,7 +128,7 @@ async def test_the_plan_asks_one_after_the_other_and_nobody_twice_a_minute(tmp_p
 @pytest.mark.usefixtures("_looks_often")
 async def test_new_accounts_join_at_the_current_number_and_gone_ones_leave(tmp_path: Path) -> None:
     folder = write(tmp_path / "account", *names("stays", "goes"))
-    async with going(every_s=0.1) as (_, stream):
+    async with going(every=0.1) as (_, stream):
         await until_report(stream, account="stays", round=3)
         write(folder, account("new"))
         joined = await until_report(stream, account="new")
@@ -146,7 +147,7 @@ async def test_new_accounts_join_at_the_current_number_and_gone_ones_leave(tmp_p
 @pytest.mark.usefixtures("_looks_often")
 async def test_a_named_account_whose_file_is_gone_stays_as_missing(tmp_path: Path) -> None:
     folder = write(tmp_path / "account", *names("named", "team-1", "team-2"))
-    async with going("named", "team-*", every_s=0.05) as (_, stream):
+    async with going("named", "team-*", every=0.05) as (_, stream):
         await until_snapshot(stream)
         for file in folder.iterdir():
             file.unlink()
@@ -162,13 +163,13 @@ async def test_a_named_account_whose_file_is_gone_stays_as_missing(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("_looks_often")
-@pytest.mark.parametrize("every_s", [60.0, None])
+@pytest.mark.parametrize("every", [60.0, "auto"])
 async def test_an_expired_login_is_left_alone_until_its_file_changes(
-    tmp_path: Path, every_s: float | None
+    tmp_path: Path, every: float | str
 ) -> None:
     folder = write(tmp_path / "account", account("old", "~401-token_revoked"))
     clock = SpedUpClock(time.time(), speed=2_000)
-    async with going(clock=clock, every_s=every_s) as (simulator, stream):
+    async with going(clock=clock, every=every) as (simulator, stream):
         first, _ = await until_snapshot(stream)
         reports, _ = await until_snapshot(stream)
         assert (reports[0].attempts, reports[0].elapsed_s, reports[0].round) == (0, None, 2)
@@ -214,7 +215,7 @@ async def test_a_file_that_comes_to_hold_several_accounts_has_all_of_them_asked(
     tmp_path: Path,
 ) -> None:
     folder = write(tmp_path / "account", *names("one"))
-    async with going(every_s=0.1) as (_, stream):
+    async with going(every=0.1) as (_, stream):
         await until_snapshot(stream)
         path = folder / "one.auth.json"
         path.write_bytes(several("x", "y"))
@@ -250,7 +251,7 @@ async def test_a_dead_upstream_is_asked_by_single_probes_only(
 ) -> None:
     monkeypatch.setattr("poller.polling.breaker.OPENS_AFTER", 12)
     write(tmp_path / "account", *numbered(12))
-    async with going(every_s=0.1, fault="503", retries=0, patience_s=0.001) as (simulator, stream):
+    async with going(every=0.1, fault="503", retries=0, patience_s=0.001) as (simulator, stream):
         await until_report(stream, round=2)
         asked = simulator.counts.requests
         reports: list[Report] = []
@@ -274,7 +275,7 @@ async def test_a_dead_upstream_is_asked_by_single_probes_only(
 
 async def test_rounds_pause_and_go_on(tmp_path: Path) -> None:
     write(tmp_path / "account", *numbered(2))
-    async with going(every_s=0.05) as (simulator, stream):
+    async with going(every=0.05) as (simulator, stream):
         await until_snapshot(stream)
         stream.pause(paused=True)
         with pytest.raises(TimeoutError):
@@ -290,7 +291,7 @@ async def test_rounds_pause_and_go_on(tmp_path: Path) -> None:
 async def test_asking_now_waits_for_the_minute_since_the_last_request(tmp_path: Path) -> None:
     write(tmp_path / "account", *numbered(2))
     clock = SpedUpClock(time.time(), speed=500)
-    async with going(clock=clock, every_s=100_000.0) as (_, stream):
+    async with going(clock=clock, every=100_000.0) as (_, stream):
         first, _ = await until_snapshot(stream)
         may = stream.ask_now()
         assert may is not None
@@ -307,7 +308,7 @@ async def test_asking_now_waits_for_the_minute_since_the_last_request(tmp_path: 
 async def test_a_list_of_files_is_read_once(tmp_path: Path) -> None:
     folder = write(tmp_path / "somewhere", *names("a", "b"))
     (tmp_path / "list").write_text("".join(f"{path}\n" for path in sorted(folder.iterdir())))
-    async with going(every_s=0.05, files_from=str(tmp_path / "list")) as (_, stream):
+    async with going(every=0.05, files_from=str(tmp_path / "list")) as (_, stream):
         await until_snapshot(stream)
         reports, _ = await until_snapshot(stream)
 
@@ -317,7 +318,7 @@ async def test_a_list_of_files_is_read_once(tmp_path: Path) -> None:
 async def test_files_given_as_objects_are_asked_again_and_again(tmp_path: Path) -> None:
     folder = write(tmp_path / "somewhere", *names("a"))
     async with asyncio.timeout(LONGEST_S), serve() as up:
-        asked = poller.Settings(chatgpt_url=up.url, every_s=0.05)
+        asked = poller.Settings(chatgpt_url=up.url, every=0.05)
         content = (folder / "a.auth.json").read_bytes()
         async with poller.rounds(in_memory([("a", content)]), asked) as stream:
             await until_snapshot(stream)
@@ -336,7 +337,7 @@ async def test_an_error_of_the_reader_is_raised_as_it_is(tmp_path: Path) -> None
     write(tmp_path / "account", *numbered(1))
 
     async def read() -> None:
-        async with going(every_s=5.0) as (_, stream):
+        async with going(every=5.0) as (_, stream):
             await until_snapshot(stream)
             raise ZeroDivisionError
 
@@ -346,7 +347,7 @@ async def test_an_error_of_the_reader_is_raised_as_it_is(tmp_path: Path) -> None
 
 async def test_a_slow_reader_slows_the_polling(tmp_path: Path) -> None:
     write(tmp_path / "account", *numbered(3))
-    async with going(every_s=0.002) as (simulator, _):
+    async with going(every=0.002) as (simulator, _):
         before = -1
         while before != simulator.counts.requests:
             before = simulator.counts.requests

@@ -400,8 +400,9 @@ async def test_the_library_does_what_its_page_shows(tmp_path: Path) -> None:
         assert ran.code == 0, ran.err
         outputs = [part.strip() for part in ran.out.split("--\n")[: len(programs)]]
     assert ["\n".join(sorted(output.splitlines())) for output in outputs[:2]] == shown
-    assert min(outputs[2].splitlines()) == "alice True"
-    assert len(outputs[2].splitlines()) == 8
+    assert outputs[2] == "1 of 1 answered"
+    assert min(outputs[3].splitlines()) == "alice True"
+    assert len(outputs[3].splitlines()) == 8
 
 
 # What takes minutes is not run here, but has to be there
