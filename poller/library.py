@@ -163,10 +163,10 @@ async def rounds(
     """Poll accounts again and again; hand out the stream of rounds, which never ends.
 
     The first look asks every account at once, as :func:`poll` does. After that
-    ``settings.every`` is the time in seconds between two requests for one account, spread evenly over
-    the accounts. With ``auto``, its default, a plan asks when it matters: often while an account's figures
-    move, once an hour while they rest, one request after the other, and
-    ``settings.budget`` is how many requests an hour all accounts may cost (12 each).
+    ``settings.every`` is the time in seconds between two requests for one account, spread
+    evenly over the accounts. With ``auto``, its default, a plan asks when it matters: often
+    while an account's figures move, once an hour while they rest, one request after the
+    other; ``settings.budget`` is how many requests an hour all may cost (12 each).
 
     Iterating gives a :class:`Snapshot` each time every account was asked once more, with the
     latest report of each account; ``each()`` is the stream of all reports as they come. Each
