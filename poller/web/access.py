@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
 LOGIN_LASTS_S = 30 * 86_400
-OPEN_PATHS = frozenset({"/healthz", "/login", "/style.css"})
+_OPEN_PATHS, _OPEN_FOLDER = frozenset({"/healthz", "/login"}), "/static/"
 """What needs no token: these say nothing of any account."""
 
 _COOKIE, _COOKIE_WITH_TLS = "poller", "__Host-poller"
@@ -51,7 +51,10 @@ class Access:
             return NotLetIn(421, "this server does not answer to that Host; see --allow-host")
         if _is_cross_site(request):
             return NotLetIn(403, "requests from other sites are not answered")
-        if request.raw_path.partition("?")[0] in OPEN_PATHS or self.knows_token(request, now=now):
+        path = request.raw_path.partition("?")[0]
+        if path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER):
+            return None
+        if self.knows_token(request, now=now):
             return None
         return NotLetIn(401, "a token is needed: Authorization: Bearer, or log in at /login")
 

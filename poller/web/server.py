@@ -11,7 +11,6 @@ from aiohttp import web
 
 from poller.web.access import LOGIN_LASTS_S, Access, NotLetIn, is_own_origin, login_token
 from poller.web.connections import HEADERS, WebConnections, error_answer
-from poller.web.login import login_page
 
 if TYPE_CHECKING:
     import ssl
@@ -27,6 +26,9 @@ _MOST_STREAMS = 100
 _SHUTDOWN_S = 0.5
 """What open connections get at the end: streams never end by themselves."""
 _WRITTEN_AT_ONCE = 50
+_ASK_AGAIN = (
+    b'<!doctype html><html lang="en"><meta http-equiv="refresh" content="0"><title>poller</title>'
+)
 _BEAT_S = 20.0
 """A comment is sent on a stream that is silent for so long: a reader that has gone is noticed
 by it, and no proxy in between takes the stream for dead."""
@@ -57,17 +59,18 @@ class WebServer:
         access: Access,
         contents: Mapping[str, Callable[[web.BaseRequest], Awaitable[Body]]],
         *,
-        language: str,
+        login_page: Callable[[bool], bytes],
         happenings: Happenings,
         clock: Callable[[], float],
     ) -> None:
         """``contents`` gives what a path has; one that ends in ``/`` has all paths below it.
 
-        ``language`` is that of the login page. ``clock`` tells Unix seconds.
+        ``login_page`` makes the form that asks for the token, told whether
+        the last one was wrong. ``clock`` tells Unix seconds.
         """
         self._access = access
         self._contents = contents
-        self._language = language
+        self._login_page = login_page
         self._happenings = happenings
         self._clock = clock
         self._streams = 0
@@ -108,22 +111,23 @@ class WebServer:
         )
 
     def _refused(self, request: web.BaseRequest, refused: NotLetIn) -> web.StreamResponse:
-        if refused.status != 401:
-            return error_answer(refused.status, refused.message)
-        if request.headers.get("Sec-Fetch-Dest", "document") == "document" and (
-            "text/html" in request.headers.get("Accept", "")
-        ):
-            # A Strict cookie does not come along where a link of another site was followed:
-            # the same request, made by a page of ours, has it.
-            again = request.headers.get("Sec-Fetch-Site") == "cross-site"
-            return self._login_form(status=401, again=again)
-        answer = error_answer(401, refused.message)
-        answer.headers["WWW-Authenticate"] = "Bearer"
-        return answer
+        """Return the refusal; where a person wants a page and lacks a login, the way to it."""
+        wants_page = "text/html" in request.headers.get("Accept", "")
+        if refused.status != 401 or not wants_page:
+            answer = error_answer(refused.status, refused.message)
+            if refused.status == 401:
+                answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            # A Strict cookie does not come along where a link of another site was followed.
+            # The same request has it when a page of ours makes it.
+            return _page(_ASK_AGAIN, status=401)
+        below = request.raw_path.partition("?")[0].count("/") - 1
+        return web.Response(status=303, headers={"Location": f"{'../' * below}login"})
 
     async def _login(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method in ("GET", "HEAD"):
-            return self._login_form()
+            return _page(self._login_page(False))  # noqa: FBT003 - nothing was wrong yet
         if request.method != "POST":
             answer = error_answer(405, "this path takes GET, HEAD and POST")
             answer.headers["Allow"] = "GET, HEAD, POST"
@@ -136,8 +140,8 @@ class WebServer:
         except TimeoutError:
             return error_answer(408, "the form did not arrive in time")
         if token is None or not self._access.is_token(token):
-            return self._login_form(status=403, wrong=True)
-        answer = web.Response(status=303, headers={"Location": "/"})
+            return _page(self._login_page(True), status=403)  # noqa: FBT003 - it was wrong
+        answer = web.Response(status=303, headers={"Location": "./"})
         answer.set_cookie(
             self._access.cookie,
             self._access.login_cookie(now=self._clock()),
@@ -148,12 +152,6 @@ class WebServer:
             secure=self._access.tls,
         )
         return answer
-
-    def _login_form(
-        self, *, status: int = 200, wrong: bool = False, again: bool = False
-    ) -> web.StreamResponse:
-        html = login_page(self._language, wrong=wrong, again=again)
-        return web.Response(body=html, status=status, content_type="text/html", charset="utf-8")
 
     async def _stream(self, request: web.BaseRequest) -> web.StreamResponse:
         """Send events until the reader goes, takes nothing, or the server ends."""
@@ -191,6 +189,10 @@ class WebServer:
             except TimeoutError:
                 await _sent(stream, b": still here\n\n")
             at, events = self._happenings.after(at)
+
+
+def _page(html: bytes, *, status: int = 200) -> web.Response:
+    return web.Response(body=html, status=status, content_type="text/html", charset="utf-8")
 
 
 async def _sent(stream: web.StreamResponse, text: bytes) -> None:

@@ -110,7 +110,11 @@ async def asked(
     }
     happenings = Happenings(lambda: [("record", b'{"account":%d}' % n) for n in range(known)])
     server = WebServer(
-        access or Access(), contents, language="en", happenings=happenings, clock=lambda: NOW
+        access or Access(),
+        contents,
+        login_page=lambda wrong: b"<form>%s" % (b"wrong" if wrong else b""),
+        happenings=happenings,
+        clock=lambda: NOW,
     )
     async with serving(server, host=host, port=0, tls=tls) as (address, port):
         yield Asked(address, port, happenings, trusted)
