@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.present.page_texts import percent_text
+from poller.present.shares import share
 from poller.present.terminal import UNICODE
 from poller.present.usage_rows import SPEND_LIMIT, Places, State, ordered, row_of
-from poller.present.window_cells import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

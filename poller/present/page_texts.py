@@ -8,8 +8,8 @@ from poller.insight.choice import Choice, Tier
 from poller.insight.forecast import MAY_RUN_OUT, WILL_RUN_OUT
 from poller.present.catalogue import words_of
 from poller.present.page_words import page_words_of
+from poller.present.shares import share
 from poller.present.times import Clock, span
-from poller.present.window_cells import share
 from poller.text import printable
 from poller.values import FailureKind
 
