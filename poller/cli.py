@@ -5,18 +5,18 @@ Everything costly is imported once it is known what to do.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from poller.commands import COMMANDS
 from poller.commands.help import check_built
 from poller.commands.help import text as help_text
+from poller.deliver.printing import STDERR, print_out, write_all
+from poller.process.importing import import_without_certificates
 from poller.settings.value_types import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import ModuleType
     from typing import Any
 
     from poller.commands import Command
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from poller.settings.resolve import Resolved
 
 USAGE = 64
-UNWRITTEN = 74
-READER_GONE = 141
-
-_STDOUT, _STDERR = 1, 2
-
-_CA_BUNDLE, _KEY_LOG = "SSL_CERT_FILE", "SSLKEYLOGFILE"
-"""Where OpenSSL looks for the system's certificates, and where it logs the keys of connections."""
 
 
 def main(argv: Sequence[str] | None = None, *, interrupts: Interrupts | None = None) -> int:
@@ -44,7 +37,7 @@ def main(argv: Sequence[str] | None = None, *, interrupts: Interrupts | None = N
     try:
         return _dispatch(words, interrupts)
     except UsageError as error:
-        _write(_STDERR, "".join(f"poller: {line}\n" for line in str(error).split("\n")))
+        write_all(STDERR, "".join(f"poller: {line}\n" for line in str(error).split("\n")))
         return USAGE
 
 
@@ -89,12 +82,12 @@ def _dispatch(words: Sequence[str], interrupts: Interrupts | None) -> int:
     if "version" in given:
         from poller import __version__
 
-        return _print(f"poller {__version__}\n")
+        return print_out(f"poller {__version__}\n")
     command, given = _meant_by_flag(command, given)
     if command.name == "help":
         return _explain(_words(given).get("command"))
     if command.function == "text":
-        return _print(str(_function_of(command)(**_words(given))))
+        return print_out(str(_function_of(command)(**_words(given))))
     return _run(command, given, interrupts)
 
 
@@ -102,7 +95,7 @@ def _explain(name: str | None) -> int:
     command = COMMANDS.get(name or "")
     if command is not None and command.function == "main":
         return _call(command, ["--help"])
-    return _print(help_text(name))
+    return print_out(help_text(name))
 
 
 def _meant_by_flag(command: Command, given: dict[str, object]) -> tuple[Command, dict[str, object]]:
@@ -142,7 +135,7 @@ def _words(given: Mapping[str, object]) -> dict[str, str]:
 def _run(command: Command, given: Mapping[str, object], interrupts: Interrupts | None) -> int:
     resolved = _resolved(given, command.name)
     if resolved.settings.verbose and not resolved.settings.quiet:
-        _write(_STDERR, "".join(f"poller: {note}\n" for note in resolved.notes))
+        write_all(STDERR, "".join(f"poller: {note}\n" for note in resolved.notes))
     from poller.process.signals import Interrupts
     from poller.process.streams import hold_standard_streams, silence_stray_tracebacks
 
@@ -168,49 +161,6 @@ def _call(command: Command, *arguments: object, **words: str) -> int:
 
 
 def _function_of(command: Command) -> Callable[..., Any]:
-    module = _import_without_system_certificates(f"poller.commands.{command.name}")
+    module = import_without_certificates(f"poller.commands.{command.name}")
     function: Callable[..., Any] = getattr(module, command.function)
     return function
-
-
-def _import_without_system_certificates(name: str) -> ModuleType:
-    """Import a module, and keep the HTTP library from reading the system's certificates.
-
-    It does so on import, 65 ms, for connections of its own that are never made here: ours
-    are verified with what upstream.exchange reads. It would also fail there, where the keys
-    of connections cannot be logged; upstream.exchange says so in words.
-    """
-    from importlib import import_module
-
-    before = {each: os.environ.pop(each, None) for each in (_CA_BUNDLE, _KEY_LOG)}
-    os.environ[_CA_BUNDLE] = os.devnull
-    try:
-        return import_module(name)
-    finally:
-        del os.environ[_CA_BUNDLE]
-        os.environ.update({each: value for each, value in before.items() if value is not None})
-
-
-def _print(text: str) -> int:
-    problem = _write(_STDOUT, text)
-    if problem is None:
-        return 0
-    if isinstance(problem, BrokenPipeError):
-        return READER_GONE
-    _write(_STDERR, f"poller: standard output: {(problem.strerror or 'closed').lower()}\n")
-    return UNWRITTEN
-
-
-def _write(descriptor: int, text: str) -> OSError | None:
-    # Not through sys.stdout: it would try again, loudly, at exit.
-    left = text.encode("utf-8", "backslashreplace")
-    while left:
-        try:
-            left = left[os.write(descriptor, left) :]
-        except BlockingIOError:
-            from select import select
-
-            select([], [descriptor], [])
-        except OSError as error:
-            return error
-    return None

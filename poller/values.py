@@ -342,6 +342,28 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """Pace and forecast of one window; both hold unless it is reset before."""
+
+    percent_per_hour: float
+    """The pace."""
+    empty_at_pace: float | None
+    """Unix seconds; also where the reset comes before. None where nothing is burnt."""
+    runs_out_chance: float | None
+    """0-1: of running out before the reset. None for a window of an uncommon length."""
+    runs_out_from: float | None
+    runs_out_at: float | None
+    runs_out_to: float | None
+    """Unix seconds, in this order and not after the reset: the 80 percent interval, and the
+    likeliest time in it, given that the window runs out. None where it hardly can."""
+    hours: float
+    rises: int
+    """What it rests on: hours of polls, and how often the level rose."""
+    rough: bool
+    """Whether less than a week is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """How polling one account ended: exactly one per account, whatever happens.
 
@@ -381,6 +403,8 @@ class Report:
     """Unix seconds of its access token's ``exp``, as the file has it; None where unknown."""
     round: int | None = None
     """How often the account had been asked in a run of many rounds; None in a run of one."""
+    forecast: Mapping[str, Forecast] | None = None
+    """By window, of those about which enough is known; None without a history."""
 
     @property
     def ok(self) -> bool:

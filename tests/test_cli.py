@@ -21,6 +21,7 @@ from poller.cli import main, parse
 from poller.commands import COMMANDS
 from poller.commands.help import _option_help
 from poller.commands.help import text as help_text
+from poller.deliver.printing import write_all
 from poller.settings import Settings, UsageError
 from poller.settings.flags import SAID_ELSEWHERE, parser, taken_by
 from poller.settings.options import EVERY, OPTIONS, OTHERS, Option, every_option
@@ -76,8 +77,8 @@ def test_the_systems_certificates_are_read_where_they_are_used_and_not_before(
 ) -> None:
     code = (
         "import os\n"
-        "from poller import cli\n"
-        "cli._import_without_system_certificates('poller.commands.poll')\n"
+        "from poller.process.importing import import_without_certificates\n"
+        "import_without_certificates('poller.commands.poll')\n"
         "from aiohttp import connector\n"
         "from poller.settings import Settings\n"
         "from poller.upstream.exchange import ssl_context\n"
@@ -588,7 +589,7 @@ def test_a_slow_reader_is_waited_for() -> None:
         came: list[str] = []
         thread = threading.Thread(target=lambda: came.append(reader.read()))
         thread.start()
-        assert cli._write(write, text) is None
+        assert write_all(write, text) is None
         os.close(write)
         thread.join()
     assert came == [text]

@@ -215,14 +215,14 @@ class Reader:
 
         They are what :meth:`poller.insight.forecast.Outlook.recall` takes.
         """
-        changes = [
-            event
-            for event in self.events()
-            if event.account_id == account.id and event.kind == "plan_changed"
-        ]
-        plans = [*(event.before for event in changes), account.plan]
-        changed_at = [event.at for event in changes]
-        states = self.states(account)
+        changes = self._db.execute(
+            "SELECT at, before FROM event WHERE account_id = ? AND kind = 'plan_changed' "
+            "AND at >= ? ORDER BY at, id",
+            (account.id, since),
+        ).fetchall()
+        plans = [*(before for _, before in changes), account.plan]
+        changed_at = [at for at, _ in changes]
+        states = self.states(account, since=since)
         states_at = [state.since for state in states]
         for span in self.spans(account, since=since):
             at = span.since

@@ -17,9 +17,8 @@ from poller.insight.standing import begun, distinct, length_s
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from poller.insight.forecast import Forecast
     from poller.insight.standing import Standing
-    from poller.values import FailureKind, Usage, Window
+    from poller.values import FailureKind, Forecast, Usage, Window
 
 
 class Strategy(StrEnum):

@@ -12,11 +12,12 @@ burnt then varies around it as a lognormal does.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import erfc, expm1, inf, log, log1p, sqrt
 from typing import TYPE_CHECKING
 
 from poller.insight.series import EXHAUSTED_PERCENT, EventKind, Series
+from poller.values import Forecast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -228,39 +229,12 @@ class Burn:
         return (percents[slot] + _WEEKDAY_WEIGHT_H * daily) / (hours[slot] + _WEEKDAY_WEIGHT_H)
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Pace and forecast of one window; both hold unless it is reset before."""
-
-    percent_per_hour: float
-    """The pace."""
-    empty_at_pace: float | None
-    """Unix seconds; also where the reset comes before. None where nothing is burnt."""
-    runs_out_chance: float | None
-    """0-1: of running out before the reset. None for a window of an uncommon length."""
-    runs_out_from: float | None
-    runs_out_at: float | None
-    runs_out_to: float | None
-    """Unix seconds, in this order and not after the reset: the 80 percent interval, and the
-    likeliest time in it, given that the window runs out. None where it hardly can."""
-    hours: float
-    rises: int
-    """What it rests on: hours of polls, and how often the level rose."""
-    rough: bool
-    """Whether less than a week is known."""
-
-    def record(self) -> dict[str, object]:
-        """Return the value of the record's ``forecast``; times in Unix seconds."""
-        value = asdict(self)
-        del value["runs_out_at"]
-        value["basis"] = {name: value.pop(name) for name in ("hours", "rises")}
-        return value
-
-
 @dataclass(slots=True, eq=False)
 class Outlook:
     """All windows of one account: hand it every answer, in the order they came."""
 
+    looks: dict[str, Look] = field(default_factory=dict[str, "Look"])
+    """What the last look at each window made of it."""
     _series: dict[str, Series] = field(default_factory=dict[str, Series])
     _burns: dict[str, Burn] = field(default_factory=dict[str, Burn])
     _used_up: bool = False
@@ -280,6 +254,7 @@ class Outlook:
 
     def _learn(self, looks: Iterable[tuple[str, Look]]) -> None:
         for name, look in looks:
+            self.looks[name] = look
             burn = self._burns.get(name)
             replanned = any(event.kind is EventKind.PLAN_CHANGED for event in look.events)
             if burn is None or replanned:  # a percent of another plan is another amount

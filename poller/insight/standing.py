@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from poller.insight.series import Observation
 from poller.values import FailureKind
 
 if TYPE_CHECKING:
@@ -137,6 +138,17 @@ def believed(usage: Usage, looks: Mapping[str, Look]) -> Usage:
     last = max(spent, key=lambda window: (window.reset_at or 0, length_s(window)))
     usable_at = None if any(window.reset_at is None for window in spent) else last.reset_at
     return replace(usage, usable=False, limited_by=last.name, usable_at=usable_at)
+
+
+def observations(usage: Usage, *, at: float) -> dict[str, Observation]:
+    """Return what an answer of ``at`` (Unix seconds) says of each window, by its name."""
+    blocked = usage.usable is False
+    return {
+        window.name: Observation(
+            at, window.used_percent, window.reset_at, window.window_seconds, usage.plan, blocked
+        )
+        for window in usage.windows
+    }
 
 
 def _any_held(looks: Mapping[str, Look]) -> bool:

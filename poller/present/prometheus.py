@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from poller.insight.forecast import Forecast
     from poller.insight.pool import Pool
     from poller.insight.standing import Standing
-    from poller.values import Report, Snapshot, Window
+    from poller.values import Forecast, Report, Snapshot, Window
 
 ROUND_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the histogram of rounds, in seconds."""

@@ -17,9 +17,12 @@ from poller.text import printable
 from poller.values import SCHEMA_VERSION, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from poller.values import (
         Credits,
         Failure,
+        Forecast,
         Limit,
         Report,
         SpendLimit,
@@ -70,6 +73,7 @@ def record_of(
         "machine": report.machine,
         "on_credits": usage.on_credits,
         "next_reset": _next_reset(usage.windows, report.observed_at),
+        "forecast": None if report.forecast is None else _forecasts(report.forecast),
     }
     if report.round is not None:
         record["round"] = report.round
@@ -141,6 +145,27 @@ def _next_reset(windows: tuple[Window, ...], observed_at: float) -> dict[str, ob
         return None
     in_s = at - observed_at
     return None if in_s > _LONGEST_S else {"window": name, "at": utc(at), "in_s": round(in_s)}
+
+
+def _forecasts(forecasts: Mapping[str, Forecast]) -> dict[str, object]:
+    return {
+        window: {
+            "percent_per_hour": round(one.percent_per_hour, 3),
+            "empty_at_pace": _second(one.empty_at_pace),
+            "runs_out_chance": None
+            if one.runs_out_chance is None
+            else round(one.runs_out_chance, 3),
+            "runs_out_from": _second(one.runs_out_from),
+            "runs_out_to": _second(one.runs_out_to),
+            "basis": {"hours": round(one.hours, 1), "rises": one.rises},
+            "rough": one.rough,
+        }
+        for window, one in forecasts.items()
+    }
+
+
+def _second(at: float | None) -> str | None:
+    return None if at is None else utc(round(at))
 
 
 def _limit(limit: Limit) -> dict[str, object]:

@@ -18,9 +18,8 @@ from poller.insight.choice import (
     choose,
     count,
 )
-from poller.insight.forecast import Forecast
 from poller.insight.standing import Standing, standings
-from poller.values import FailureKind, Report
+from poller.values import FailureKind, Forecast, Report
 from tests.known_accounts import FRESH, HOUR, NOW, after, answered, failed, silent
 
 BOUGHT: dict[str, Any] = {"credits": {"has_credits": True, "unlimited": False, "balance": "5"}}

@@ -12,7 +12,6 @@ from poller.insight.forecast import (
     MAY_RUN_OUT,
     WILL_RUN_OUT,
     Burn,
-    Forecast,
     Outlook,
     forecast,
 )
@@ -20,6 +19,8 @@ from poller.insight.series import Burnt, Observation, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from poller.values import Forecast
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -148,19 +149,6 @@ def test_who_burns_steadily_is_told_when() -> None:
 def test_who_hardly_burns_is_told_that_it_lasts() -> None:
     account = Account("five_hour").poll(28, five_hour=0.5)
     assert chance(account.said("five_hour")) < 0.05 < MAY_RUN_OUT
-
-
-def test_the_record_holds_what_people_read() -> None:
-    came = certain(Account("five_hour").poll(4, five_hour=12).said("five_hour"))
-    assert came.record() == {
-        "percent_per_hour": came.percent_per_hour,
-        "empty_at_pace": came.empty_at_pace,
-        "runs_out_chance": came.runs_out_chance,
-        "runs_out_from": came.runs_out_from,
-        "runs_out_to": came.runs_out_to,
-        "basis": {"hours": came.hours, "rises": came.rises},
-        "rough": True,
-    }
 
 
 def test_time_at_100_percent_is_not_idleness() -> None:

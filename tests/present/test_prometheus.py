@@ -10,11 +10,10 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from poller.insight.forecast import Forecast
 from poller.insight.pool import pool
 from poller.insight.standing import standing, standings
 from poller.present.prometheus import ROUND_BUCKETS_S, Counted, Measured, metrics
-from poller.values import FailureKind, Snapshot
+from poller.values import FailureKind, Forecast, Snapshot
 from tests.known_accounts import FRESH, HOUR, NOW, answered, failed, silent
 
 if TYPE_CHECKING:

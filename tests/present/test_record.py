@@ -17,6 +17,7 @@ from poller.values import (
     Credits,
     Failure,
     FailureKind,
+    Forecast,
     Identity,
     Limit,
     Report,
@@ -110,6 +111,7 @@ def test_a_record_has_every_key_in_its_place() -> None:
         "machine": None,
         "on_credits": None,
         "next_reset": {"window": "five_hour", "at": "2026-11-22T16:04:06Z", "in_s": 3601},
+        "forecast": None,
     }
     assert json.dumps(record_of(REPORT)) == json.dumps(expected)
 
@@ -252,6 +254,34 @@ def test_what_json_cannot_hold_costs_no_record() -> None:
 def test_an_endless_number_costs_no_record() -> None:
     line = serialize(replace(REPORT, raw={"n": [1 << 64, 1]}), raw_json=True)
     assert json.loads(line)["raw"] == {"n": [None, 1]}
+
+
+def test_a_forecast_is_told_by_window() -> None:
+    at = 1_795_000_000
+    said = Forecast(12.34567, at + 0.6, 0.66667, at + 60, at + 90, at + 120, 50.04, 20, rough=True)
+    paced = Forecast(0.0, None, None, None, None, None, 3, 0, rough=False)
+    told = record_of(replace(REPORT, forecast={"five_hour": said, "1d": paced}))
+    assert told["forecast"] == {
+        "five_hour": {
+            "percent_per_hour": 12.346,
+            "empty_at_pace": "2026-11-18T11:06:41Z",
+            "runs_out_chance": 0.667,
+            "runs_out_from": "2026-11-18T11:07:40Z",
+            "runs_out_to": "2026-11-18T11:08:40Z",
+            "basis": {"hours": 50.0, "rises": 20},
+            "rough": True,
+        },
+        "1d": {
+            "percent_per_hour": 0.0,
+            "empty_at_pace": None,
+            "runs_out_chance": None,
+            "runs_out_from": None,
+            "runs_out_to": None,
+            "basis": {"hours": 3, "rises": 0},
+            "rough": False,
+        },
+    }
+    VALID.validate(told)
 
 
 @pytest.mark.parametrize("observed_at", [-math.inf, -1e300, -(2.0**63)])

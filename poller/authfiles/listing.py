@@ -1,0 +1,43 @@
+"""The accounts of files that are read at once, for who asks nobody."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+from poller.authfiles.labels import UniqueLabels
+from poller.authfiles.read import Reading, accounts_of, read_into
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poller.authfiles.read import Account, AuthFile
+
+
+def accounts_in(
+    files: Sequence[AuthFile], *, now: float, within_s: float
+) -> list[list[Account] | None]:
+    """Return the accounts of each file; None for one that is to be read with patience.
+
+    That is one that may be half written, and all from one on that does not answer in time.
+    ``now`` is in Unix seconds.
+    """
+    readings: list[Reading] = []
+    work = partial(read_into, readings, files, clock=lambda: now)
+    # A dead network drive lets nobody go who reads from it.
+    reading = threading.Thread(target=work, daemon=True)
+    reading.start()
+    reading.join(within_s)
+    labels = UniqueLabels(file.label for file in files if ":" in file.label)
+    found: list[list[Account] | None] = [None] * len(files)
+    for position, (file, said) in enumerate(zip(files, tuple(readings), strict=False)):
+        if not said.waits_s:
+            accounts = accounts_of(file, position, said)
+            found[position] = [
+                account
+                if account.label == file.label
+                else account._replace(label=labels.claim(account.label))
+                for account in accounts
+            ]
+    return found

@@ -1,0 +1,221 @@
+"""What is known of the accounts now, for commands that answer from it.
+
+Which accounts there are, the files say now. What the history saw of an account lately is
+not asked again, a failure included. While nothing has to be asked, nothing is loaded that
+sends requests.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from poller.authfiles.find import find
+from poller.authfiles.listing import accounts_in
+from poller.deliver.stderr import say
+from poller.history.database import default_path
+from poller.history.recollection import Recollection
+from poller.process import exit_codes
+from poller.process.importing import import_without_certificates
+from poller.settings import UsageError
+from poller.usage.identity import account_key
+from poller.values import Credential, FailureKind, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from poller.authfiles.read import Account, AuthFile
+    from poller.insight.standing import Standing
+    from poller.process.signals import Interrupts
+    from poller.settings import Settings
+    from poller.values import Forecast
+
+_READ_WITHIN_S = 1.0
+_CLOCKS_DIFFER_S = 1.0
+"""The history's seconds are whole ones, a file's are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the accounts."""
+
+    accounts: list[Standing]
+    """In the order of the files."""
+    forecasts: Mapping[str, Mapping[str, Forecast]]
+    """By label and window; empty without a history."""
+    now: float
+    """Unix seconds."""
+
+    @property
+    def rates(self) -> dict[str, dict[str, float]]:
+        """Percent an hour that is burnt now, by label and window."""
+        return {
+            account: {window: one.percent_per_hour for window, one in forecasts.items()}
+            for account, forecasts in self.forecasts.items()
+        }
+
+
+def answered(
+    settings: Settings,
+    interrupts: Interrupts,
+    tell: Callable[[Known], int],
+    *,
+    max_age_s: float,
+) -> int:
+    """Call ``tell`` with what is known; return its exit code, or what went wrong before.
+
+    Accounts that were not seen within ``max_age_s`` are asked.
+    """
+    try:
+        known = known_now(settings, interrupts, max_age_s=max_age_s)
+        return tell(known) if interrupts.number is None else 128 + interrupts.number
+    except UsageError as error:
+        say(f"poller: {error}")
+        return exit_codes.USAGE
+    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
+        say(f"poller: a bug in this program: {type(error).__name__}; please report it")
+        return exit_codes.INTERNAL
+
+
+def known_now(settings: Settings, interrupts: Interrupts, *, max_age_s: float) -> Known:
+    """Return what is known of the accounts; those not seen within ``max_age_s`` are asked.
+
+    Raises:
+        UsageError: there are none, or not what was asked for.
+    """
+    now = time.time()
+    path = history_path(settings)
+    recollection = Recollection(path, now=now)
+    looked = _Looked()
+    if settings.demo is None and settings.files_from is None:
+        looked = _look(settings, recollection, max_age_s, now=now)
+    if looked.to_ask or not looked.accounts:
+        # Only now, as it takes long to load.
+        ask = import_without_certificates("poller.commands.asking").ask
+        record = settings.record or (path is not None and os.path.exists(path))
+        recording = replace(settings, record=record and path is not None)
+        for report in ask(recording, interrupts, looked.to_ask):
+            recollection.note(report)
+            looked.accounts[report.account] = report
+        now = time.time()
+        if not looked.accounts and interrupts.number is None:
+            raise UsageError("nothing to ask: every account is disabled or none is named")
+    elif recollection.trouble is not None:
+        say(f"poller: {recollection.trouble}")
+    return _summed_up(looked, recollection, now=now)
+
+
+def history_path(settings: Settings) -> str | None:
+    """Return the history to answer from; the demo never touches the user's own."""
+    if settings.history_file is None and settings.demo is not None:
+        return None
+    return settings.history_file or default_path()
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What the files and the history say, without asking."""
+
+    accounts: dict[str, Report] = field(default_factory=dict[str, Report])
+    """By label. Of those that are seen in the history only who and where they are counts."""
+    to_ask: list[AuthFile] = field(default_factory=list["AuthFile"])
+
+
+def _look(
+    settings: Settings, recollection: Recollection, max_age_s: float, *, now: float
+) -> _Looked:
+    files = find(settings, environ=os.environ, cwd=_cwd())
+    looked = _Looked()
+    found = accounts_in(files, now=now, within_s=_READ_WITHIN_S)
+    for file, accounts in zip(files, found, strict=True):
+        if accounts is None:
+            looked.to_ask.append(file)
+            continue
+        to_ask: list[Account] = []
+        for account in accounts:
+            report = _report_of(account, now=now)
+            looked.accounts[account.label] = report
+            if report.failure is not None and not _may_renew(report, settings):
+                recollection.note(report)
+                continue
+            known = recollection.standing(account.label, report.key)
+            if known is None or not _is_young(known, now, max_age_s, account.path):
+                to_ask.append(account)
+        if to_ask:
+            some = None if len(to_ask) == len(accounts) else _names(to_ask)
+            looked.to_ask.append(file if some is None else replace(file, logins=some))
+    return looked
+
+
+def _names(accounts: list[Account]) -> frozenset[str]:
+    return frozenset(account.login for account in accounts if account.login is not None)
+
+
+def _report_of(account: Account, *, now: float) -> Report:
+    """Return what the file alone says of an account."""
+    outcome, held = account.outcome, account.held
+    credential = outcome if isinstance(outcome, Credential) else held
+    return Report(
+        account.position,
+        account.label,
+        account.source,
+        now,
+        failure=None if isinstance(outcome, Credential) else outcome,
+        key=None if credential is None else account_key(credential.user_id, credential.account_id),
+        expires_at=None if credential is None else credential.expires_at,
+    )
+
+
+def _may_renew(report: Report, settings: Settings) -> bool:
+    failure = report.failure
+    return settings.refresh and failure is not None and failure.kind is FailureKind.TOKEN_EXPIRED
+
+
+def _is_young(known: Standing, now: float, max_age_s: float, path: str | None) -> bool:
+    """Whether what is known is young enough to be the answer."""
+    at, usage = known.report.observed_at, known.usage
+    if not 0 <= now - at <= max_age_s:
+        return False
+    if known.report.failure is not None:
+        return not _changed_since(path, at)  # a new login may be in it
+    if usage is None:
+        return False
+    # What has been reset since is not what it was.
+    resets = [usage.usable_at, *(window.reset_at for window in usage.windows if window.started)]
+    return not any(reset_at is not None and at <= reset_at <= now for reset_at in resets)
+
+
+def _changed_since(path: str | None, at: float) -> bool:
+    try:
+        return path is not None and os.stat(path).st_mtime > at + _CLOCKS_DIFFER_S
+    except OSError:
+        return True
+
+
+def _summed_up(looked: _Looked, recollection: Recollection, *, now: float) -> Known:
+    accounts: list[Standing] = []
+    forecasts: dict[str, Mapping[str, Forecast]] = {}
+    for label, who in sorted(looked.accounts.items(), key=lambda item: item[1].position):
+        known = recollection.standing(label, who.key)
+        if known is None:
+            continue
+        # The history knows an account by the label it had.
+        report = replace(
+            known.report,
+            position=who.position,
+            account=label,
+            source=who.source,
+            expires_at=who.expires_at,
+        )
+        accounts.append(replace(known, report=report))
+        forecasts[label] = recollection.forecast(label, who.key, now=now)
+    return Known(accounts, forecasts, now)
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # removed meanwhile: absolute paths are as good as ever
+        return ""

@@ -1,0 +1,86 @@
+"""Ask some accounts once, for a command that answers from what is known."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from poller.commands.demo import demo_if_asked_for
+from poller.commands.notices import waiting
+from poller.commands.recording import recording_if_asked_for
+from poller.deliver.progress import Progress
+from poller.deliver.stderr import say, saying_what_is_logged
+from poller.library import open_session, poll
+from poller.process.threads import UnjoinedThreads
+
+if TYPE_CHECKING:
+    from poller.authfiles.read import AuthFile
+    from poller.polling.stream import Reports
+    from poller.process.signals import Interrupts
+    from poller.settings import Settings
+    from poller.values import Report
+
+
+def ask(settings: Settings, interrupts: Interrupts, files: list[AuthFile]) -> list[Report]:
+    """Return the reports of ``files``, of all that the settings name where there are none.
+
+    They are recorded where ``settings.record`` says so. After a signal, those that came.
+
+    Raises:
+        UsageError: there is nothing to poll, or not what was asked for.
+    """
+    return anyio.run(_ask, settings, interrupts, files)
+
+
+async def _ask(settings: Settings, interrupts: Interrupts, files: list[AuthFile]) -> list[Report]:
+    asyncio.get_running_loop().set_default_executor(UnjoinedThreads())
+    came: list[Report] = []
+    async with recording_if_asked_for(settings, interrupts) as history:
+        with anyio.CancelScope() as scope:
+            _stop_on_signals(interrupts, scope)
+            async with (
+                demo_if_asked_for(settings) as (pointed, made_up),
+                open_session(pointed, exit_guard=interrupts) as session,
+                poll(made_up or files, session=session) as reports,
+            ):
+                await _take_all(reports, came, settings)
+            if reports.notices.list_trouble is not None:
+                say(f"poller: {reports.notices.list_trouble}")
+        if history is not None:
+            history.record(came)
+    return came
+
+
+def _stop_on_signals(interrupts: Interrupts, scope: anyio.CancelScope) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop(_number: int) -> None:
+        with suppress(RuntimeError):  # all is asked, and the loop is closed
+            loop.call_soon_threadsafe(scope.cancel)
+
+    interrupts.listen(stop)
+
+
+async def _take_all(reports: Reports, came: list[Report], settings: Settings) -> None:
+    progress = None
+    if sys.stderr.isatty() and not settings.quiet and os.environ.get("TERM") != "dumb":
+        progress = Progress(total=reports.total, waiting=partial(waiting, reports))
+    with saying_what_is_logged(settings.verbose, say if progress is None else progress.say):
+        async with anyio.create_task_group() as tasks:
+            if progress is not None:
+                tasks.start_soon(progress.run)
+            try:
+                async for report in reports:
+                    came.append(report)
+                    if progress is not None:
+                        progress.advance(report)
+            finally:
+                if progress is not None:
+                    progress.stop()
+            tasks.cancel_scope.cancel()

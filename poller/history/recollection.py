@@ -1,0 +1,169 @@
+"""Accounts over time: what the history knows of them, and what every new report adds.
+
+This is where a report gets its forecast, and where what was recorded becomes a report again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from poller.history.database import HistoryMissing, HistoryUnusable
+from poller.history.reading import open_reader
+from poller.insight.forecast import Outlook
+from poller.insight.standing import observations, standing
+from poller.present.catalogue import ENGLISH
+from poller.values import Failure, FailureKind, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poller.history.reading import Latest
+    from poller.insight.standing import Standing
+    from poller.values import Forecast
+
+_LONGEST_S, _SHORTEST_S = 28 * 86_400.0, 2 * 86_400.0
+_READ_WHOLE = 100
+"""So many accounts are read 28 days back, 10 ms each. Of more, less is read of each: all
+together take a second or two."""
+
+_K = FailureKind
+_OF_FILES = frozenset(
+    {
+        *(_K.FILE_MISSING, _K.FILE_UNREADABLE, _K.FILE_INVALID),
+        *(_K.NO_CREDENTIALS, _K.INVALID_TOKEN, _K.TOKEN_EXPIRED),
+    }
+)
+"""Kinds that the file itself tells: what was recorded of them says nothing of the file now."""
+_LASTING = frozenset(
+    {
+        *(_K.LOGIN_REQUIRED, _K.REFRESH_UNKNOWN, _K.REFRESH_UNSAVED, _K.REFRESH_REFUSED),
+        *(_K.UNAUTHORIZED, _K.PAYMENT_REQUIRED, _K.FORBIDDEN),
+    }
+)
+"""Kinds that do not pass by themselves; a history keeps no more of a failure than its kind."""
+
+
+@dataclass(slots=True, eq=False)
+class _Remembered:
+    """One account: what its stored looks taught, and what was known of it at their end."""
+
+    outlook: Outlook = field(default_factory=Outlook)
+    stored: Standing | None = None
+
+
+class Recollection:
+    """What is known of accounts over time. Hand it every report, in the order they came.
+
+    An account is read from the file when it is first asked for: do that in a thread where
+    an event loop must not wait for a disk.
+    """
+
+    def __init__(self, path: str | None, *, now: float) -> None:
+        """``path`` of the history, None where there is none; ``now`` in Unix seconds."""
+        self._path, self._now = path, now
+        self.trouble: str | None = None
+        """Why the history cannot be read, for a person. One that is missing is no trouble."""
+        self._loaded = False
+        self._since = now - _LONGEST_S
+        self._by_key: dict[str, Latest] = {}
+        self._by_label: dict[str, Latest] = {}
+        self._remembered: dict[str, _Remembered] = {}
+        self._keys: dict[str, str] = {}
+        self._standings: dict[str, Standing] = {}
+        """What this run's reports told, by label: two files may hold the same login."""
+
+    def note(self, report: Report) -> Report:
+        """Add a report; return it with its forecast, where it has figures."""
+        label, at, usage = report.account, report.observed_at, report.usage
+        before = self.standing(label, report.key)
+        looks = {}
+        if usage is not None and report.failure is None:
+            outlook = self._of(label, report.key).outlook
+            looks = outlook.observe(at, observations(usage, at=at))
+        self._standings[label] = standing(report, before, looks=looks)
+        if usage is None:
+            return report
+        return replace(report, forecast=self.forecast(label, report.key, now=at))
+
+    def standing(self, label: str, key: str | None) -> Standing | None:
+        """Return what is known of an account by now; None where nothing ever came of it."""
+        known = self._standings.get(label)
+        if known is not None and (key is None or known.key in (None, key)):
+            return known
+        return self._of(label, key).stored
+
+    def forecast(self, label: str, key: str | None, *, now: float) -> dict[str, Forecast]:
+        """Return the forecasts of the windows that an account's last answer spoke of."""
+        known = self.standing(label, key)
+        usage = None if known is None else known.usage
+        if usage is None:
+            return {}
+        names = {window.name for window in usage.windows}
+        said = self._of(label, key).outlook.forecast(now)
+        return {name: one for name, one in said.items() if name in names}
+
+    def _of(self, label: str, key: str | None) -> _Remembered:
+        if not self._loaded:
+            self._load()
+        key = key or self._keys.get(label)
+        if key is not None:
+            self._keys[label] = key
+        found = self._by_key.get(key or "") or self._by_label.get(label)
+        if found is not None and None not in (key, found.account.key) and found.account.key != key:
+            found = None  # another login had the same label before
+        identity = key or (found.account.key if found else None) or label
+        known = self._remembered.get(identity)
+        if known is None:
+            known = _Remembered() if found is None else self._recalled(found)
+            self._remembered[identity] = known
+        return known
+
+    def _load(self) -> None:
+        self._loaded = True
+        if self._path is None:
+            return
+        stored: list[Latest] = []
+        try:
+            with open_reader(self._path) as reader:
+                stored = reader.latest(now=self._now)
+        except HistoryMissing:
+            return
+        except HistoryUnusable as error:
+            self.trouble = str(error)
+        share = min(1.0, _READ_WHOLE / max(1, len(stored)))
+        self._since = self._now - max(_SHORTEST_S, _LONGEST_S * share)
+        for one in sorted(stored, key=lambda one: one.account.last_seen):
+            self._by_label[one.account.label] = one
+            if one.account.key is not None:
+                self._by_key[one.account.key] = one
+
+    def _recalled(self, stored: Latest) -> _Remembered:
+        known = _Remembered()
+        outlook = known.outlook
+        try:
+            with open_reader(self._path) as reader:
+                spans = reader.recollect(stored.account, since=self._since)
+                for name, first, until, looks in spans:
+                    if first.at <= self._now:  # what is later was dated by a wrong clock
+                        outlook.recall(name, first, until=until, looks=looks)
+        except HistoryUnusable as error:
+            self.trouble = str(error)
+        windows = () if stored.usage is None else stored.usage.windows
+        held = {one.name: outlook.looks[one.name] for one in windows if one.name in outlook.looks}
+        for report in _reports_of(stored):
+            known.stored = standing(report, known.stored, looks=held)
+        return known
+
+
+def _reports_of(stored: Latest) -> Iterator[Report]:
+    """Yield the last answer, and the failure since, as reports."""
+    account, failure = stored.account, stored.failure
+    asked = Report(0, account.label, "", 0.0, key=account.key, machine=account.machine)
+    if stored.usage is not None and stored.answered_at is not None:
+        yield replace(asked, observed_at=stored.answered_at, usage=stored.usage)
+    kind = None if failure is None else stored.failure_kind or FailureKind.HTTP_ERROR
+    if failure is not None and kind is not None and kind not in _OF_FILES:
+        what, remedy = ENGLISH.sentence(kind, None)
+        told = Failure(kind, what, remedy, may_work_later=kind not in _LASTING)
+        yield replace(asked, observed_at=failure.until, failure=told)
