@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller.commands.demo import demo_if_asked_for
+from poller.commands.language import words_for
 from poller.commands.notices import waiting
 from poller.commands.recording import recording_if_asked_for
 from poller.deliver.progress import Progress
@@ -70,7 +71,10 @@ def _stop_on_signals(interrupts: Interrupts, scope: anyio.CancelScope) -> None:
 async def _take_all(reports: Reports, came: list[Report], settings: Settings) -> None:
     progress = None
     if sys.stderr.isatty() and not settings.quiet and os.environ.get("TERM") != "dumb":
-        progress = Progress(total=reports.total, waiting=partial(waiting, reports))
+        words = words_for(settings, os.environ, stream=sys.stderr)
+        progress = Progress(
+            total=reports.total, waiting=partial(waiting, reports, words), words=words
+        )
     with saying_what_is_logged(settings.verbose, say if progress is None else progress.say):
         async with anyio.create_task_group() as tasks:
             if progress is not None:

@@ -21,9 +21,9 @@ from poller.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from poller.insight.forecast import Forecast
     from poller.insight.series import Span
     from poller.present.axis import Axis
+    from poller.values import Forecast
 
 MOST_POINTS = 300
 """Of a curve. More would not be seen."""

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from poller.insight.changes import Change
     from poller.insight.choice import Choice, NoChoice
-    from poller.insight.forecast import Forecast
     from poller.insight.pool import Pool
     from poller.insight.standing import Standing
     from poller.insight.timeline import Timeline
     from poller.present.charts import Course
+    from poller.values import Forecast
 
 _LEAST_REMAINING = 10.0
 """Percent that the account to use now has left at least, as of ``poller next``."""

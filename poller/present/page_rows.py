@@ -13,11 +13,10 @@ from poller.present.usage_rows import SPEND_LIMIT, Places, State, ordered, row_o
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from poller.insight.forecast import Forecast
     from poller.insight.standing import Standing
     from poller.present.page_texts import Teller
     from poller.present.usage_rows import Row
-    from poller.values import Window
+    from poller.values import Forecast, Window
 
 _SIGNS = {
     State.ON_PLAN: ("usable", UNICODE.usable),

@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
     from poller.insight.changes import Change
     from poller.insight.choice import NoChoice
-    from poller.insight.forecast import Forecast
     from poller.insight.pool import DryRange, Pool, Share
     from poller.insight.standing import Standing
     from poller.present.axis import Axis
     from poller.present.charts import Digest
-    from poller.values import Window
+    from poller.values import Forecast, Window
 
 _KINDS = {kind.value: kind for kind in FailureKind}
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poller.insight.forecast import Forecast
 from poller.insight.series import Span
 from poller.present.axis import Axis, axis_of
 from poller.present.catalogue import CHINESE, ENGLISH
 from poller.present.charts import MOST_POINTS, PATTERNS, Course, Stretch, chart, digest
+from poller.values import Forecast
 
 HOUR, DAY = 3600.0, 86_400.0
 BERLIN = ZoneInfo("Europe/Berlin")

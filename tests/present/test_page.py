@@ -13,7 +13,6 @@ import pytest
 
 from poller.insight.changes import Change, ChangeKind
 from poller.insight.choice import Obstacle
-from poller.insight.forecast import Forecast
 from poller.insight.pool import DryRange, Outage
 from poller.insight.series import Span
 from poller.insight.standing import Standing, standing
@@ -24,7 +23,7 @@ from poller.present.overview import Happening, Overview, Past, overview
 from poller.present.page import MOST_ACCOUNTS, Pages, static_file
 from poller.present.page_texts import Teller
 from poller.present.page_words import CHINESE_PAGE, ENGLISH_PAGE, PageWords, page_words_of
-from poller.values import Failure, FailureKind, Limit, Usage, Window
+from poller.values import Failure, FailureKind, Forecast, Limit, Usage, Window
 from tests.known_accounts import FRESH, HOUR, NOW, after, answered, failed, silent
 
 if TYPE_CHECKING:
