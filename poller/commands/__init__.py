@@ -54,3 +54,11 @@ COMMANDS = {
     )
 }
 """By name, in the order of the help. All names are taken, also of those not built yet."""
+
+
+def command_like(word: str) -> str | None:
+    """Return the command that ``word`` was most likely meant to be; None for none."""
+    from difflib import get_close_matches
+
+    built = [command.name for command in COMMANDS.values() if command.function]
+    return next(iter(get_close_matches(word, built, n=1, cutoff=0.7)), None)

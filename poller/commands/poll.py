@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
+from poller.commands import command_like
 from poller.commands.demo import demo_if_asked_for
 from poller.commands.notices import broken_demands, waiting, warnings
 from poller.commands.output import (
@@ -58,7 +59,8 @@ def run(settings: Settings, interrupts: Interrupts) -> int:
     try:
         anyio.run(command.run)
     except UsageError as error:
-        say(f"poller: {error}")
+        like = command_like(settings.accounts[0]) if settings.accounts else None
+        say(f"poller: {error}" + (f"; did you mean `poller {like}`?" if like else ""))
         return exit_codes.USAGE
     except BaseException as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
         return command.broken_off(error)

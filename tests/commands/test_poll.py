@@ -389,6 +389,35 @@ async def test_a_table_in_a_pipe_fits_a_hundred_columns(tmp_path: Path) -> None:
     assert done.code == 3
 
 
+@pytest.mark.parametrize(("word", "meant"), [("lst", "list"), ("simulat", "simulate"), ("bob", "")])
+async def test_a_mistyped_command_is_recognized(word: str, meant: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "f", account("alice"))
+    done = await run(word, "--account-dir", str(folder), cwd=tmp_path)
+
+    assert done.code == 64
+    assert done.err.startswith(f"poller: no account '{word}' in ")
+    assert done.err.endswith(f"; did you mean `poller {meant}`?\n") is bool(meant)
+
+
+async def test_warnings_are_said_in_chinese(tmp_path: Path) -> None:
+    twice = account("alice")
+    folder = write(tmp_path / "f", twice)
+    (folder / "copy.auth.json").write_bytes(twice.auth_file)
+    (folder / "copy.auth.json").chmod(0o644)
+    async with serve(clock_offset_s=-300) as simulator:
+        done = await run(
+            *aimed(simulator, folder, "--need", "3", "--concurrency", "50"),
+            cwd=tmp_path,
+            env={"LC_ALL": "zh_CN.UTF-8"},
+            command=("sh", "-c", 'ulimit -n 40; exec "$@"', "sh", *POLLER),
+        )
+
+    assert done.code == 4
+    said = done.err.splitlines()
+    assert len(said) == 5
+    assert all(re.search("[\u4e00-\u9fff]", line) for line in said)
+
+
 async def test_warnings_are_said_once_and_not_where_quiet(tmp_path: Path) -> None:
     twice = account("alice")
     folder = write(tmp_path / "f", twice, account("bob", "~503x1"))

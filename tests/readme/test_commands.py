@@ -253,7 +253,8 @@ async def test_the_recipes_take_it_well_when_nothing_can_be_used(tmp_path: Path)
             assert "jq: error" not in ran.err, block.text
             assert "null" not in ran.out, block.text
         ran = await box.bash(commands(RECIPES)[9].text)
-        assert ran.out == "fewer than two can be used\n"
+        assert ran.err == "poller: 0 of 4 can be used, 2 needed\n"
+        assert ran.out == "time for a break\n"
 
 
 # The twelve questions
