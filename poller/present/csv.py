@@ -17,8 +17,9 @@ _COLUMNS = (
     *("account", "key", "plan", "ok", "usable", "window", "used_percent", "remaining_percent"),
     *("window_seconds", "reset_at", "observed_at", "error_kind"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula (OWASP, CSV injection)."""
+_FORMULA = (*("=", "+", "-", "@", "\t", "\r", "\n"), *("\uff1d", "\uff0b", "\uff0d", "\uff20"))
+"""A spreadsheet takes a text that begins so for a formula (OWASP, CSV injection); the last four
+are the first in full width."""
 
 
 def heading() -> bytes:

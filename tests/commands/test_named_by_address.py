@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from poller.settings.options import every_option
 from poller.simulator.server import serve
 from tests.auth_files import content, several, token
 from tests.running import account, run, write
@@ -18,10 +19,9 @@ pytestmark = pytest.mark.anyio
 
 ADDRESSES = ("alice.liddell@example.com", "bob.cratchit@example.org", "carol@example.net")
 LABELS = {"al…ll@e…", "pool:bo…it@e…", "pool:ca…@e…", "keys:openai-codex:bo…it@e…", "keys:x"}
+FORMATS = next(each for each in every_option() if each.key == "format").kind.names
 OUTPUTS = (
-    ("--format", "jsonl"),
-    ("--format", "csv"),
-    ("--format", "table", "--extra"),
+    *(("--format", name, "--extra") for name in FORMATS if name != "auto"),
     ("--format", "jsonl", "-vvv"),
     ("--list", "--format", "jsonl"),
     ("--list", "--format", "table"),

@@ -44,7 +44,7 @@ def test_a_failure_has_one_row_that_says_its_kind() -> None:
     assert (row["ok"], row["usable"], row["window"], row["error_kind"]) == ("false", "", "", "dns")
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx", "\n=1", "\uff1d1", "\uff20x"])
 def test_a_text_is_never_a_formula(name: str) -> None:
     (row,) = read(Report(0, name, "b.json", NOW, Usage(plan=name)))
     assert (row["account"], row["plan"]) == (f"'{name}", f"'{name}")
