@@ -53,6 +53,8 @@ _AHEAD_S = 5 * 3600.0
 _SEEN = 0.05
 """Whole windows; less would be shown as 0."""
 _ONE_LINE = 1 << 20
+_PIECES = 500
+"""Of a template that are handed over together: some 20 kB."""
 
 _TYPES = {
     "style.css": "text/css; charset=utf-8",
@@ -183,14 +185,19 @@ class Pages:
             for row in table.rows
             for ident in (idents[row.account],)
         )
-        template = self._templates().get_template("report.html")
-        yield from template.generate(
-            **self._common(overview, teller, root=""),
-            table=table,
-            rows=table.rows,
-            sections=sections,
-            style=_markup(_content("style.css").decode()),
+        stream = (
+            self._templates()
+            .get_template("report.html")
+            .stream(
+                **self._common(overview, teller, root=""),
+                table=table,
+                rows=table.rows,
+                sections=sections,
+                style=_markup(_content("style.css").decode()),
+            )
         )
+        stream.enable_buffering(_PIECES)
+        yield from stream
 
     # What all have in common
 

@@ -1,0 +1,62 @@
+"""An account's history as charts want it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from poller.insight.series import Span
+from poller.insight.standing import length_s
+from poller.present.charts import Course, Stretch
+from poller.present.overview import Past
+from poller.values import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from poller.history.reading import Reader, StoredAccount
+    from poller.insight.forecast import Forecast
+
+_MOST_WINDOWS = 6
+"""Of one account that have a chart: upstreams have been seen to invent names."""
+
+
+def past_of(
+    reader: Reader,
+    account: StoredAccount,
+    *,
+    since: float,
+    forecasts: Mapping[str, Forecast],
+) -> Past:
+    """Return how each window of an account went from ``since`` (Unix seconds) on.
+
+    ``forecasts`` by window; the shortest window comes first.
+    """
+    blocked = tuple(
+        Stretch(state.since, state.until, state.polls)
+        for state in reader.states(account, since=since)
+        if state.usable == 0
+    )
+    failures = tuple(
+        Stretch(failure.since, failure.until, failure.polls)
+        for failure in reader.failures(account, since=since)
+    )
+    spans: dict[str, list[Span]] = {}
+    lengths: dict[str, float] = {}
+    for span in reader.spans(account, since=since):
+        figures = Span(span.since, span.until, span.used_percent, span.reset_at)
+        spans.setdefault(span.window, []).append(figures)
+        lengths[span.window] = length_s(Window(span.window, None, span.window_seconds, None))
+    names = sorted(spans, key=lambda name: (lengths[name], name))
+    return Past(
+        tuple(
+            Course(
+                name,
+                lengths[name] or None,
+                tuple(spans[name]),
+                blocked,
+                failures,
+                forecasts.get(name),
+            )
+            for name in names[:_MOST_WINDOWS]
+        )
+    )

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browsing.made_up import report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browsing.conftest import Chromium
+
+SIZES = [1, 12, 300]
+READABLE_PX = 11.5
+
+
+@pytest.fixture
+def written(tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    path = tmp_path / "report.html"
+    path.write_text(report(*request.param), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.mark.parametrize("written", [(count, "en") for count in SIZES], indirect=True)
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_report_asks_for_nothing_and_says_nothing_to_the_console(
+    chromium: Chromium, written: str, width: int
+) -> None:
+    with chromium.opened(written, width=width) as seen:
+        assert seen.requests == [written]
+        assert seen.complaints == []
+        assert seen.overflow == 0
+
+
+@pytest.mark.parametrize("written", [(12, "en"), (12, "zh")], indirect=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_its_text_stays_readable_on_a_phone(chromium: Chromium, written: str, scheme: str) -> None:
+    with chromium.opened(written, width=360, color_scheme=scheme) as seen:
+        assert seen.smallest_text() >= READABLE_PX
+        page = seen.page
+        labels = page.locator("svg.chart").nth(1).locator("text.day, text.hour")
+        boxes = [box for box in (one.bounding_box() for one in labels.all()) if box]
+        assert len(boxes) >= 3
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
+        ends = [(box["x"], box["x"] + box["width"]) for box in boxes]
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
+
+
+@pytest.mark.parametrize("written", [(12, "en")], indirect=True)
+def test_light_and_dark_follow_the_reader(chromium: Chromium, written: str) -> None:
+    colours: list[str] = []
+    for scheme in ("light", "dark"):
+        with chromium.opened(written, color_scheme=scheme) as seen:
+            colours.append(seen.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert colours == ["rgb(255, 255, 255)", "rgb(20, 24, 29)"]
+
+
+@pytest.mark.parametrize("written", [(12, "en")], indirect=True)
+def test_its_charts_are_pictures_with_a_name_and_a_text(chromium: Chromium, written: str) -> None:
+    with chromium.opened(written) as seen:
+        page = seen.page
+        picture = page.get_by_role("img", name="team-lead: week").first
+        text = picture.locator("desc").text_content() or ""
+        assert "left at" in text
+        assert "gaps in which nobody looked." in text
+        # What is drawn is seen: the curve spans most of the past, and has a colour.
+        curve = picture.locator("path.curve")
+        box = curve.bounding_box()
+        assert box is not None
+        assert box["width"] > 400
+        assert curve.evaluate("(one) => getComputedStyle(one).fill") == "none"
+
+
+@pytest.mark.parametrize("written", [(12, "en")], indirect=True)
+def test_it_prints_light_on_few_pages_with_all_that_was_folded(
+    chromium: Chromium, written: str
+) -> None:
+    with chromium.opened(written, color_scheme="dark") as seen:
+        page = seen.page
+        page.emulate_media(media="print", color_scheme="dark")
+        body = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert body == "rgb(255, 255, 255)"
+        printed = page.pdf(format="A4")
+        assert printed.count(b"/Type /Page\n") <= 12
+        assert page.get_by_text("can be used again").first.is_visible()
