@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poller.history.reading import Reader, StoredAccount
-    from poller.insight.forecast import Forecast
+    from poller.values import Forecast
 
 _MOST_WINDOWS = 6
 """Of one account that have a chart: upstreams have been seen to invent names."""
