@@ -15,7 +15,7 @@ import pytest
 
 import poller
 from poller.present.record import record_of
-from poller.settings.options import every_option
+from poller.settings.flags import taken_by
 from tests.faults.program import pieces, tokens
 from tests.running import account, run, write
 
@@ -178,7 +178,7 @@ async def test_no_report_holds_a_token(
         assert_clean(message)
 
 
-FORMATS = next(each for each in every_option() if each.key == "format").kind.names
+FORMATS = next(each for each in taken_by("poll") if each.field == "format").kind.names
 OUTPUTS = (
     *(("--format", name, "--extra") for name in FORMATS),
     ("--format", "jsonl", "--show-identity", "--raw-json", "--raw-headers"),

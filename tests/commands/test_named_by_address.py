@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poller.settings.options import every_option
+from poller.settings.flags import taken_by
 from poller.simulator.server import serve
 from tests.auth_files import content, several, token
 from tests.running import account, run, write
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 ADDRESSES = ("alice.liddell@example.com", "bob.cratchit@example.org", "carol@example.net")
 LABELS = {"al…ll@e…", "pool:bo…it@e…", "pool:ca…@e…", "keys:openai-codex:bo…it@e…", "keys:x"}
-FORMATS = next(each for each in every_option() if each.key == "format").kind.names
+FORMATS = next(each for each in taken_by("poll") if each.field == "format").kind.names
 OUTPUTS = (
     *(("--format", name, "--extra") for name in FORMATS if name != "auto"),
     ("--format", "jsonl", "-vvv"),

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from poller.commands.output import Records, metrics_sink, table_sink
 from poller.settings import Settings
-from poller.settings.options import every_option
+from poller.settings.flags import taken_by
 from poller.text import KnownTokens
 from poller.usage.answer import read_answer
 from poller.usage.masking import masked_identity
@@ -92,7 +92,7 @@ OUTPUTS: dict[str, Callable[[Kept], Sink]] = {
 
 
 def test_every_output_is_among_these() -> None:
-    (option,) = (each for each in every_option() if each.key == "format")
+    (option,) = (each for each in taken_by("poll") if each.field == "format")
     assert OUTPUTS.keys() | {"auto"} == {*option.kind.names}  # auto is one of two others
 
 
