@@ -48,6 +48,8 @@ class _Shown:
     """The column whose reset frees a blocked account; -1 for none."""
     note: str = ""
     """What else there is to say of an account."""
+    short_note: str = ""
+    """The same in fewer cells, where that can be."""
     note_in: int = -1
     """The column without a window that the note stands in; -1 for the last of all."""
     is_account: bool = True
@@ -116,6 +118,7 @@ class UsageLines:
             windows,
             freed_in,
             self._note(row),
+            self._short_note(row),
         )
         for index in rest:
             window = row.windows[index]
@@ -169,6 +172,11 @@ class UsageLines:
             return words.spend_left.format(amount=row.spend_left)
         return words.credits_unlimited if row.balance == "" else ""
 
+    def _short_note(self, row: Row) -> str:
+        if row.state is not State.ON_CREDITS or not row.balance:
+            return ""
+        return self._words.on_credits_short.format(balance=row.balance)
+
     def _with_note(self, shown: _Shown) -> Iterator[Line]:
         """Yield a line with its note: at its end, in a column without a window, or below."""
         if shown.note in self._ending(shown, self._table.room):
@@ -176,8 +184,9 @@ class UsageLines:
             return
         for place, name in enumerate(self._places.columns):
             room = self._table.width_of(name)
-            if shown.windows[place] is None and cells(shown.note) <= room:
-                yield self._table.line(replace(shown, note_in=place))
+            notes = [note for note in (shown.note, shown.short_note) if 0 < cells(note) <= room]
+            if shown.windows[place] is None and notes:
+                yield self._table.line(replace(shown, note=notes[0], note_in=place))
                 return
         yield self._table.line(shown)
         indent = " " * (self._sign_width + 2)

@@ -69,6 +69,7 @@ class Words:
     """Usable, unknown, blocked, failed: where there is no sign for it."""
     on_credits: str
     on_credits_left: str
+    on_credits_short: str
     unlimited: str
     credits_unlimited: str
     spend_left: str

@@ -515,6 +515,10 @@ def test_credits_stand_in_a_free_column_where_the_end_has_no_room() -> None:
     credit = Credits(has_credits=True, unlimited=False, balance="51")
     weekly = answered("bob", window("weekly", 0, DAY_S), credit=credit, on_credits=True)
     assert "plus  on credits: 51 left" in drawn([*POOL[:6], weekly], width=80)
+    narrow = rows([*POOL[:6], weekly], width=60)
+    assert [line.split()[:4] for line in narrow if "credits" in line] == (
+        [["✓", "bob", "credits:", "51"]]
+    )
     both = [window("five_hour", 0, 60), window("weekly", 0, DAY_S)]
     told = rows([*POOL[:6], answered("bob", *both, credit=credit, on_credits=True)], width=80)
     assert told[told.index("    on credits: 51 left") - 1].startswith("✓ bob ")
