@@ -125,6 +125,24 @@ def test_a_file_found_here_sets_what_is_harmless_and_nothing_else(
     assert f"put it into {own}, or name the file with --config config.toml" in told
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[alert]]\nname = "x"\nrun = ["/bin/sh", "-c", "id"]\n',
+        '[[alert]]\nname = "x"\nurl_env = "HOME"\n',
+        'alert = [{name = "x", run = ["id"]}]\n',
+        "[pool.weights]\nplus = 2\n",
+        "pool.weights.plus = 2\n",
+        '[agent]\nnats = "nats://evil.example"\n',
+        '[serve]\nlisten = "0.0.0.0:80"\n',
+        '[anything]\nelse = "x"\n',
+    ],
+)
+def test_no_table_that_is_not_of_options_counts_where_it_is_found(text: str) -> None:
+    Path(HERE).write_text(text)
+    assert refusal().startswith("config.toml: ")
+
+
 @pytest.mark.parametrize(("section", "option"), KEYS)
 def test_the_users_own_file_and_a_named_one_set_everything(
     section: str, option: Option, own: Path
