@@ -35,7 +35,7 @@ demo: $(RUNS) ## poll 12 made-up accounts on an embedded upstream
 	@$(BIN)/python -m poller --demo --format table
 
 # What takes minutes: the real program, started again and again, among every fault.
-LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tests/forecast tests/readme tests/browsing \
+LONG := tests/test_reports.py tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tests/forecast tests/readme tests/browsing \
   tests/history/test_kill.py tests/history/test_size.py tests/simulator/test_simulator_living.py
 
 # Three at a time on two cores: half of a test's time it waits for real processes.
