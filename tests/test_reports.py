@@ -26,7 +26,7 @@ REPORTS = {
 }
 
 
-def with_key(key: str) -> Any:
+def with_key(key: str) -> pytest.MarkDecorator:
     """Return the reports that have a key, for a test of each."""
     found = {name: report for name, report in REPORTS.items() if key in report}
     return pytest.mark.parametrize("report", found.values(), ids=found)

@@ -77,12 +77,14 @@ def _unlistable(source: str, error: OSError | ValueError) -> str:
 
 def _codex_home(environ: Mapping[str, str], cwd: str) -> Folder:
     home = environ.get("HOME") or os.path.expanduser("~")
-    source = environ.get("CODEX_HOME") or os.path.join(home, ".codex")
+    default = os.path.join(home, ".codex") if os.path.isabs(home) else ""  # no home is known
+    source = environ.get("CODEX_HOME") or default
     path = os.path.normpath(os.path.join(cwd, source))
-    if not os.path.lexists(os.path.join(path, "auth.json")):
+    if not source or not os.path.lexists(os.path.join(path, "auth.json")):
+        own = printable(os.path.join(source, "auth.json")) if source else "home folder is known"
         raise UsageError(
-            f"no accounts: there is no folder {DEFAULT_FOLDER}/ here and no "
-            f"{printable(os.path.join(source, 'auth.json'))}; log in with `codex login`, name "
-            "auth files or --account-dir DIR, or see it work first with `poller --demo`"
+            f"no accounts: there is no folder {DEFAULT_FOLDER}/ here and no {own}; "
+            "log in with `codex login`, name auth files or --account-dir DIR, or see it work first "
+            "with `poller --demo`"
         )
     return Folder(source, path, ("auth.json",))

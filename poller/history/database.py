@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from poller.history.migration import STEPS, migrate, statements
+from poller.process.own_folders import own_state_folder
 from poller.settings import UsageError
 from poller.text import os_error_text, printable
 
@@ -52,10 +53,18 @@ class HistoryMissing(HistoryUnusable):
 
 
 def default_path() -> str:
-    """Return where the history lies unless a file is named."""
-    from platformdirs import user_state_dir
+    """Return where the history lies unless a file is named.
 
-    return os.path.join(user_state_dir("poller", appauthor=False), "history.db")
+    Raises:
+        HistoryUnusable: no home folder is known.
+    """
+    folder = own_state_folder()
+    if folder is None:
+        raise HistoryUnusable(
+            "no home folder is known to keep a history in: name a file with --history, or set "
+            "HOME or XDG_STATE_HOME to an absolute path"
+        )
+    return os.path.join(folder, "history.db")
 
 
 def open_database(path: str, *, busy_s: float = _BUSY_S) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from poller.process.own_folders import own_state_folder
 from poller.renewal import refusals
 from poller.renewal.beside import OTHERS_WRITE, read_own, write_whole
 from poller.renewal.locks import lock
@@ -186,13 +187,8 @@ class Ledger:
 
 def own_folder() -> str | None:
     """Return the user's folder for the ledger; None where no home folder is known."""
-    from platformdirs import user_state_dir
-
-    try:
-        folder = user_state_dir("poller", appauthor=False)
-    except RuntimeError:
-        return None
-    return os.path.join(folder, "logins") if os.path.isabs(folder) else None
+    folder = own_state_folder()
+    return None if folder is None else os.path.join(folder, "logins")
 
 
 def _make_own_folder(folder: str) -> None:

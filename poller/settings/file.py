@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poller.process.own_folders import own_config_folder
 from poller.settings.options import OPTIONS, Option, every_option
 from poller.settings.quoting import is_table, nearest, quoted
 from poller.settings.value_types import UsageError
@@ -50,10 +51,11 @@ def find(named: str | None) -> tuple[Source, ...]:
     """
     if named is not None:
         return (Source(named),)
-    own, local = Source(own_path()), Source(HERE, local=True)
-    if not _exists(own.path):
+    path, local = own_path(), Source(HERE, local=True)
+    if path is None or not _exists(path):
         return (local,) if _exists(HERE) else ()
-    if not _exists(HERE) or _is_same(own.path, HERE):
+    own = Source(path)
+    if not _exists(HERE) or _is_same(path, HERE):
         return (own,)
     return (own, local)
 
@@ -69,11 +71,10 @@ def _is_same(path: str, other: str) -> bool:
         return False
 
 
-def own_path() -> str:
-    """Return where the user's own file is, or would be."""
-    from platformdirs import user_config_dir
-
-    return str(Path(user_config_dir("poller", appauthor=False), HERE))
+def own_path() -> str | None:
+    """Return where the user's own file is, or would be; None where no home folder is known."""
+    folder = own_config_folder()
+    return None if folder is None else os.path.join(folder, HERE)
 
 
 def read(source: Source) -> dict[str, object]:
@@ -225,9 +226,10 @@ def _accepted(option: Option, value: object, source: Source) -> object:
         return accepted
     if option.local is not None and option.local.fit(value) is not None:
         return accepted
+    own = printable(own_path() or "a configuration file of your own")
     limit = "may not set this" if option.local is None else f"may set only {option.local.expects}"
     raise UsageError(
         f"a {HERE} found in the current folder {limit}, as it may have come with somebody "
-        f"else's files; put it into {printable(own_path())}, or name the file with "
+        f"else's files; put it into {own}, or name the file with "
         f"--config {HERE} if it is yours"
     )

@@ -30,7 +30,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(here)
     for name in ("HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    path = Path(own_path())
+    path = Path(own_path() or "")
     path.parent.mkdir(parents=True)
     return path
 
@@ -99,7 +99,7 @@ def test_a_config_found_here_is_refused_with_its_message(bad: str) -> None:
 
 
 def expected(bad: str) -> str:
-    return (BAD / bad).with_suffix(".txt").read_text().strip().replace("{own}", own_path())
+    return (BAD / bad).with_suffix(".txt").read_text().strip().replace("{own}", own_path() or "")
 
 
 def test_every_bad_file_has_its_message() -> None:

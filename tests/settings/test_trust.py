@@ -91,7 +91,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     Path("ca.pem").touch()
-    path = Path(own_path())
+    path = Path(own_path() or "")
     path.parent.mkdir(parents=True)
     return path
 

@@ -1,0 +1,30 @@
+"""Where the user's own files lie."""
+
+from __future__ import annotations
+
+import os
+
+
+def own_config_folder() -> str | None:
+    """Return the user's configuration folder; None where no home folder is known."""
+    from platformdirs import user_config_dir
+
+    try:
+        return _absolute(user_config_dir("poller", appauthor=False))
+    except RuntimeError:
+        return None
+
+
+def own_state_folder() -> str | None:
+    """Return the user's folder for what is kept between runs; likewise."""
+    from platformdirs import user_state_dir
+
+    try:
+        return _absolute(user_state_dir("poller", appauthor=False))
+    except RuntimeError:
+        return None
+
+
+def _absolute(folder: str) -> str | None:
+    # Older versions leave a "~" that they cannot expand, which would be a folder in this one.
+    return folder if os.path.isabs(folder) else None
