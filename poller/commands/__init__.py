@@ -46,7 +46,7 @@ COMMANDS = {
         Command("history"),
         Command("report"),
         Command("alerts"),
-        Command("agent"),
+        Command("agent", "ask on this machine what a collector elsewhere wants to know", "serve"),
         Command("simulate", "serve a made-up upstream to try poller and scripts against", "main"),
         Command("schema", "print the JSON Schema of a record", "text"),
         Command("completion", "print a completion script for bash, zsh or fish", "text"),

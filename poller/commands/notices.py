@@ -29,6 +29,11 @@ def warnings(
     if tally.renewed:
         names = _listed(tally.renewed, words())
         yield words().counted(words().renewed, len(tally.renewed), names=names)
+    if notices.lost_agents:
+        yield words().agents_lost.format(names=_listed(notices.lost_agents, words()))
+    for name, offset_s in notices.clock_offsets.items():
+        offset = f"{offset_s:+.0f}{words().seconds}"
+        yield words().agent_clock_off.format(name=name, offset=offset)
     if notices.readable_by_others:
         files = _listed(notices.readable_by_others, words())
         yield words().files_exposed.format(files=files)

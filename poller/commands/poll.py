@@ -25,10 +25,11 @@ from poller.commands.output import (
     table_sink,
 )
 from poller.commands.recording import recording_if_asked_for
+from poller.commands.sessions import open_asking
 from poller.deliver.sinks import Recorded
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
-from poller.library import open_session, poll
+from poller.library import poll
 from poller.process import exit_codes
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
@@ -104,12 +105,14 @@ class _Poll:
             demo_if_asked_for(self.settings) as (settings, accounts),
         ):
             async with (
-                open_session(settings, exit_guard=self._interrupts) as session,
+                open_asking(settings, self._interrupts) as session,
                 poll(accounts, session=session) as reports,
             ):
                 self._begun = True
                 self._stop_on_signals(reports)
                 await self._write_all(reports, writer, session)
+            if reports.notices.lost_agents:
+                self._tally.note_loss()
             self._say_at_end(reports.notices, clock_offset_s=session.clock_offset_s)
 
     async def _write_all(self, reports: Reports, writer: Writes, session: Session) -> None:

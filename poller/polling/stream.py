@@ -72,6 +72,10 @@ class Notices:
     """Labels of accounts that are the same login or account."""
     list_trouble: str | None = None
     """Why the list of paths ended before its end."""
+    lost_agents: list[str] = field(default_factory=list[str])
+    """Agents that were lost before they had told their accounts."""
+    clock_offsets: dict[str, float] = field(default_factory=dict[str, float])
+    """Agents whose clocks are off against this machine's, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

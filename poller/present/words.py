@@ -127,6 +127,8 @@ class Words:
     """``one|many`` pairs of accounts."""
     files_exposed: str
     clock_off: str
+    agents_lost: str
+    agent_clock_off: str
     fewer_at_once: str
     renewed: str
     fail_under: str

@@ -60,6 +60,10 @@ class Tally:
         else:
             self.worst_class = max(self.worst_class, failure.kind.exit_class)
 
+    def note_loss(self) -> None:
+        """Count accounts that nobody knows: their machine was lost before it told them."""
+        self.worst_class = max(self.worst_class, FailureKind.WORKER_LOST.exit_class)
+
     @property
     def code(self) -> int:
         """The exit code, where nothing from outside ended the run."""

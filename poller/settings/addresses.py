@@ -157,6 +157,31 @@ def _in_lower_case(url: str) -> str:
     return f"{scheme.lower()}{slashes}{rest}"
 
 
+def nats_addresses(value: object) -> str:
+    """Return the addresses of NATS servers, separated by commas.
+
+    Raises:
+        UsageError: for anything else. It shows nothing of the value, as it may hold a password.
+    """
+    addresses = value.split(",") if isinstance(value, str) else []
+    if not addresses or not all(_is_nats(address.strip()) for address in addresses):
+        raise UsageError(
+            "expected nats://HOST[:PORT] or tls://HOST[:PORT], several with commas between; "
+            "got another value, not shown as it may hold a password"
+        )
+    return ",".join(address.strip() for address in addresses)
+
+
+def _is_nats(address: str) -> bool:
+    try:
+        parts = Address(address)
+    except ValueError:
+        return False
+    is_bare = parts.path in ("", "/") and not parts.query and not parts.fragment
+    return is_bare and parts.scheme in ("nats", "tls")
+
+
+NATS = ValueType("addresses of NATS servers", nats_addresses, metavar="URL")
 TARGET = ValueType(
     "an https URL with a valid host (http only for the addresses 127.x.x.x and [::1], in figures)",
     target_address,

@@ -81,6 +81,8 @@ def _argparse_arguments(option: Option) -> dict[str, Any]:
     }
     if option.kind.metavar:
         arguments["metavar"] = option.kind.metavar
+    if option.kind.action == "extend":
+        arguments["nargs"] = "+"
     if option.kind.is_optional:
         arguments |= {"nargs": "?", "const": str(DEMO_ACCOUNTS)}
     return arguments

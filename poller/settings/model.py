@@ -108,3 +108,18 @@ class Settings:
     """PEM files; None means no TLS."""
     plain_http: bool = False
     """Whether to serve other machines without TLS."""
+
+    nats: str | None = None
+    """Addresses of NATS servers, separated by commas; None asks from this machine."""
+    creds: str | None = None
+    """A file that says who to be there."""
+    nats_ca: str | None = None
+    """Certificates trusted there besides the system's; with it, TLS is required."""
+    shared: tuple[str, ...] | None = None
+    """``[NAME=]DIR``: folders that are the same on all machines."""
+    agents: int | None = None
+    """How many agents to wait for; None asks once one is there."""
+    agent_name: str | None = None
+    """What this machine is called; None means its host name."""
+    server_config: tuple[str, ...] = ()
+    """Agents that a server's configuration is printed for."""

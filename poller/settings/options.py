@@ -8,7 +8,7 @@ one field of ``Settings``.
 from __future__ import annotations
 
 from poller.settings import value_types as kinds
-from poller.settings.addresses import DEFAULT_URL, LISTEN, PROXY, TARGET
+from poller.settings.addresses import DEFAULT_URL, LISTEN, NATS, PROXY, TARGET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +23,14 @@ _ANSWERING = ("next", "guard", "timeline", "report")
 """The commands that answer from history, and ask where it is too old."""
 _ASKING = ("poll", *_ROUNDS, *_ANSWERING)
 """The commands that send requests."""
+_SENDING = (*_ASKING, "agent")
+"""The same, and what asks for others."""
 _READING = (*_ASKING, "list")
 """The commands that read auth files."""
 _POLLING = ("poll", *_ROUNDS)
 """The commands that write records."""
+_CONNECTED = (*_POLLING, "agent")
+"""The commands that know a server of agents."""
 _REMEMBERING = (*_ASKING, "status", "diff", "history", "alerts")
 """The commands that record into the history or read it."""
 _TELLING = (*_READING, "status", "diff", "history", "alerts")
@@ -158,7 +162,7 @@ OPTIONS = {
             "folder of auth files, may be repeated (default: account; without that folder, the"
             " Codex CLI's own login)",
             field="account_dirs",
-            commands=_READING,
+            commands=(*_READING, "agent"),
             local=kinds.FOLDERS_HERE,
         ),
         Option(
@@ -173,6 +177,7 @@ OPTIONS = {
             "renew logins whose token has expired, in their files; a refresh token works once, so"
             " keep each login in one file only",
             default=False,
+            commands=_SENDING,
         ),
         Option(
             "refresh_codex_home",
@@ -180,6 +185,7 @@ OPTIONS = {
             "with --refresh: renew the Codex CLI's own file as well; only while no codex is"
             " running",
             default=False,
+            commands=_SENDING,
         ),
         Option(
             "demo",
@@ -201,6 +207,7 @@ OPTIONS = {
             TARGET,
             "where to send requests; https, or http on loopback",
             default=DEFAULT_URL,
+            commands=_SENDING,
         ),
         Option(
             "concurrency",
@@ -208,6 +215,7 @@ OPTIONS = {
             "requests in flight at most",
             default=8,
             local=kinds.whole(1, 10_000),
+            commands=_SENDING,
         ),
         Option(
             "rate",
@@ -257,14 +265,21 @@ OPTIONS = {
             "proxy",
             PROXY,
             "http or https proxy (default: the environment's HTTPS_PROXY, ALL_PROXY, NO_PROXY)",
+            commands=_SENDING,
         ),
-        Option("ca_file", kinds.FILE, "certificates (PEM) to trust besides the system's"),
+        Option(
+            "ca_file",
+            kinds.FILE,
+            "certificates (PEM) to trust besides the system's",
+            commands=_SENDING,
+        ),
         Option(
             "user_agent",
             kinds.AGENT,
             "the User-Agent header",
             default="Mozilla/5.0",
             flags=(),
+            commands=_SENDING,
         ),
     ),
     "output": (
@@ -335,7 +350,7 @@ OPTIONS = {
             kinds.SWITCH,
             "add email, user_id and account_id to each record",
             default=False,
-            commands=(*_POLLING, "list"),
+            commands=(*_POLLING, "list", "agent"),
         ),
         Option(
             "timezone",
@@ -369,7 +384,7 @@ OPTIONS = {
             "print only what went wrong",
             default=False,
             flags=("-q", "--quiet"),
-            commands=_TELLING,
+            commands=(*_TELLING, "agent"),
             local=kinds.SWITCH,
         ),
         Option(
@@ -378,7 +393,7 @@ OPTIONS = {
             "print more, may be repeated",
             default=0,
             flags=("-v", "--verbose"),
-            commands=_TELLING,
+            commands=(*_TELLING, "agent"),
             local=kinds.LEVEL,
         ),
     ),
@@ -491,6 +506,56 @@ OPTIONS = {
             commands=("serve",),
         ),
     ),
+    "agent": (
+        Option(
+            "nats",
+            NATS,
+            "the NATS server that agents and collectors meet at: nats://HOST[:PORT] or"
+            " tls://HOST[:PORT]; several of a cluster with commas between",
+            commands=_CONNECTED,
+        ),
+        Option(
+            "creds",
+            kinds.PATH,
+            "who to be there: a .creds file, an nkey seed or user:password, for you alone to read",
+            commands=_CONNECTED,
+        ),
+        Option(
+            "nats_ca",
+            kinds.FILE,
+            "certificates (PEM) to trust there besides the system's; a server without TLS is"
+            " refused",
+            commands=_CONNECTED,
+        ),
+        Option(
+            "shared",
+            kinds.SHARED,
+            "a folder that is the same on all machines, [NAME=]DIR: any agent that has it may take"
+            " its accounts",
+            commands=_CONNECTED,
+        ),
+        Option(
+            "agents",
+            kinds.whole(1, 10_000),
+            "wait until N agents are there (default: ask once one is)",
+            commands=_POLLING,
+        ),
+        Option(
+            "name",
+            kinds.PART,
+            "what this machine is called (default: its host name)",
+            field="agent_name",
+            commands=("agent",),
+        ),
+        Option(
+            "server_config",
+            kinds.PARTS,
+            "print a configuration for the NATS server, with rights for the collector and the"
+            " agents NAME",
+            default=(),
+            commands=("agent",),
+        ),
+    ),
 }
 """By section of the configuration file, which is also a group of the help; in its order."""
 
@@ -500,7 +565,7 @@ OTHERS = (
         kinds.PATH,
         "configuration file (default: config.toml here, over poller/config.toml in your"
         " configuration folder); flags beat it",
-        commands=_TELLING,
+        commands=(*_TELLING, "agent"),
     ),
     Option("list", kinds.SWITCH, "the same as poller list", default=False),
     Option(

@@ -20,7 +20,7 @@ def quoted(value: object) -> str:
     """Return ``value`` as a message may show it: short, printable, without passwords."""
     if isinstance(value, str):
         # Cut last: cutting first could leave half of an escape or of a password.
-        return f'"{_cut(printable(masked(_without_password(value), ())))}"'
+        return f'"{_cut(printable(masked(without_password(value), ())))}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and abs(value) >= _HUGE:
@@ -51,7 +51,8 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     return plain[close[0]] if close else None
 
 
-def _without_password(text: str) -> str:
+def without_password(text: str) -> str:
+    """Return a URL or another text with what stands before an ``@`` masked."""
     before, at, after = text.rpartition("@")
     if ":" not in before:
         return text

@@ -24,12 +24,12 @@ _OVERRULED = {
     "accounts": ("files_from", "demo"),
     "files_from": ("accounts", "demo"),
     "account_dirs": ("demo",),
-    "demo": ("accounts", "account_dirs", "files_from", "history_file", "record"),
+    "demo": ("accounts", "account_dirs", "files_from", "history_file", "record", "nats"),
     "quiet": ("verbose",),
     "verbose": ("quiet",),
 }
 """What else an option answers: a file's value of these is dropped where it is set above."""
-_OF_REAL_ACCOUNTS = ("accounts", "account_dirs", "files_from")
+_OF_REAL_ACCOUNTS = ("accounts", "account_dirs", "files_from", "nats")
 
 
 SHORTEST_INTERVAL_S = 60.0
@@ -74,6 +74,8 @@ def resolve(
         raise UsageError("--refresh-codex-home: does nothing without --refresh: give both")
     _check_proxy(settings, place)
     _check_every(settings, place)
+    if command != "agent":
+        _check_collecting(settings, flags)
     return Resolved(settings, tuple(_notes(in_force, place, layers)))
 
 
@@ -152,6 +154,27 @@ def _check_raw(settings: Settings, place: _Places) -> None:
                 f"{place[field]}: does not fit into a table: leave it out, or ask for "
                 f"--format jsonl ({settings.format} comes from {place['format']})",
             )
+
+
+def _check_collecting(settings: Settings, flags: Mapping[str, object]) -> None:
+    """Refuse what has no meaning without agents, and what only an agent can do."""
+    if settings.nats is None:
+        for field in ("creds", "nats_ca", "shared", "agents"):
+            if field in flags:
+                flag = next(each.place for each in every_option() if each.field == field)
+                raise UsageError(f"{flag}: does nothing without --nats: give both")
+        return
+    if flags.get("refresh"):
+        raise UsageError("--refresh: belongs to the agent that has the file: set it there")
+    if settings.shared is not None and len(settings.shared) > 1:
+        raise UsageError("--shared: agents may have several folders, a collection asks for one")
+    if "shared" in flags and "account_dirs" in flags:
+        raise UsageError("--account-dir: with --shared, that is the folder: leave out one of them")
+    if (settings.raw_json or settings.raw_headers) and not settings.show_identity:
+        raise UsageError(
+            "--raw-json, --raw-headers: an answer names its account, and leaves an agent only "
+            "with --show-identity there and here"
+        )
 
 
 def _check_proxy(settings: Settings, place: _Places) -> None:

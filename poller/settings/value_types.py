@@ -19,6 +19,8 @@ _SHORTEST_S, _LONGEST_S = 0.001, 3650 * 86_400.0
 _SLOWEST, _FASTEST = 0.001, 1_000_000.0
 """Requests per second: one in 17 minutes, and more than any machine sends."""
 _NAME_LENGTH = 64
+_PART_LENGTH = 40
+_PART_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 
 
@@ -247,6 +249,19 @@ def _demo_count(text: str) -> object:
     return number
 
 
+def _part(value: object) -> object:
+    fits = isinstance(value, str) and 0 < len(value) <= _PART_LENGTH
+    return value if fits and _PART_CHARACTERS.issuperset(str(value)) else None
+
+
+def _parts(value: object) -> object:
+    from poller.settings.quoting import is_list
+
+    listed = value if is_list(value) else [value]
+    names = tuple(name for name in map(_part, listed) if isinstance(name, str))
+    return names if len(names) == len(listed) == len(set(names)) else None
+
+
 def _switch(value: object) -> object:
     return value if isinstance(value, bool) else None
 
@@ -287,6 +302,23 @@ PERCENT = ValueType("a number from 0 to 100", _percent, metavar="P", read=_numbe
 AGENT = ValueType("printable ASCII characters without blanks around them", _agent)
 NAME = ValueType(
     f"1 to {_NAME_LENGTH} printable characters without blanks around them", _name, metavar="NAME"
+)
+PART = ValueType(
+    f"1 to {_PART_LENGTH} letters, digits, - and _",
+    _part,
+    metavar="NAME",
+)
+PARTS = ValueType(
+    f"names of 1 to {_PART_LENGTH} letters, digits, - and _, each once",
+    _parts,
+    metavar="NAME",
+    action="extend",
+)
+SHARED = ValueType(
+    "a folder, or a name for it and the folder: team=/srv/accounts",
+    _paths,
+    metavar="DIR",
+    action="append",
 )
 ZONE = ValueType(
     "an IANA time zone such as 'Europe/Berlin'", _zone, metavar="TZ", guess=_zone_meant

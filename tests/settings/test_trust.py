@@ -74,6 +74,13 @@ HARMFUL = {
     "tls_cert": '"cert.pem"',
     "tls_key": '"key.pem"',
     "plain_http": "true",
+    "nats": '"nats://127.0.0.1:4222"',
+    "creds": '"seed"',
+    "nats_ca": '"ca.pem"',
+    "shared": '"team=mine"',
+    "agents": "2",
+    "name": '"theirs"',
+    "server_config": '"theirs"',
 }
 KEYS = [
     pytest.param(section, option, id=option.key)

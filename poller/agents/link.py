@@ -1,0 +1,341 @@
+"""One connection to a NATS server that comes back by itself, and what both sides do over it.
+
+nats-py is imported here and nowhere else, when a connection is opened: it takes longer to
+load than the rest of the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import stat
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+
+from poller.settings import UsageError
+from poller.settings.addresses import Address
+from poller.text import os_error_text, printable
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+
+    from poller.settings import Settings
+
+    Took = Callable[["Arrived"], Awaitable[None]]
+
+RETRY_S = 0.5
+"""Between two attempts to reach the server."""
+_PING_S = 3.0
+_PINGS_LOST = 2
+"""So many unanswered: the connection is given up, and a new one is made."""
+_STORE_AGAIN_S = 3.0
+"""After so long without a word a message is sent to be stored again."""
+_CREDS_SIZE = 64 * 1024
+_OTHERS = 0o077
+_BUFFER = 8 * 1024 * 1024
+"""Bytes that wait for a server that is away."""
+STATUS = "Status"
+_MISSING = "NATS is not installed: pip install 'poller[nats]'"
+
+
+class Arrived(Protocol):
+    """A message as nats-py hands it over."""
+
+    @property
+    def subject(self) -> str:
+        """Where it was sent to; of one that was pulled, where it had been stored."""
+        ...
+
+    @property
+    def reply(self) -> str:
+        """Where an answer goes."""
+        ...
+
+    @property
+    def data(self) -> bytes:
+        """Its content."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str] | None:
+        """Its headers; of the server's own messages, the status."""
+        ...
+
+
+@dataclass(slots=True)
+class _Unstored:
+    subject: str
+    payload: bytes
+    sent_at: float
+    stored: Callable[[], Awaitable[None]] | None
+
+
+class Link:
+    """A connection to the server; made by :func:`open_link`."""
+
+    def __init__(self, client: object, inbox: str) -> None:
+        """``client`` is nats-py's, whose types say too little."""
+        self.client: Any = client
+        self.is_up = False
+        self.went_down_at: float | None = None
+        """Monotonic seconds; None while it is up."""
+        self.is_closed = asyncio.Event()
+        """Set where the server wants nothing of us any more."""
+        self.last_error = ""
+        self.back: Callable[[], Awaitable[None]] | None = None
+        """Awaited each time the connection has come back."""
+        self._inbox = f"{inbox}.{os.urandom(8).hex()}"
+        self._unstored: dict[str, _Unstored] = {}
+
+    @property
+    def servers_known(self) -> int:
+        """How many servers there are, as far as they have told."""
+        return len(self.client.servers)
+
+    async def begin(self) -> None:
+        """Listen for what the server says of messages that are to be stored."""
+        await self.hear(f"{self._inbox}.stored.*", self._on_stored)
+
+    async def close(self) -> None:
+        """Leave the server."""
+        with contextlib.suppress(Exception):  # it is left, whatever state it is in
+            async with asyncio.timeout(1.0):
+                await self.client.close()
+
+    def inbox(self, name: str) -> str:
+        """Return an inbox of this connection."""
+        return f"{self._inbox}.{name}"
+
+    async def hear(self, subject: str, took: Took) -> None:
+        """Await ``took`` with each message to ``subject``, one after the other."""
+        await self.client.subscribe(subject, cb=took)
+
+    async def send(self, subject: str, payload: bytes = b"", *, reply: str = "") -> None:
+        """Send a message that may get lost."""
+        from nats.errors import Error
+
+        with contextlib.suppress(Error, OSError):
+            await self.client.publish(subject, payload, reply=reply)
+
+    async def store(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        id: str,  # noqa: A002 - what it is
+        stored: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Send a message until the server has stored it, then await ``stored``.
+
+        The server stores a message of the same id once, for two minutes.
+        """
+        self._unstored[id] = _Unstored(subject, payload, time.monotonic(), stored)
+        await self._send_to_store(id)
+
+    def forget(self, id: str) -> None:  # noqa: A002 - likewise
+        """Send a message that was to be stored no more."""
+        self._unstored.pop(id, None)
+
+    async def store_again(self, *, now: float) -> None:
+        """Send what the server has not confirmed for a while; call it every second."""
+        late = [id_ for id_, one in self._unstored.items() if now - one.sent_at > _STORE_AGAIN_S]
+        for id_ in late:
+            await self._send_to_store(id_)
+
+    async def _send_to_store(self, id_: str) -> None:
+        from nats.errors import Error
+
+        one = self._unstored[id_]
+        one.sent_at = time.monotonic()
+        with contextlib.suppress(Error, OSError):
+            await self.client.publish(
+                one.subject,
+                one.payload,
+                reply=f"{self._inbox}.stored.{id_}",
+                headers={"Nats-Msg-Id": id_},
+            )
+
+    async def _on_stored(self, message: Arrived) -> None:
+        try:
+            answer = orjson.loads(message.data)
+        except orjson.JSONDecodeError:  # nobody there to store it, as long as the stream is not
+            return
+        if not isinstance(answer, dict) or "error" in answer or "seq" not in answer:
+            return
+        one = self._unstored.pop(message.subject.rpartition(".")[2], None)
+        if one is not None and one.stored is not None:
+            await one.stored()
+
+    async def on_error(self, error: Exception) -> None:
+        """Remember what the last trouble was."""
+        self.last_error = _words(error)
+
+    async def on_down(self) -> None:
+        """Take note that the server is away."""
+        self.is_up, self.went_down_at = False, time.monotonic()
+
+    async def on_up(self) -> None:
+        """Take note that the server is back."""
+        self.is_up, self.went_down_at = True, None
+        for id_ in tuple(self._unstored):
+            await self._send_to_store(id_)
+        if self.back is not None:
+            await self.back()
+
+    async def on_closed(self) -> None:
+        """Take note that the server has turned us out."""
+        self.is_closed.set()
+
+
+@asynccontextmanager
+async def open_link(
+    settings: Settings, *, name: str, inbox: str, within_s: float | None
+) -> AsyncGenerator[Link]:
+    """Connect to the servers of ``settings.nats``; close at the end.
+
+    Raises:
+        UsageError: the credentials cannot be used, or no server answers ``within_s``
+            seconds; None waits for ever.
+    """
+    try:
+        from nats.aio.client import Client as NatsClient
+        from nats.errors import Error
+    except ImportError:
+        raise UsageError(_MISSING) from None
+    given = (settings.nats or "").split(",")
+    servers = [_without_user(address) for address in given]
+    wants_tls = settings.nats_ca is not None or any(each.startswith("tls:") for each in servers)
+    client: Any = NatsClient()
+
+    def check_tls() -> None:
+        if wants_tls and not client._server_info.get("tls_required"):  # noqa: SLF001 - told nowhere else
+            raise Error("the server offers no TLS")
+
+    how = _credentials(settings.creds, check_tls) or _in_address(given, check_tls)
+    link = Link(client, inbox)
+    try:
+        async with asyncio.timeout(within_s):
+            await client.connect(
+                servers,
+                name=name,
+                error_cb=link.on_error,
+                disconnected_cb=link.on_down,
+                reconnected_cb=link.on_up,
+                closed_cb=link.on_closed,
+                connect_timeout=5,
+                reconnect_time_wait=RETRY_S,
+                max_reconnect_attempts=-1,
+                ping_interval=_PING_S,
+                max_outstanding_pings=_PINGS_LOST,
+                tls=_tls(settings) if wants_tls else None,
+                inbox_prefix=inbox,
+                pending_size=_BUFFER,
+                **how,
+            )
+            check_tls()
+    except (TimeoutError, Error, OSError) as error:
+        why = link.last_error or _words(error)
+        await link.close()
+        shown = ", ".join(servers)
+        waited = f" within {within_s:g} s" if within_s is not None else ""
+        raise UsageError(f"no NATS server at {shown}{waited}: {why}") from None
+    link.is_up = True
+    try:
+        await link.begin()
+        yield link
+    finally:
+        await link.close()
+
+
+def _words(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
+        text = os_error_text(error)
+    elif isinstance(error, ConnectionRefusedError):
+        text = "connection refused"
+    elif isinstance(error, TimeoutError):
+        text = "no answer"
+    return printable(text.removeprefix("nats: ").strip("' ").lower())[:200]
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    import ssl
+
+    try:
+        context = ssl.create_default_context()
+        if settings.nats_ca is not None:
+            context.load_verify_locations(settings.nats_ca)
+    except (OSError, ssl.SSLError):
+        raise UsageError(
+            f"--nats-ca: {printable(settings.nats_ca or '')} holds no certificate (PEM)"
+        ) from None
+    return context
+
+
+def _credentials(path: str | None, check: Callable[[], None]) -> dict[str, Any]:
+    """Return how nats-py is told who we are; ``check`` is called before a password is sent."""
+    if path is None:
+        return {}
+    content = _private(path)
+    if content.startswith("-----BEGIN"):
+        return {"user_credentials": path}
+    if content.startswith("SU") and ":" not in content:
+        return {"nkeys_seed_str": content}
+    user, colon, password = content.partition(":")
+    if not colon or not user or "\n" in content:
+        raise UsageError(
+            f"--creds: {printable(path)}: expected a .creds file, an nkey seed (SU...) "
+            "or user:password"
+        )
+
+    return _login(user, password, check)
+
+
+def _without_user(address: str) -> str:
+    scheme, _, rest = address.strip().partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _in_address(addresses: list[str], check: Callable[[], None]) -> dict[str, Any]:
+    """Return the user and password that a URL holds, if one does."""
+    from urllib.parse import unquote
+
+    for address in addresses:
+        user, colon, password = Address(address.strip()).userinfo.partition(":")
+        if colon:
+            return _login(unquote(user), unquote(password), check)
+        if user:
+            return {"token": unquote(user)}
+    return {}
+
+
+def _login(user: str, password: str, check: Callable[[], None]) -> dict[str, Any]:
+    def told_user() -> str:
+        check()
+        return user
+
+    return {"user": told_user, "password": lambda: password}
+
+
+def _private(path: str) -> str:
+    """Return what a file holds that its owner alone may read."""
+    shown = printable(path)
+    try:
+        with Path(path).open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            content = file.read(_CREDS_SIZE)
+    except OSError as error:
+        raise UsageError(f"--creds: {shown}: {os_error_text(error)}") from None
+    if os.name == "posix" and mode & _OTHERS:
+        raise UsageError(f"--creds: {shown}: others can read or write it: chmod 600 {shown}")
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError:
+        raise UsageError(f"--creds: {shown}: not text") from None

@@ -1,0 +1,111 @@
+"""``poller agent``: ask on this machine what a collector elsewhere wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import re
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from poller.deliver.stderr import say, saying_what_is_logged
+from poller.library import open_attempts
+from poller.process import exit_codes
+from poller.process.threads import UnjoinedThreads
+from poller.settings import UsageError
+from poller.upstream.exchange import room_for_connections
+
+if TYPE_CHECKING:
+    from poller.agents.agent import Agent
+    from poller.process.signals import Interrupts
+    from poller.settings import Settings
+
+_NEEDS = "agent: give the address of the server it gets its jobs from: --nats URL"
+_AGAIN_S = 5.0
+"""Before a server is asked anew that has turned the agent out."""
+
+
+def serve(settings: Settings, interrupts: Interrupts) -> int:
+    """Work for collectors until a signal comes; return the exit code."""
+    try:
+        if settings.server_config:
+            from poller.agents.server_config import server_config
+
+            sys.stdout.write(server_config(settings.server_config))
+            sys.stdout.flush()
+            return 0
+        if settings.nats is None:
+            _said(_NEEDS)
+            return exit_codes.USAGE
+        most = max(1, room_for_connections() * 3 // 4)
+        settings = replace(settings, concurrency=min(settings.concurrency, most))
+        with saying_what_is_logged(settings.verbose, _said):
+            anyio.run(_serve, settings, interrupts)
+    except UsageError as error:
+        _said(str(error))
+        return exit_codes.USAGE
+    return 128 + (interrupts.number or 0) if interrupts.number else exit_codes.USAGE
+
+
+async def _serve(settings: Settings, interrupts: Interrupts) -> None:
+    from poller.agents import subjects
+    from poller.agents.agent import Agent
+    from poller.agents.link import open_link
+    from poller.agents.shared_folder import SharedFolder
+
+    asyncio.get_running_loop().set_default_executor(UnjoinedThreads())
+    name = settings.agent_name or _host_name()
+    folders = [SharedFolder.of(each) for each in settings.shared or ()]
+    shared = {folder.name: folder for folder in folders}
+    stopping = anyio.Event()
+    _stop_on_signals(interrupts, stopping)
+    async with open_attempts(settings, exit_guard=interrupts) as attempts:
+        while not stopping.is_set():
+            _say_waiting(settings, name)
+            async with open_link(
+                settings, name=f"poller agent {name}", inbox=subjects.inbox(name), within_s=None
+            ) as link:
+                agent = Agent(settings, name=name, attempts=attempts, link=link, shared=shared)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_stop_when, stopping, agent)
+                    await agent.run()
+                    tasks.cancel_scope.cancel()
+            if agent.rival is not None:
+                raise UsageError(
+                    f"another agent is called {name} already: give this one another --name"
+                )
+            with anyio.move_on_after(_AGAIN_S):
+                await stopping.wait()
+
+
+def _say_waiting(settings: Settings, name: str) -> None:
+    if not settings.quiet:
+        folders = ", ".join(settings.shared or ()) or "none"
+        _said(f"agent {name}: waiting for jobs; shared folders: {folders}")
+
+
+def _stop_on_signals(interrupts: Interrupts, stopping: anyio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop(_number: int) -> None:
+        loop.call_soon_threadsafe(stopping.set)
+
+    interrupts.listen(stop)
+
+
+async def _stop_when(stopping: anyio.Event, agent: Agent) -> None:
+    await stopping.wait()
+    agent.stop()
+
+
+def _host_name() -> str:
+    """Return what this machine is called, as far as it fits a part of a subject."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", platform.node().partition(".")[0]).strip("-")
+    return name[:40] or "agent"
+
+
+def _said(line: str) -> None:
+    say(f"poller: {line}")
