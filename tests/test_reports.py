@@ -41,12 +41,11 @@ def filled(value: Any) -> Any:
             return [filled(member) for member in value]
         case str() if value.startswith("<"):
             what, _, word = value.strip("<>").rpartition(" ")
-            made = {
-                "access": lambda: token(word),
-                "in": lambda: int(time.time()) + int(word),
-                "issued by": lambda: jwt({"iss": word, OPENAI: {"chatgpt_account_id": "acc-1"}}),
-            }
-            return made[what]()
+            if what == "access":
+                return token(word)
+            if what == "in":
+                return int(time.time()) + int(word)
+            return jwt({"iss": word, OPENAI: {"chatgpt_account_id": "acc-1"}})
         case _:
             return value
 
