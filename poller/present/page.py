@@ -26,8 +26,9 @@ from poller.present.axis import DAY_S, axis_of
 from poller.present.charts import PATTERNS, chart, digest
 from poller.present.overview import Past
 from poller.present.page_rows import account_table
-from poller.present.page_texts import Teller, amount
+from poller.present.page_texts import Teller
 from poller.present.sentences import Failures
+from poller.present.shares import amount
 from poller.present.terminal import UNICODE
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from poller.insight.choice import Choice, Tier
 from poller.insight.forecast import MAY_RUN_OUT, WILL_RUN_OUT
 from poller.present.catalogue import words_of
 from poller.present.page_words import page_words_of
-from poller.present.shares import share
+from poller.present.shares import amount, share
 from poller.present.times import Clock, span
 from poller.text import printable
 from poller.values import FailureKind
@@ -31,11 +31,6 @@ _KINDS = {kind.value: kind for kind in FailureKind}
 def percent_text(percent: float) -> str:
     """Return ``58 %``; only nothing is 0, and only everything 100."""
     return f"{share(percent, of=100)}\N{NO-BREAK SPACE}%"
-
-
-def amount(windows: float) -> str:
-    """Return a number of whole windows: ``6.3``, ``9``."""
-    return f"{windows:.1f}".removesuffix(".0")
 
 
 class Teller:

@@ -1,4 +1,4 @@
-"""Percentages in whole numbers."""
+"""Percentages in whole numbers, and amounts of whole windows."""
 
 from __future__ import annotations
 
@@ -9,3 +9,8 @@ def share(percent: float, *, of: int) -> int:
     if 0 < percent < 100:
         return min(max(rounded, 1), of - 1)
     return rounded
+
+
+def amount(windows: float) -> str:
+    """Return a number of whole windows: ``6.3``, ``9``."""
+    return f"{windows:.1f}".removesuffix(".0")

@@ -1,11 +1,12 @@
-"""The last line of the usage table."""
+"""What stands last in the usage table: all windows together, and how many accounts can be used."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from poller.present.table import BOLD, within
+from poller.present.shares import amount
+from poller.present.table import BOLD, PLAIN, within
 from poller.present.terminal import cells, cut_middle
 from poller.present.times import span
 from poller.present.usage_rows import State
@@ -13,6 +14,7 @@ from poller.present.usage_rows import State
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from poller.insight.pool import Pool
     from poller.present.sentences import Failures
     from poller.present.table import Line
     from poller.present.terminal import Marks
@@ -57,6 +59,20 @@ def summary(  # noqa: PLR0913 - what it sums up, each named
             if cells(line) <= width:
                 return [(line, BOLD)]
     return within([(line, BOLD)], width, marks.cut)
+
+
+def together(pool: Pool, words: Words, *, marks: Marks, width: int) -> Line:
+    """Return what is left of all accounts' windows, in whole windows, as far as there is room."""
+    line = ""
+    for name, share in pool.windows.items():
+        lower, upper, of = amount(share.lower), amount(share.upper), amount(share.of)
+        form = words.together_exactly if lower == upper else words.together_between
+        told = form.format(window=words.window(name), lower=lower, upper=upper, of=of)
+        longer = f"{line} {marks.dot} {told}" if line else f"{words.together}{words.colon}{told}"
+        if cells(longer) > width:
+            break
+        line = longer
+    return [(line, PLAIN)]
 
 
 def _back(

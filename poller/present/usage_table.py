@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from poller.insight.pool import NO_WEIGHTS, pool
+from poller.insight.standing import standing
 from poller.present.catalogue import words_of
 from poller.present.sentences import Failures
 from poller.present.table import drawn, heading
@@ -12,17 +14,22 @@ from poller.present.terminal import ASCII, UNICODE
 from poller.present.times import Clock
 from poller.present.usage_lines import UsageLines
 from poller.present.usage_rows import Places, Row, ordered, row_of
-from poller.present.usage_summary import summary
+from poller.present.usage_summary import summary, together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import tzinfo
 
+    from poller.insight.standing import Standing
+    from poller.present.table import Line
+    from poller.present.terminal import Marks
+    from poller.present.words import Words
     from poller.values import Report
-
 
 _ALONE = 80
 """Cells of the heading where there are no rows under it."""
+_POOL_OF, _POOLED = 3, 10_000
+"""How many accounts are told together; what more have would take as much memory as all rows."""
 
 
 class UsageTable:
@@ -33,7 +40,12 @@ class UsageTable:
     """
 
     def __init__(
-        self, timezone: tzinfo | None = None, *, extra: bool = False, language: str = "en"
+        self,
+        timezone: tzinfo | None = None,
+        *,
+        extra: bool = False,
+        language: str = "en",
+        weights: Mapping[str, float] = NO_WEIGHTS,
     ) -> None:
         """Begin a table.
 
@@ -41,14 +53,19 @@ class UsageTable:
             timezone: Of the times in it.
             extra: Whether extra limits have rows of their own.
             language: ``en`` or ``zh``.
+            weights: What a window counts where all are told together, by plan; else 1.
         """
         self._timezone, self._extra, self._language = timezone, extra, language
+        self._weights = weights
         self._rows: list[Row] = []
         self._failures = Failures()
         self._places = Places()
+        self._standings: list[Standing] = []
 
     def add(self, report: Report) -> None:
         """Keep what the table shows of ``report``."""
+        if len(self._standings) <= _POOLED:
+            self._standings.append(standing(report))
         if report.failure is not None:
             self._failures.add(
                 report.account,
@@ -60,7 +77,7 @@ class UsageTable:
             self._rows.append(row_of(report.account, report.usage, self._places))
 
     def render(self, *, width: int, color: bool, unicode: bool, now: float) -> Iterator[str]:
-        """Yield the table in pieces, lines ended: rows, failures, and the line that sums up.
+        """Yield the table in pieces, lines ended: rows, failures, and what sums up.
 
         Args:
             width: Cells that no line is wider than.
@@ -91,4 +108,14 @@ class UsageTable:
         )
         under = self._failures.lines(words, marks, now=now, width=width)
         last = summary(self._rows, self._failures, words, clock, marks=marks, now=now, width=width)
-        return drawn(chain((top,), rows.all(), under, (last,)), color=color)
+        lines = chain((top,), rows.all(), under, self._together(words, marks, now, width), (last,))
+        return drawn(lines, color=color)
+
+    def _together(self, words: Words, marks: Marks, now: float, width: int) -> Iterator[Line]:
+        if not _POOL_OF <= len(self._standings) <= _POOLED:
+            return
+        line = together(
+            pool(self._standings, now=now, weights=self._weights), words, marks=marks, width=width
+        )
+        if line[0][0]:
+            yield line

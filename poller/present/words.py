@@ -88,6 +88,10 @@ class Words:
     ago: str
     waits: str
 
+    together: str
+    """What all accounts have left, in whole windows."""
+    together_exactly: str
+    together_between: str
     usable: str
     paying: str
     unknown: str

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 from wcwidth import wcswidth
 
+from poller.insight.pool import NO_WEIGHTS
 from poller.present.terminal import cells
 from poller.present.times import Clock
 from poller.present.usage_rows import Places
@@ -29,7 +30,7 @@ from poller.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 NOW = datetime(2026, 11, 22, 15, 4, tzinfo=UTC).timestamp()  # a Sunday
 HOUR_S, DAY_S = 3600.0, 86400.0
@@ -89,8 +90,9 @@ def drawn(
 
 
 def rows(reports: Iterable[Report], *, width: int = 100, extra: bool = False) -> list[str]:
-    """Return the lines under the titles."""
-    return drawn(reports, width=width, extra=extra).splitlines()[2:]
+    """Return the lines under the titles, but for what all accounts have together."""
+    lines = drawn(reports, width=width, extra=extra).splitlines()[2:]
+    return [line for line in lines if not line.startswith("left in all: ")]
 
 
 def order(reports: Iterable[Report]) -> list[str]:
@@ -162,6 +164,7 @@ Codex quota left · 13 accounts                    Sun 22 Nov 15:04, times in UT
 ✗ token expired: mallory → poller --refresh, or log in with codex and copy again
 ✗ not reached, blocked by a network filter: niaj → try again later, or from
   another network
+left in all: 5h 1.6 to 2.6 of 7 · week 2.2 to 4.2 of 8 · month 0.6 of 1
 7 usable · 1 unknown · 3 blocked, next back at 16:34: frank · 2 failed
 """
 
@@ -185,6 +188,7 @@ Codex quota left · 13 accounts                 times in UTC
   codex and copy again
 ✗ not reached, blocked by a network filter: niaj → try again
   later, or from another network
+left in all: 5h 1.6 to 2.6 of 7 · week 2.2 to 4.2 of 8
 7 usable (1 on credits) · 1 unknown · 3 blocked · 2 failed
 """
 
@@ -205,6 +209,7 @@ Codex 剩余额度 · 13 个账号                           11-22 周日 15:04�
 ■ ken          team             –          受限：credits_depleted
 ✗ token 已过期：mallory → poller --refresh，或用 codex 登录再复制
 ✗ 请求在网络边缘被拦下，没有到达账号：niaj → 稍后再试，或换个网络
+合计剩余：5 小时 1.6 至 2.6/7 · 周 2.2 至 4.2/8 · 月 0.6/1
 7 个可用 · 1 个未知 · 3 个受限，最早 16:34 恢复：frank · 2 个失败
 """
 
@@ -225,6 +230,7 @@ blocked grace        plus   #####   80%     -             0% Thu 26 Nov 15:04 <
 blocked ken          team             -          blocked by credits_depleted
 failed: token expired: mallory -> poller --refresh, or log in with codex and copy again
 failed: not reached, blocked by a network filter: niaj -> try again later, or from another network
+left in all: 5h 1.6 to 2.6 of 7 - week 2.2 to 4.2 of 8 - month 0.6 of 1
 7 usable (1 on credits) - 1 unknown - 3 blocked, next back at 16:34 (1 h 30 min): frank - 2 failed
 """
 
@@ -258,8 +264,8 @@ def test_colour_changes_nothing_but_the_colour() -> None:
 def test_colours_are_the_terminals_own_at_any_number_of_rows() -> None:
     many = [answered(f"a{number}", window("weekly", number % 101, 1)) for number in range(300)]
     painted = drawn(many, width=80, color=True).splitlines()
-    assert len(painted) == 303
-    assert all("\x1b[3" in line and "%" in line for line in painted[2:-1])
+    assert len(painted) == 304
+    assert all("\x1b[3" in line and "%" in line for line in painted[2:-2])
     assert sum("█" in line for line in painted) > 200
     assert {*re.findall(r"\x1b\[([\d;]*)m", "".join(painted))} == {"0", "1", "2", "31", "32", "33"}
 
@@ -524,6 +530,48 @@ def test_credits_stand_in_a_free_column_where_the_end_has_no_room() -> None:
     assert told[told.index("    on credits: 51 left") - 1].startswith("✓ bob ")
 
 
+# All together
+
+
+def together(*reports: Report, width: int = 100, weights: Mapping[str, float] = NO_WEIGHTS) -> str:
+    """Return the line of it; nothing where there is none."""
+    table = UsageTable(ZoneInfo("UTC"), weights=weights)
+    for report in reports:
+        table.add(report)
+    lines = "".join(table.render(width=width, color=False, unicode=True, now=NOW)).splitlines()
+    return lines[-2] if lines[-2].startswith("left in all: ") else ""
+
+
+THREE = (
+    answered("a", window("five_hour", 42, 60), window("weekly", 90, DAY_S)),
+    answered("b", window("five_hour", 58, 60), window("weekly", None, DAY_S), plan="pro"),
+    answered("c", window("weekly", 60, DAY_S)),
+)
+
+
+def test_what_three_accounts_or_more_have_together_is_told_above_the_last_line() -> None:
+    assert together(*THREE) == "left in all: 5h 0.4 to 1 of 2 · week 1.5 to 2.5 of 3"
+    assert together(*THREE[:2]) == ""
+    assert together(*THREE, width=32) == "left in all: 5h 0.4 to 1 of 2"
+    assert together(*THREE, width=20) == ""
+
+
+def test_an_account_counts_by_its_plan_where_weights_are_given() -> None:
+    told = together(*THREE, weights={"pro": 5.0})
+    assert told == "left in all: 5h 0.4 to 3.3 of 6 · week 1.5 to 6.5 of 7"
+
+
+def test_what_failed_has_nothing_together() -> None:
+    assert together(*[failed(name, FailureKind.DNS) for name in "abc"]) == ""
+
+
+def test_so_many_that_they_would_take_memory_are_not_told_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("poller.present.usage_table._POOLED", 2)
+    assert together(*THREE) == ""
+
+
 # Extra limits
 
 
@@ -686,7 +734,7 @@ def test_the_pool_fits_any_terminal_in_both_languages(language: str) -> None:
     st.integers(40, 120),
 )
 def test_columns_line_up_whatever_the_names_are_written_in(pool: list[Report], width: int) -> None:
-    lines = drawn(pool, width=width).splitlines()[2:-1]
+    lines = drawn(pool, width=width).splitlines()[2 : 2 + len(pool)]
     assert len({wcswidth(line[: line.index("%")]) for line in lines}) == 1
     assert len({wcswidth(line) for line in lines}) == 1
 
