@@ -44,7 +44,7 @@ COMMANDS = {
         Command("timeline"),
         Command("diff"),
         Command("history"),
-        Command("report"),
+        Command("report", "write what is left, curves and forecast as an HTML page", "report"),
         Command("alerts"),
         Command("agent", "ask on this machine what a collector elsewhere wants to know", "serve"),
         Command("simulate", "serve a made-up upstream to try poller and scripts against", "main"),

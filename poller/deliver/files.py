@@ -1,4 +1,4 @@
-"""A file that takes the place of an old one once it is whole: ``--output``."""
+"""A file that takes the place of an old one once it is whole: ``--output``, a report."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _MODE = 0o644
 class NewFile:
     """Written beside the old file and renamed at the end; the old one stays whole till then."""
 
-    def __init__(self, path: str) -> None:
-        """Raises ResultsLost where no file can be made beside ``path``."""
-        self._path = path
+    def __init__(self, path: str, *, option: str = "--output") -> None:
+        """Raises ResultsLost where no file can be made beside ``path``; ``option`` named it."""
+        self._path, self._option = path, option
         folder, name = os.path.split(path)
         self._draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
         try:
@@ -64,8 +64,8 @@ class NewFile:
     def _lost(self, error: OSError | ValueError) -> ResultsLost:
         why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
         return ResultsLost(
-            f"--output {printable(self._path)}: cannot be written ({why}); what was there is as "
-            "it was: name a file in a folder that you can write to"
+            f"{self._option} {printable(self._path)}: cannot be written ({why}); what was there is "
+            "as it was: name a file in a folder that you can write to"
         )
 
 

@@ -69,6 +69,8 @@ class Settings:
     JSON Lines."""
     output: str | None = None
     """The file that results are written to; None means standard output."""
+    report_file: str | None = None
+    """The file that ``poller report`` writes."""
     color: str = "auto"
     """``auto``, ``always`` or ``never``."""
     language: str = "auto"
@@ -96,6 +98,8 @@ class Settings:
     """Whether a command that asks once records what came."""
     max_age_s: float | None = None
     """How old an answer may be; None means the command's own."""
+    since_s: float | None = None
+    """How far to look back; None means the command's own."""
 
     listen: str = "127.0.0.1:8765"
     """Where to serve: a literal address and a port."""

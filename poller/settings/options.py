@@ -299,6 +299,13 @@ OPTIONS = {
             commands=("poll",),
         ),
         Option(
+            "report_file",
+            kinds.PATH,
+            "write the report to FILE, an HTML page, which is replaced once it is complete",
+            flags=("-o", "--report-file"),
+            commands=("report",),
+        ),
+        Option(
             "color",
             kinds.choice("auto", "always", "never", metavar="WHEN"),
             "auto, always or never; auto: on a terminal, unless NO_COLOR is set",
@@ -469,6 +476,13 @@ OPTIONS = {
                     "how old figures are that are still shown (default: 15m)",
                 )
             },
+        ),
+        Option(
+            "since",
+            kinds.DURATION,
+            "how far to look back (default: 7d)",
+            field="since_s",
+            commands=("history", "diff", "report"),
         ),
     ),
     "serve": (

@@ -1,0 +1,136 @@
+"""``poller report``: pool, table and curves as one HTML file, mostly from the history."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import anyio
+
+from poller.commands.answering import answered, history_path
+from poller.commands.language import language_for
+from poller.deliver.files import NewFile
+from poller.deliver.stderr import say
+from poller.deliver.stdout import ResultsLost
+from poller.history.charted import past_of
+from poller.history.database import HistoryUnusable
+from poller.history.reading import open_reader
+from poller.history.standings import standings_of
+from poller.insight.changes import changes, gathered
+from poller.present.overview import Happening, Past, overview
+from poller.present.page import Pages
+from poller.process import exit_codes
+from poller.process.clock import zone_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from poller.commands.answering import Known
+    from poller.insight.changes import Change
+    from poller.insight.standing import Standing
+    from poller.process.signals import Interrupts
+    from poller.settings import Settings
+
+_SINCE_S, _MAX_AGE_S = 7 * 86_400.0, 3600.0
+
+
+def report(settings: Settings, interrupts: Interrupts) -> int:
+    """Write the report; return 0, or the exit code of what kept it from being written."""
+    if settings.report_file is None:
+        say("poller: -o: nothing says where to write the report: poller report -o FILE")
+        return exit_codes.USAGE
+    try:
+        file = NewFile(settings.report_file, option="-o")
+    except ResultsLost as error:
+        say(f"poller: {error}")
+        return exit_codes.RESULTS_LOST
+    try:
+        with _demo_history(settings) as remembering:
+            return answered(
+                remembering,
+                interrupts,
+                _Report(remembering, interrupts, file).write,
+                max_age_s=settings.max_age_s or _MAX_AGE_S,
+            )
+    finally:
+        file.close()
+
+
+@contextmanager
+def _demo_history(settings: Settings) -> Generator[Settings]:
+    """Yield the settings; those of the demo with a history that is invented and removed."""
+    if settings.demo is None or settings.history_file is not None:
+        yield settings
+        return
+    from poller.commands.invented import record_week
+
+    with TemporaryDirectory(prefix="poller-") as folder:
+        path = os.path.join(folder, "history.db")
+        record_week(path, settings.demo, now=time.time())
+        yield replace(settings, history_file=path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    settings: Settings
+    interrupts: Interrupts
+    file: NewFile
+
+    def write(self, known: Known) -> int:
+        """Write it; return the exit code."""
+        settings = self.settings
+        since = known.now - (settings.since_s or _SINCE_S)
+        pasts, changed = self._remembered(known, since)
+        seen = overview(
+            known.accounts,
+            now=known.now,
+            forecasts=known.forecasts,
+            changes=[Happening(None, change) for change in changed],
+            changes_since=since,
+        )
+        pages = Pages(
+            language_for(settings, os.environ),
+            zone_of(settings.timezone, os.environ),
+            demo=settings.demo is not None,
+        )
+        try:
+            anyio.run(self._save, pages.report(seen, pasts, since=since))
+        except ResultsLost as error:
+            say(f"poller: {error}")
+            return exit_codes.RESULTS_LOST
+        return 0 if self.interrupts.number is None else 128 + self.interrupts.number
+
+    def _remembered(self, known: Known, since: float) -> tuple[dict[str, Past], list[Change]]:
+        """Return how each account's windows went, and what changed since then.
+
+        Without a readable history it is nothing; :func:`answered` said why.
+        """
+        labels = {one.identity: one.account for one in known.accounts}
+        pasts: dict[str, Past] = {}
+        before: list[Standing] = []
+        try:
+            with open_reader(history_path(self.settings)) as reader:
+                for account in reader.accounts():
+                    label = labels.get(account.key or account.label)
+                    if label is not None:
+                        ahead = known.forecasts.get(label, {})
+                        pasts[label] = past_of(reader, account, since=since, forecasts=ahead)
+                before = standings_of(reader.latest(now=since))
+        except HistoryUnusable:
+            pass
+        # An account that joined later has changed nothing, nor has one that is not asked for.
+        before = [one for one in before if one.identity in labels]
+        compared = {one.identity for one in before}
+        after = [one for one in known.accounts if one.identity in compared]
+        return pasts, gathered(changes(before, after), of=len(after))
+
+    async def _save(self, pieces: Iterable[str]) -> None:
+        for piece in pieces:
+            if self.interrupts.number is not None:
+                return
+            await self.file.write(piece.encode("utf-8", "backslashreplace"))
+        await self.file.finish()
