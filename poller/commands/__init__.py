@@ -43,7 +43,7 @@ COMMANDS = {
         ),
         Command("timeline"),
         Command("diff"),
-        Command("history"),
+        Command("history", "show, import, export, prune or check what was recorded", "history"),
         Command("report", "write what is left, curves and forecast as an HTML page", "report"),
         Command("alerts"),
         Command("agent", "ask on this machine what a collector elsewhere wants to know", "serve"),

@@ -99,7 +99,15 @@ class Settings:
     max_age_s: float | None = None
     """How old an answer may be; None means the command's own."""
     since_s: float | None = None
-    """How far to look back; None means the command's own."""
+    """How far to look back; likewise."""
+    window: str | None = None
+    """The only window that counts; None means all."""
+    older_than_s: float | None = None
+    """What ended longer ago is removed."""
+    codex_sessions: str | None = None
+    """The folder of the Codex CLI's session files."""
+    sessions_of: str | None = None
+    """The account whose they are."""
 
     listen: str = "127.0.0.1:8765"
     """Where to serve: a literal address and a port."""

@@ -119,6 +119,13 @@ class Option:
         return self.flags[-1] if self.flags else self.kind.metavar.strip("[]")
 
 
+_WORDS_OF_HISTORY = kinds.ValueType(
+    kinds.NAMES.expects, kinds.NAMES.fit, metavar="ACTION|ACCOUNT", action="append"
+)
+_ACTIONS = (
+    "show (default), import FILE (- is standard input), export, prune or check; after show,"
+    " export and check the names or patterns of accounts (default: all)"
+)
 _ANY_FORMAT = kinds.choice(
     *("auto", "table", "jsonl", "csv", "prometheus"), *("plain", "tmux", "waybar", "json")
 )
@@ -154,7 +161,8 @@ OPTIONS = {
             default=(),
             field="accounts",
             flags=(),
-            commands=_READING,
+            commands=(*_READING, "history"),
+            variants={"history": (_WORDS_OF_HISTORY, _ACTIONS)},
         ),
         Option(
             "account_dir",
@@ -455,6 +463,10 @@ OPTIONS = {
             " timeline record into it",
             field="history_file",
             commands=_REMEMBERING,
+            variants=dict.fromkeys(
+                ("status", "history", "diff", "report", "alerts"),
+                (kinds.PATH, "the history's file (default: your own)"),
+            ),
         ),
         Option(
             "record",
@@ -483,6 +495,39 @@ OPTIONS = {
             "how far to look back (default: 7d)",
             field="since_s",
             commands=("history", "diff", "report"),
+            variants={
+                "history": (
+                    kinds.DURATION,
+                    "how far to look back (default: 7d; with export and check: no limit)",
+                )
+            },
+        ),
+        Option(
+            "window",
+            kinds.NAME,
+            "only the window of that name: five_hour, weekly, monthly or another (default: all)",
+            commands=("history", "guard"),
+        ),
+        Option(
+            "older_than",
+            kinds.DURATION,
+            "with prune: remove what ended longer ago",
+            field="older_than_s",
+            commands=("history",),
+        ),
+        Option(
+            "codex_sessions",
+            kinds.ValueType("a folder", kinds.path_at, metavar="DIR"),
+            "with import: take the limits from the Codex CLI's session files below DIR, such as"
+            " ~/.codex/sessions; they are only read",
+            commands=("history",),
+        ),
+        Option(
+            "as",
+            kinds.NAME,
+            "with --codex-sessions: the account whose they are, as its file is named",
+            field="sessions_of",
+            commands=("history",),
         ),
     ),
     "serve": (
