@@ -39,6 +39,8 @@ _HALO = 2
 _STRIP_Y, _STRIP_HEIGHT = _TOP + _HEIGHT + 3, 6
 _LABELS_Y = _STRIP_Y + _STRIP_HEIGHT + 14
 _ALL = _LABELS_Y + 6
+_NEAR_THE_END = 0.94
+"""Share of the axis beyond which text has no room to the right."""
 _HOUR_S = 3600.0
 
 PATTERNS = (
@@ -321,7 +323,7 @@ def _signs(spans: Sequence[Span], forecast: Forecast | None, axis: Axis) -> Iter
     """Yield what must not be stretched: resets, the last look, when it runs out."""
     ats = _resets(spans)
     for at in ats[:: 1 + len(ats) // _MOST_RESETS]:
-        yield f'<text class="reset" x="{_percent(axis.share(at))}" y="10">↻</text>'
+        yield _reset_sign(axis.share(at))
     if not spans:
         return
     last = spans[-1]
@@ -329,13 +331,21 @@ def _signs(spans: Sequence[Span], forecast: Forecast | None, axis: Axis) -> Iter
     yield f'<circle class="last" cx="{x}" cy="{y:.4g}" r="3.5"/>'
     ahead = last.reset_at
     if ahead is not None and axis.now < ahead <= axis.until:
-        x = _percent(axis.share(ahead))
+        share = axis.share(ahead)
+        x = _percent(share)
         yield f'<line class="told" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_TOP + _HEIGHT}"/>'
-        yield f'<text class="reset" x="{x}" y="10">↻</text>'
+        yield _reset_sign(share)
     ends_at = None if forecast is None or not _runs_out(forecast) else forecast.runs_out_at
     if ends_at is not None and axis.since <= ends_at <= axis.until:
         x = _percent(axis.share(ends_at))
         yield f'<text class="ends" x="{x}" y="{_TOP + _HEIGHT - 2}">▼</text>'
+
+
+def _reset_sign(share: float) -> str:
+    """Return the sign beside a reset: at the bottom, which the curve has just left."""
+    y = _TOP + _HEIGHT - 4
+    anchor = "start" if share < _NEAR_THE_END else "end"
+    return f'<text class="reset" x="{_percent(share)}" y="{y}" text-anchor="{anchor}">↻</text>'
 
 
 def _runs_out(forecast: Forecast) -> bool:
@@ -363,7 +373,5 @@ def _from_to(start: float, end: float) -> str:
 
 
 def _anchor(share: float) -> str:
-    """Keep the text at an end of the axis within it."""
-    if share < 0.06:
-        return ' text-anchor="start"'
-    return ' text-anchor="end"' if share > 0.94 else ""
+    """Keep the text at the end of the axis within it; at its beginning there is room."""
+    return ' text-anchor="end"' if share > _NEAR_THE_END else ""

@@ -65,7 +65,7 @@ async def test_without_a_history_it_is_told_what_the_accounts_answer(tmp_path: P
         done = await run("report", "-o", "r.html", *url, cwd=tmp_path)
     assert done.code == 0
     html = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert html.count("There is no history of this account yet.") == 2
+    assert html.count("No window of this account has been recorded yet.") == 2
     assert "workspace unpaid or closed: bob" in html
 
 

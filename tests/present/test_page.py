@@ -262,7 +262,7 @@ def test_an_accounts_page_has_its_charts_over_the_range_asked_for(pages: Pages) 
 
 
 def test_without_history_it_says_so(pages: Pages) -> None:
-    assert "no history of this account" in pages.account(known(ALICE), ALICE, None)
+    assert "No window of this account" in pages.account(known(ALICE), ALICE, None)
 
 
 # The report
@@ -282,7 +282,7 @@ def test_the_report_is_one_file_without_scripts_or_requests(pages: Pages) -> Non
     assert titles[:2] == ["All together", "Accounts"]
     assert titles[-5:] == accounts
     assert [text for level, text in page.headings if level == 3] == ["five hours", "week"]
-    assert html.count("There is no history of this account yet.") == 4
+    assert html.count("No window of this account has been recorded yet.") == 4
 
 
 def test_shorter_windows_have_a_day_and_longer_ones_the_time_asked_for(pages: Pages) -> None:
