@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.insight.past import lows
@@ -15,8 +16,6 @@ from poller.present.table import (
     DIM,
     NEVER,
     PLAIN,
-    RED,
-    YELLOW,
     Column,
     Table,
     drawn,
@@ -27,6 +26,7 @@ from poller.present.table import (
 )
 from poller.present.terminal import ASCII, UNICODE, cells, cut_middle, padded
 from poller.present.times import Clock, rough_span
+from poller.present.window_cells import PERCENT, style_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     Draw = Callable[["_Row"], Piece]
     Tell = Callable[["_Row"], str]
 
-_LOW_PERCENT = 20.0
 _CURVE_LEAST, _CURVE_MOST = 12, 56
 _MOMENT_GONE, _PER_DAY_GONE, _RESETS_GONE = 10, 20, 30
 """What gives way first where the terminal is narrow: the lowest. Names: table.py."""
@@ -150,7 +149,10 @@ class HistoryTable:
 
     def _curve(self, row: _Row, width: int) -> Line:
         least = lows(row.past.steps, since=self._since, until=self._now, count=width)
-        return [(sparkline(least, unicode=self._unicode), PLAIN)]
+        signs = sparkline(least, unicode=self._unicode)
+        styles = (PLAIN if percent is None else style_of(percent) for percent in least)
+        pairs = groupby(zip(styles, signs, strict=True), key=itemgetter(0))
+        return [("".join(sign for _, sign in same), style) for style, same in pairs]
 
     def _lowest(self) -> Column[_Row]:
         short = self._text(self._own.lowest, self._figure)
@@ -161,8 +163,7 @@ class HistoryTable:
         if row.past.lowest is None:
             return self._marks.none, PLAIN
         left = row.past.lowest.remaining_percent
-        style = PLAIN if left >= _LOW_PERCENT else YELLOW if left > 0 else RED
-        return f"{share(left, of=100)}%".rjust(4), style
+        return f"{share(left, of=100)}%".rjust(PERCENT), style_of(left)
 
     def _figure_and_moment(self, row: _Row) -> Piece:
         text, style = self._figure(row)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "_.:-=+*#"
+_BLOCKS, _ASCII = "▁▂▃▄▅▆▇", "_.:-=+*"
+"""Without the full block, which would grow together with that of the line above."""
 _GAP = " "
 
 

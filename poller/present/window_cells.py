@@ -76,7 +76,7 @@ class WindowCells:
         if percent is None:
             return " " * self._form.lead + "?".rjust(PERCENT), PLAIN
         told = f"{share(percent, of=100)}%".rjust(PERCENT)
-        return self._bar(percent) + told, _style(percent)
+        return self._bar(percent) + told, style_of(percent)
 
     def _bar(self, percent: float) -> str:
         if not self._form.bar:
@@ -91,7 +91,8 @@ class WindowCells:
         return padded(" " * (1 + self._form.reset - cells(told)) + told, width)
 
 
-def _style(percent: float) -> str:
+def style_of(percent: float) -> str:
+    """Return the colour of how much is left."""
     if percent >= _PLENTY_PERCENT:
         return GREEN
     return YELLOW if percent >= _LITTLE_PERCENT else RED
