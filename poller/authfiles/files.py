@@ -77,7 +77,7 @@ def _whole(descriptor: int, size: int) -> bytes:
 _CHECK_PATH = "check the path, or leave the account out"
 _TOO_LARGE = Failure(
     FailureKind.FILE_INVALID,
-    "the file is larger than 1 MiB, no auth file is",
+    "the file is larger than 1 MiB: not an auth file",
     _CHECK_PATH,
 )
 

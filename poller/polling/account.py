@@ -391,7 +391,7 @@ def _mismatch(polled: InFlight) -> Failure:
     return Failure(
         FailureKind.IDENTITY_MISMATCH,
         "the upstream answered for another account; its figures are not shown",
-        "try again; if it stays, the file mixes two logins: log in again with codex",
+        "try again; if it persists, the file mixes two logins: log in again with codex",
         retry_now=Retry.ONCE if polled.requests_sent == 1 else Retry.NEVER,
         may_work_later=True,
     )

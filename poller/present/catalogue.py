@@ -142,7 +142,7 @@ ENGLISH = Words(
         {
             _K.FILE_MISSING: Sentence("no such file", "check the path, or leave the account out"),
             _K.FILE_UNREADABLE: Sentence("file not readable", "make it readable for your user"),
-            _K.FILE_INVALID: Sentence("no auth file", "copy the auth file again, whole"),
+            _K.FILE_INVALID: Sentence("not an auth file", "copy the auth file again, whole"),
             _K.NO_CREDENTIALS: Sentence("no login in the file", _EN_COPY),
             _K.INVALID_TOKEN: Sentence("unusable token", _EN_COPY),
             _K.TOKEN_EXPIRED: Sentence("token expired", _EN_REFRESH),
@@ -155,7 +155,7 @@ ENGLISH = Words(
                 "refresh sent, no reply", "use the login in codex once, or log in again"
             ),
             _K.REFRESH_UNSAVED: Sentence(
-                "new tokens not saved", "put things right, then poller --refresh again"
+                "new tokens not saved", "fix the cause, then poller --refresh again"
             ),
             _K.REFRESH_REFUSED: Sentence("not refreshed", "use codex once with this login"),
             _K.DNS: Sentence("server name not found", "check the network and --chatgpt-url"),
@@ -168,7 +168,7 @@ ENGLISH = Words(
                 "the proxy did not connect", "check --proxy, or HTTPS_PROXY in the environment"
             ),
             _K.TIMEOUT: Sentence(
-                "no whole answer in time", "check the network, or allow more with --timeout"
+                "no complete answer in time", "check the network, or allow more with --timeout"
             ),
             _K.CONNECTION_LOST: Sentence("connection lost", "try again"),
             _K.PROTOCOL: Sentence("the answer was not HTTP", "check --chatgpt-url and the proxy"),
@@ -188,7 +188,7 @@ ENGLISH = Words(
             _K.UNAUTHORIZED: Sentence("token refused", _EN_REFRESH),
             _K.PAYMENT_REQUIRED: Sentence(
                 "workspace unpaid or closed",
-                "ask the workspace's owner; remove the file if it is gone for good",
+                "ask the workspace's owner; remove the file if it is closed",
             ),
             _K.FORBIDDEN: Sentence(
                 "no permission", "check in the account's settings that Codex is allowed"
@@ -201,22 +201,23 @@ ENGLISH = Words(
                 "usage endpoint not found", "try again later, or check --chatgpt-url"
             ),
             _K.RATE_LIMITED: Sentence(
-                "asked too often, no quota is lost", "poll less often, or with --rate"
+                "asked too often, the quota is not used up", "poll less often, or with --rate"
             ),
-            _K.SERVER_ERROR: Sentence("trouble upstream", "try again later"),
+            _K.SERVER_ERROR: Sentence("upstream error", "try again later"),
             _K.HTTP_ERROR: Sentence(
-                "unknown answer", "if it stays, the upstream has changed: look for a newer version"
+                "unexpected answer",
+                "if it persists, the upstream has changed: look for a newer version",
             ),
             _K.REDIRECT: Sentence(
-                "the upstream points elsewhere, not followed",
+                "redirected elsewhere, not followed",
                 "check --chatgpt-url, and whether the network wants you to log in",
             ),
             _K.INVALID_RESPONSE: Sentence(
-                "answer not understood", "try again later; if it stays, look for a newer version"
+                "answer not understood", "try again later; if it persists, look for a newer version"
             ),
             _K.IDENTITY_MISMATCH: Sentence(
                 "answered for another account, figures not shown",
-                "try again; if it stays, log in again with codex",
+                "try again; if it persists, log in again with codex",
             ),
             _K.INTERNAL: Sentence("a bug in this program", "please report it"),
             _K.CANCELLED: Sentence("stopped before they were asked", "run again"),

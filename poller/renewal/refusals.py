@@ -104,7 +104,7 @@ def locked() -> Failure:
         FailureKind.REFRESH_LOCKED,
         f"not refreshed: another process has held its lock for {LOCK_WAIT_S:g} s, or its turn "
         "came late",
-        "nothing was sent: run again; if it stays, look for a poller that hangs",
+        "nothing was sent: run again; if it persists, look for a poller that hangs",
         may_work_later=True,
     )
 

@@ -119,14 +119,14 @@ def transport_failure(fault: TransportError) -> Failure:
         case TransportErrorKind.TIMEOUT:
             return _network(
                 FailureKind.TIMEOUT,
-                f"no whole answer in time{because}",
+                f"no complete answer in time{because}",
                 "check the network, or allow more with --timeout",
             )
         case TransportErrorKind.CONNECTION_LOST:
             return _network(
                 FailureKind.CONNECTION_LOST,
                 f"the connection was lost{because}",
-                "try again; if it stays, something between cuts connections",
+                "try again; if it persists, something in between cuts connections",
             )
         case TransportErrorKind.MALFORMED:
             return replace(

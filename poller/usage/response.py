@@ -51,8 +51,8 @@ def _usage(response: Response, observed_at: float) -> Usage | Failure:
         return usage
     said = mapping(payload)
     if said is None:
-        return invalid("the upstream answered JSON that is not an object", Retry.NEVER)
-    failure = invalid("the upstream answered JSON that is no usage (200)", Retry.NEVER)
+        return invalid("the upstream answered with JSON that is not an object", Retry.NEVER)
+    failure = invalid("the upstream answered with JSON that is not usage (200)", Retry.NEVER)
     return replace(failure, code=_code_in(said), may_work_later=True)
 
 
@@ -107,18 +107,20 @@ def _no_number(name: str) -> NoReturn:
 def _not_json(body: bytes) -> Failure:
     start = body[:64].lstrip().lower()
     if not start:
-        return invalid("the upstream answered nothing", Retry.ONCE)
+        return invalid("the upstream's answer was empty", Retry.ONCE)
     if start.startswith(b"<"):
         return invalid(
             "the upstream answered a web page where JSON belongs",
             Retry.ONCE,
-            "a login page, a portal or a proxy stands between: open the address in a browser",
+            "a login page, portal or proxy is in between: open the address in a browser",
         )
     return invalid("the upstream's answer is not JSON", Retry.ONCE)
 
 
 def invalid(
-    message: str, retry: Retry, hint: str = "try again later; if it stays, the upstream has changed"
+    message: str,
+    retry: Retry,
+    hint: str = "try again later; if it persists, the upstream has changed",
 ) -> Failure:
     """Return the failure of an answer that cannot be understood."""
     return Failure(
@@ -159,7 +161,7 @@ def _by_status(response: Response) -> Failure:
             return _refused(
                 FailureKind.PAYMENT_REQUIRED,
                 "the workspace is unpaid or closed (402)",
-                "ask the workspace's owner; remove the file if it is gone for good",
+                "ask the workspace's owner; remove the file if it is closed",
                 code,
             )
         case 403:
@@ -168,7 +170,7 @@ def _by_status(response: Response) -> Failure:
             return Failure(
                 FailureKind.NOT_FOUND,
                 "the usage endpoint was not found (404)",
-                "says nothing about the account, keep its file: trouble upstream, or a wrong "
+                "keep the file, this says nothing about the account: upstream error, or a wrong "
                 "--chatgpt-url",
                 code,
                 retry_now=Retry.ONCE,
@@ -224,7 +226,7 @@ def _rate_limited(said: Mapping[str, object], code: str | None) -> Failure:
     return Failure(
         FailureKind.RATE_LIMITED,
         "asked too often (429)",
-        "not an exhausted quota: poll less often, or with --rate",
+        "your quota is not used up: poll less often, or with --rate",
         code,
         retry_now=Retry.THROTTLED,
         host_at_fault=True,
@@ -252,8 +254,8 @@ def _quota_used_up(resets_at: int | None) -> Failure:
 def _redirect(status: int) -> Failure:
     return Failure(
         FailureKind.REDIRECT,
-        f"the upstream points elsewhere ({status}); credentials are not taken there",
-        "check --chatgpt-url, and what stands between you and it",
+        f"the upstream redirects ({status}); credentials are not sent there",
+        "check --chatgpt-url, and whether the network wants you to log in",
     )
 
 
@@ -282,7 +284,7 @@ def _unauthorized(code: str | None) -> Failure:
     return Failure(
         FailureKind.UNAUTHORIZED,
         "the upstream refused the token (401)",
-        "if it stays so, log in again with codex",
+        "if it persists, log in again with codex",
         code,
         retry_now=Retry.ONCE,
         may_work_later=True,
@@ -312,7 +314,7 @@ def _refused(kind: FailureKind, message: str, hint: str, code: str | None) -> Fa
 def _server_error(status: int, code: str | None) -> Failure:
     return Failure(
         FailureKind.SERVER_ERROR,
-        f"trouble upstream ({status})",
+        f"upstream error ({status})",
         "try again later",
         code,
         retry_now=Retry.TRANSIENT,
@@ -325,7 +327,7 @@ def _other(status: int, code: str | None) -> Failure:
     return Failure(
         FailureKind.HTTP_ERROR,
         f"an answer this program does not know ({status})",
-        "if it stays, the upstream has changed: look for a newer version",
+        "if it persists, the upstream has changed: look for a newer version",
         code,
         host_at_fault=status >= 500,
         may_work_later=status >= 500,

@@ -16,7 +16,7 @@ from tests.plan.people import DAY_S, HOUR_S, MINUTE_S, MONDAY_AT, Life, Track
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-TROUBLE = Failure(FailureKind.SERVER_ERROR, "trouble upstream (503)", "", may_work_later=True)
+TROUBLE = Failure(FailureKind.SERVER_ERROR, "upstream error (503)", "", may_work_later=True)
 _LOW_FROM_PERCENT = 80
 """Used: from above this on, less than 20 % is left."""
 

@@ -454,7 +454,7 @@ async def test_every_failed_attempt_is_logged(caplog: pytest.LogCaptureFixture) 
     async with serve() as simulator:
         await polled(simulator.url, [account("one", "~503x1"), account("two")])
 
-    assert caplog.messages == ["one: attempt 1: server_error: trouble upstream (503)"]
+    assert caplog.messages == ["one: attempt 1: server_error: upstream error (503)"]
 
 
 async def test_running_out_of_files_lowers_the_concurrency_and_the_run_goes_on() -> None:

@@ -344,7 +344,7 @@ SPENDING: dict[str, Any] = {
             "■ blocked spend limit reached",
         ),
         (after(answered("a", **SPENDING)), "spend limit: 12 left"),
-        (after(failed("a")), "✗ failed no whole answer in time"),
+        (after(failed("a")), "✗ failed no complete answer in time"),
     ],
 )
 def test_a_row_says_what_an_account_is_good_for(one: Standing, told: str) -> None:
@@ -540,7 +540,10 @@ def test_an_account_without_windows_can_be_chosen() -> None:
             "a: week 2 has 71 % left again",
         ),
         (Change("a", None, ChangeKind.LOW, "15m", 20.0, 9.0), "a: 15m down to 9 %"),
-        (Change("a", None, ChangeKind.FAILED, None, None, "timeout"), "a: no whole answer in time"),
+        (
+            Change("a", None, ChangeKind.FAILED, None, None, "timeout"),
+            "a: no complete answer in time",
+        ),
         (Change("a", None, ChangeKind.FAILED, None, None, "new_kind"), "a: new_kind"),
         (Change("a", None, ChangeKind.PLAN_CHANGED, None, "plus", "pro"), "a: plan plus → pro"),
         (Change("a", None, ChangeKind.LOW, None, None, None), "a: down to unknown"),
@@ -641,4 +644,4 @@ def test_a_failure_is_told_with_its_remedy(pages: Pages) -> None:
     report = replace(
         failed("a"), failure=Failure(FailureKind.SERVER_ERROR, "x", "y"), http_status=502
     )
-    assert "trouble upstream (502): a → try again later" in pages.index(known(after(report)))
+    assert "upstream error (502): a → try again later" in pages.index(known(after(report)))

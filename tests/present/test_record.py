@@ -54,7 +54,7 @@ REPORT = Report(
 FAILED = replace(
     REPORT,
     usage=None,
-    failure=Failure(FailureKind.SERVER_ERROR, "trouble upstream (503)", "try again later", "busy"),
+    failure=Failure(FailureKind.SERVER_ERROR, "upstream error (503)", "try again later", "busy"),
 )
 VALID = Draft202012Validator(schema())
 
@@ -123,7 +123,7 @@ def test_a_failure_keeps_every_key_and_says_why() -> None:
     assert (record["plan"], record["windows"], record["extra_limits"]) == (None, {}, [])
     assert record["error"] == {
         "kind": "server_error",
-        "message": "trouble upstream (503)",
+        "message": "upstream error (503)",
         "hint": "try again later",
         "code": "busy",
         "retryable": False,

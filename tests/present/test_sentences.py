@@ -85,12 +85,12 @@ def test_the_status_and_the_longest_wait_are_told_in_both() -> None:
         failures.add(f"c{wait_s:g}", slower)
     asked, *others = said(failures)
     assert asked == (
-        "✗ asked too often, no quota is lost (it asks to wait 5 min): c300, c5, c60"
+        "✗ asked too often, the quota is not used up (it asks to wait 5 min): c300, c5, c60"
         " → poll less often, or with --rate"
     )
     assert others == [
-        "✗ trouble upstream (502): bob → try again later",
-        "✗ trouble upstream (503): alice → try again later",
+        "✗ upstream error (502): bob → try again later",
+        "✗ upstream error (503): alice → try again later",
     ]
     assert said(failures, chinese=True)[0].startswith(
         "✗ 问得太频繁，不影响额度（要求等待 5 分钟）："
