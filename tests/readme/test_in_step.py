@@ -110,7 +110,9 @@ def test_every_key_of_a_record_is_explained() -> None:
     required = set(schema()["required"])
     assert required == {key for key in told if "." not in key}
     (window,) = schema()["$defs"]["windows"]["patternProperties"].values()
-    assert {f"windows.*.{key}" for key in window["required"]} == {key for key in told if "." in key}
+    beneath = {f"windows.*.{key}" for key in window["required"]}
+    beneath |= {f"forecast.*.{key}" for key in schema()["$defs"]["forecast"]["required"]}
+    assert beneath == {key for key in told if "." in key}
 
 
 def test_every_column_of_csv_is_explained() -> None:
