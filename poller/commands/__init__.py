@@ -34,7 +34,7 @@ COMMANDS = {
     for command in (
         Command("poll", "show each account's quota; what poller does without a command", "run"),
         Command("list", "show what the auth files say, without a request", "list_accounts"),
-        Command("watch"),
+        Command("watch", "poll again and again: a live table, or records into a pipe", "watch"),
         Command("serve"),
         Command("next"),
         Command("guard"),

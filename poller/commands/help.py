@@ -110,7 +110,7 @@ def _option_help(option: Option) -> Iterable[str]:
 
 
 def _plain(option: Option) -> str:
-    if option.kind.metavar == "D":
+    if option.kind.metavar == "D" and not isinstance(option.default, str):
         return f"{option.default:g}s"
     return str(option.default)
 

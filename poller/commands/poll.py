@@ -7,9 +7,8 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -25,6 +24,7 @@ from poller.commands.output import (
     table_sink,
 )
 from poller.commands.recording import recording_if_asked_for
+from poller.commands.running import error_name, reader_gone, within_limits
 from poller.commands.sessions import open_asking
 from poller.deliver.sinks import Recorded
 from poller.deliver.stderr import say, saying_what_is_logged
@@ -33,7 +33,6 @@ from poller.library import poll
 from poller.process import exit_codes
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
-from poller.upstream.exchange import room_for_connections
 from poller.values import Failure, FailureKind, Snapshot
 
 if TYPE_CHECKING:
@@ -45,12 +44,10 @@ if TYPE_CHECKING:
     from poller.process.signals import Interrupts
     from poller.settings import Settings
 
-_READER_CHECK_S = 0.25
-
 
 def run(settings: Settings, interrupts: Interrupts) -> int:
     """Poll as ``settings`` say; return the exit code."""
-    command = _Poll(_within_limits(settings), interrupts)
+    command = _Poll(within_limits(settings), interrupts)
     if command.settings.concurrency < settings.concurrency:
         command.warn(
             command.words.fewer_at_once.format(
@@ -179,7 +176,7 @@ class _Poll:
             return self.exit_code()
         if self._begun:
             say(
-                f"poller: a bug in this program: {_named(error)}; the results that are missing "
+                f"poller: a bug in this program: {error_name(error)}; the results that are missing "
                 "are lost; please report it"
             )
             self._ended_with = exit_codes.RESULTS_LOST
@@ -189,7 +186,7 @@ class _Poll:
             self._ended_with = exit_codes.USAGE
         else:
             say(
-                f"poller: a bug in this program: {_named(error)}; nothing was polled; "
+                f"poller: a bug in this program: {error_name(error)}; nothing was polled; "
                 "please report it"
             )
             self._ended_with = exit_codes.INTERNAL
@@ -225,27 +222,9 @@ class _Poll:
 
     async def _leave_without_reader(self, stdout: Writer, scope: anyio.CancelScope) -> None:
         """Stop soon after the reader of a pipe has gone, also while nothing is written."""
-        while not stdout.reader_is_gone():  # noqa: ASYNC110 - a pipe sets no event
-            await anyio.sleep(_READER_CHECK_S)
+        await reader_gone(stdout)
         self._ended_with = exit_codes.READER_GONE
         scope.cancel()
-
-
-def _named(error: BaseException) -> str:
-    """Name an error by its classes: its text may hold anything."""
-    if isinstance(error, BaseExceptionGroup):
-        several = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        return ", ".join(map(_named, several))
-    return type(error).__name__
-
-
-def _within_limits(settings: Settings) -> Settings:
-    """Lower the concurrency to the files this process may open.
-
-    A quarter of them is for connections that lie idle while new ones are in use.
-    """
-    most = max(1, room_for_connections() * 3 // 4)
-    return replace(settings, concurrency=min(settings.concurrency, most))
 
 
 def _cancelled(number: int) -> Failure:

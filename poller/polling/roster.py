@@ -22,7 +22,7 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Known:
+class Tracked:
     """One account."""
 
     label: str
@@ -40,23 +40,23 @@ class Roster:
     """Who is asked. A round has ended when everybody has been asked once more."""
 
     def __init__(self) -> None:
-        self._known: dict[Place, Known] = {}
-        self._by_label: dict[str, Known] = {}
-        self._by_file: dict[str, list[Known]] = {}
-        self._parked: set[Known] = set()
+        self._known: dict[Place, Tracked] = {}
+        self._by_label: dict[str, Tracked] = {}
+        self._by_file: dict[str, list[Tracked]] = {}
+        self._parked: set[Tracked] = set()
         self._positions = 0
         self._rounds = self._highest = 0
         """How often everybody was asked at least, and somebody at most."""
         self._behind = 0
         """Accounts that were asked no more than ``_rounds`` times."""
 
-    def __iter__(self) -> Iterator[Known]:
+    def __iter__(self) -> Iterator[Tracked]:
         return iter(self._known.values())
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def named(self, label: str) -> Known | None:
+    def named(self, label: str) -> Tracked | None:
         """Return the account of that label."""
         return self._by_label.get(label)
 
@@ -65,14 +65,14 @@ class Roster:
         """The files that the accounts lie in."""
         return list(self._by_file)
 
-    def park(self, known: Known, *, parked: bool) -> None:
+    def park(self, known: Tracked, *, parked: bool) -> None:
         """Note whether asking an account again is of no use before its file changes."""
         if parked:
             self._parked.add(known)
         else:
             self._parked.discard(known)
 
-    def is_parked(self, known: Known) -> bool:
+    def is_parked(self, known: Tracked) -> bool:
         """Say whether asking an account again is of no use before its file changes."""
         return known in self._parked
 
@@ -83,7 +83,9 @@ class Roster:
 
     # Files
 
-    def found(self, file: AuthFile, accounts: Sequence[Account]) -> tuple[list[Known], list[Known]]:
+    def found(
+        self, file: AuthFile, accounts: Sequence[Account]
+    ) -> tuple[list[Tracked], list[Tracked]]:
         """Take the accounts that a file turned out to hold; return them, and those gone from it."""
         several = len(accounts) > 1
         here = [
@@ -106,7 +108,7 @@ class Roster:
         self._drop(gone)
         return here, gone
 
-    def whom_to_ask(self, path: str, file: AuthFile | None) -> Known | None:
+    def whom_to_ask(self, path: str, file: AuthFile | None) -> Tracked | None:
         """Return whom to ask because the file at ``path`` is new or has changed.
 
         Of a file that holds several, somebody who stands for all until it has been read.
@@ -120,7 +122,7 @@ class Roster:
         inside[0].file = file
         return inside[0]
 
-    def without(self, files: Iterable[AuthFile]) -> list[Known]:
+    def without(self, files: Iterable[AuthFile]) -> list[Tracked]:
         """Drop the accounts whose file is not there any more, and return them.
 
         Those that were named stay: that their file is missing is worth a report.
@@ -134,15 +136,15 @@ class Roster:
         self._drop(gone)
         return gone
 
-    def _in(self, file: AuthFile) -> list[Known]:
+    def _in(self, file: AuthFile) -> list[Tracked]:
         return self._by_file.get(_place(file), [])
 
-    def _know(self, file: AuthFile, label: str, login: str | None) -> Known:
+    def _know(self, file: AuthFile, label: str, login: str | None) -> Tracked:
         place = Place(_place(file), login)
         known = self._known.get(place)
         if known is None:
             asked = max(self._highest - 1, 0)
-            known = Known(self._unique(label), self._positions, file, place, asked)
+            known = Tracked(self._unique(label), self._positions, file, place, asked)
             self._positions += 1
             self._behind += asked <= self._rounds
             self._known[place] = self._by_label[known.label] = known
@@ -157,7 +159,7 @@ class Roster:
             free = f"{label}#{number}"
         return free
 
-    def _drop(self, gone: Iterable[Known]) -> None:
+    def _drop(self, gone: Iterable[Tracked]) -> None:
         for known in gone:
             del self._known[known.place], self._by_label[known.label]
             self._parked.discard(known)
@@ -169,7 +171,7 @@ class Roster:
 
     # Rounds
 
-    def asked(self, known: Known) -> None:
+    def asked(self, known: Tracked) -> None:
         """Count that an account was asked once more."""
         if self._known.get(known.place) is known:
             self._behind -= known.asked == self._rounds
@@ -184,7 +186,7 @@ class Roster:
         self._behind = sum(known.asked == self._rounds for known in self)
         return True
 
-    def parked_behind(self) -> list[Known]:
+    def parked_behind(self) -> list[Tracked]:
         """Return the parked accounts that alone keep a round from ending; none if others do."""
         if not 0 < self._behind <= len(self._parked):
             return []

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 import anyio
 
 from poller.polling.plan import LEAST_S, MOST_S, waits_for_file
-from poller.polling.roster import Known, Roster
+from poller.polling.roster import Roster, Tracked
 from poller.polling.scheduler import open_round
 from poller.polling.stream import Notices
 from poller.process.threads import run_in_thread
@@ -183,8 +183,8 @@ class Rounds:
         self._roster = Roster()
         self._looked_at = time.monotonic()
         self._signatures: dict[str, Signature] = {}
-        self._in_flight: set[Known] = set()
-        self._missed: set[Known] = set()
+        self._in_flight: set[Tracked] = set()
+        self._missed: set[Tracked] = set()
         """Who was not asked, or in vain, while the upstream was dead."""
         self._free = anyio.Semaphore(turns.at_once)
         self._woken = anyio.Event()
@@ -282,7 +282,7 @@ class Rounds:
         self._first_look_ended = True
         await self._end_round()
 
-    async def _whose_turn(self) -> Known:
+    async def _whose_turn(self) -> Tracked:
         while True:
             if self._find is not None and time.monotonic() - self._looked_at >= _FILES_EVERY_S:
                 await self._look_for_files(self._find)
@@ -302,7 +302,7 @@ class Rounds:
             with anyio.move_on_after(wait_s / self._clock.speed):
                 await self._woken.wait()
 
-    async def _turn(self, known: Known) -> None:
+    async def _turn(self, known: Tracked) -> None:
         try:
             if self._roster.is_parked(known):
                 await self._repeat([known])
@@ -318,7 +318,7 @@ class Rounds:
     async def _ask(self, files: Sequence[AuthFile], settings: Settings) -> None:
         """Ask for the accounts of some files in one round."""
         upstream = self._upstream
-        found: dict[str, Known] = {}
+        found: dict[str, Tracked] = {}
 
         async def note(position: int, accounts: list[Account]) -> None:
             here, gone = self._roster.found(files[position], accounts)
@@ -336,7 +336,7 @@ class Rounds:
                 async for report in reports:
                     await self._take(found[report.account], report)
 
-    async def _take(self, known: Known, report: Report) -> None:
+    async def _take(self, known: Tracked, report: Report) -> None:
         failure, is_dead = report.failure, self._upstream.health.breaker.is_open
         self._roster.park(known, parked=failure is not None and waits_for_file(failure))
         self._requests += report.attempts
@@ -350,7 +350,7 @@ class Rounds:
             self._missed.clear()
         await self._put(known, report)
 
-    async def _repeat(self, parked: Sequence[Known]) -> None:
+    async def _repeat(self, parked: Sequence[Tracked]) -> None:
         """Report once more what it is of no use to ask again."""
         self._repeated_at = self._clock.time()
         for known in parked:
@@ -360,7 +360,7 @@ class Rounds:
                 )
                 await self._put(known, replace(again, refreshed=False))
 
-    async def _put(self, known: Known, report: Report) -> None:
+    async def _put(self, known: Tracked, report: Report) -> None:
         self._roster.asked(known)
         known.report = replace(report, round=known.asked)
         await self._puts.send(known.report)
@@ -407,7 +407,7 @@ class Rounds:
             self._turns.add(known.label, self._now())
             self._turns.changed(known.label, self._now())
 
-    def _forget(self, gone: Sequence[Known]) -> None:
+    def _forget(self, gone: Sequence[Tracked]) -> None:
         for known in gone:
             self._turns.remove(known.label)
             self._missed.discard(known)

@@ -72,6 +72,8 @@ def resolve(
     _check_raw(settings, place)
     if flags.get("refresh_codex_home") and not settings.refresh:
         raise UsageError("--refresh-codex-home: does nothing without --refresh: give both")
+    if "demo_speed" in flags and settings.demo is None:
+        raise UsageError("--demo-speed: does nothing without --demo: give both")
     _check_proxy(settings, place)
     _check_every(settings, place)
     if command != "agent":

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from poller.commands import poll as run_module
+from poller.commands.running import within_limits
 from poller.present.terminal import cells
 from poller.settings import Settings
 from poller.simulator.server import Simulator, serve
@@ -749,9 +750,9 @@ def test_a_system_without_limits_on_files_keeps_its_concurrency(
 ) -> None:
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
-    assert run_module._within_limits(Settings(concurrency=9_000)).concurrency == 9_000
+    assert within_limits(Settings(concurrency=9_000)).concurrency == 9_000
     monkeypatch.setitem(sys.modules, "resource", None)
-    assert run_module._within_limits(Settings(concurrency=9_000)).concurrency == 9_000
+    assert within_limits(Settings(concurrency=9_000)).concurrency == 9_000
 
 
 @pytest.mark.parametrize("words", [("--demo", "2"), ("list", "--demo", "2"), ("--help",)])

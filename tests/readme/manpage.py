@@ -152,7 +152,8 @@ def _term(option: Option) -> str:
 def _default(option: Option) -> str:
     if not option.default:
         return ""
-    shown = f"{option.default:g}s" if option.kind.metavar == "D" else str(option.default)
+    is_time = option.kind.metavar == "D" and isinstance(option.default, float)
+    shown = f"{option.default:g}s" if is_time else str(option.default)
     return f" (default: {shown})"
 
 

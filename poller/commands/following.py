@@ -1,0 +1,281 @@
+"""Rounds that never stop and what is known from them: what ``watch`` and ``serve`` share.
+
+:func:`follow` wires it: a demo or real accounts, the session, the rounds, the history. The
+:class:`Following` it yields is iterated over: it hands out every `Report` as it comes, with its
+``round``, and a `Snapshot` after the last report of each round, and has taken each in before
+that: recorded it (all but ``--no-history``), and brought up to date what follows from it:
+
+- ``following.standings()``: how each account of the run stands now (`insight.standing`);
+- ``following.forecasts()``: the forecasts of their windows, by label, then by window;
+- ``following.trail(standing)``: what was left of an account's first window in the last hours;
+- ``following.rounds``: what asks: pause it, ask now, when it asks next, since when the
+  upstream looks dead;
+- ``following.history``: None with ``--no-history``.
+
+What shall happen after reports have been handed out is a callable in ``following.after``. It is
+awaited with the reports that came together (the first round whole, then mostly one) and with
+how their accounts stood before. It must not raise, and holds up the next reports only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+
+from poller.commands.demo import living_demo_if_asked_for
+from poller.history.database import HistoryUnusable, default_path
+from poller.history.reading import open_reader
+from poller.history.recollection import Recollection
+from poller.history.store import open_history
+from poller.library import open_session, rounds
+from poller.process.threads import run_in_thread
+from poller.values import Report, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+    from poller.commands.demo import PolledWorld
+    from poller.history.store import History
+    from poller.insight.standing import Standing
+    from poller.library import Session
+    from poller.polling.rounds import Came, Rounds
+    from poller.process.clock import RunsOn
+    from poller.process.signals import Interrupts
+    from poller.settings import Settings
+    from poller.values import Forecast
+
+_AFTER_A_SIGNAL_S = 0.5
+"""How long a locked history is waited for then: a process that was told to end has 1.8 s."""
+TRAIL_STEP_S, TRAIL_STEPS = 900, 32
+"""What is kept of the last hours: one figure each quarter of an hour."""
+
+
+class Batch(NamedTuple):
+    """Reports that came together."""
+
+    reports: tuple[Report, ...]
+    before: tuple[Standing | None, ...]
+    """How the account of each report stood before it; None for one that was not known."""
+
+
+class Trail:
+    """What was left of an account's first window in the last hours."""
+
+    __slots__ = ("_figures", "_step")
+
+    def __init__(self) -> None:
+        self._figures: list[int | None] = [None] * TRAIL_STEPS
+        """By quarter of an hour, the last one at the end; percent."""
+        self._step = 0
+        """The quarter of an hour at the end, counted from 1970."""
+
+    def note(self, at: float, left: float | None) -> None:
+        """Add what was left at ``at`` (Unix seconds)."""
+        step = int(at // TRAIL_STEP_S)
+        passed = min(max(step - self._step, 0), TRAIL_STEPS)
+        if passed:
+            self._figures = self._figures[passed:] + [None] * passed
+            self._step = step
+        place = TRAIL_STEPS - 1 + step - self._step
+        if left is not None and place >= 0:
+            self._figures[place] = round(left)
+
+    def until(self, now: float) -> list[int | None]:
+        """Return the figures; None where nobody looked."""
+        self.note(now, None)
+        return self._figures
+
+
+class Following:
+    """What asks, and what is known; made by :func:`follow`."""
+
+    def __init__(  # noqa: PLR0913 - what it is made of, each named
+        self,
+        rounds: Rounds,
+        session: Session,
+        *,
+        clock: RunsOn,
+        history: History | None,
+        recollection: Recollection,
+        trails: dict[str, Trail],
+    ) -> None:
+        self.rounds, self.session, self.clock, self.history = rounds, session, clock, history
+        self.after: list[Callable[[Batch], Awaitable[None]]] = []
+        self.last_round: Snapshot | None = None
+        """The round that ended last, without its reports."""
+        self.is_first_round = True
+        """Whether what was handed out last belongs to the first look at all accounts."""
+        self._recollection = recollection
+        self._trails = trails
+        """By key, and by label where there is no key."""
+        self._standings: dict[str, Standing] = {}
+        """By label."""
+        self._stream = rounds.each()
+        self._reports: list[Report] = []
+        self._before: list[Standing | None] = []
+
+    def standings(self) -> list[Standing]:
+        """Return how each account of the run stands, in the order they were found."""
+        known = (self._standings.get(label) for label in self.rounds.accounts)
+        return [one for one in known if one is not None]
+
+    def forecasts(self) -> dict[str, dict[str, Forecast]]:
+        """Return the forecasts of each account's windows now, by label and by window."""
+        return {one.account: self.forecast(one) for one in self.standings()}
+
+    def forecast(self, one: Standing) -> dict[str, Forecast]:
+        """Return the forecasts of one account's windows now."""
+        return self._recollection.forecast(one.account, one.key, now=self.clock.time())
+
+    def trail(self, one: Standing) -> Sequence[int | None]:
+        """Return percent left of its first window, each quarter of an hour until now."""
+        trail = self._trails.get(one.identity)
+        return () if trail is None else trail.until(self.clock.time())
+
+    def __aiter__(self) -> Following:
+        return self
+
+    async def __anext__(self) -> Came:
+        if self._batch_is_whole():
+            await self.end_batch()
+        try:
+            came = await self._stream.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+        self.is_first_round = self.last_round is None
+        if isinstance(came, Report):
+            return await self._taken(came)
+        self._end_round(came)
+        return came
+
+    def _batch_is_whole(self) -> bool:
+        return self.last_round is not None and not self._stream.statistics().current_buffer_used
+
+    async def end_batch(self) -> None:
+        """Have done what shall happen after reports, for those handed out last."""
+        if not self._reports:
+            return
+        batch = Batch(tuple(self._reports), tuple(self._before))
+        self._reports, self._before = [], []
+        for act in self.after:
+            await act(batch)
+
+    async def _taken(self, report: Report) -> Report:
+        """Take a report in; return it with its forecast."""
+        label = report.account
+        kept = replace(report, raw=None, headers=None)
+        before = self._standings.get(label)
+        if before is None:  # what the history knows is read now
+            before = await run_in_thread(partial(self._recollection.standing, label, report.key))
+        forecast = self._recollection.note(kept).forecast
+        known = self._recollection.standing(label, report.key)
+        if known is not None:
+            self._standings[label] = known
+            if report.usage is not None and report.usage.windows:
+                trail = self._trails.setdefault(known.identity, Trail())
+                trail.note(report.observed_at, report.usage.windows[0].remaining_percent)
+        self._reports.append(kept)
+        self._before.append(before)
+        if self.history is not None and self.last_round is not None:
+            self.history.record([kept])
+        return report if self.history is None else replace(report, forecast=forecast)
+
+    def _end_round(self, snapshot: Snapshot) -> None:
+        if self.history is not None:  # of the first round, which is written whole
+            reports = self._reports if self.last_round is None else []
+            self.history.record(reports, snapshot=snapshot)
+        self.last_round = replace(snapshot, reports=())
+
+    async def close(self, interrupts: Interrupts) -> None:
+        """Hand over what came of a first round that did not end, and close the history."""
+        if self.history is None:
+            return
+        if self.last_round is None and self._reports:
+            self.history.record(self._reports)
+        if interrupts.number is not None:
+            await self.history.close(within_s=_AFTER_A_SIGNAL_S)
+
+
+@asynccontextmanager
+async def follow(
+    settings: Settings, interrupts: Interrupts, *, warn: Callable[[str], None]
+) -> AsyncGenerator[Following]:
+    """Open all that rounds need, and have them run.
+
+    ``warn`` is called with a sentence for each trouble with the history.
+
+    Raises:
+        UsageError: there is nothing to poll, or not what was asked for.
+    """
+    async with AsyncExitStack() as stack:
+        asked = await stack.enter_async_context(living_demo_if_asked_for(settings))
+        path = settings.history_file
+        if settings.demo is not None and (path is None or settings.no_history):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            path = f"{folder}/history.db"
+        history = None
+        if not settings.no_history or settings.demo is not None:
+            history = await stack.enter_async_context(open_history(path, on_trouble=warn))
+            await _invent(asked, history)
+        now = asked.clock.time()
+        path = (path or default_path()) if history is not None else None
+        trails = {} if path is None else await run_in_thread(partial(_trails, path, now))
+        session = await stack.enter_async_context(
+            open_session(asked.settings, clock=asked.clock.time, exit_guard=interrupts)
+        )
+        stream = await stack.enter_async_context(
+            rounds(asked.accounts, session=session, clock=asked.clock)
+        )
+        following = Following(
+            stream,
+            session,
+            clock=asked.clock,
+            history=history,
+            recollection=Recollection(path, now=now),
+            trails=trails,
+        )
+        try:
+            yield following
+            await following.end_batch()
+        finally:
+            await following.close(interrupts)
+
+
+async def _invent(asked: PolledWorld, history: History) -> None:
+    """Begin a demo's history with a week, unless it has begun."""
+    if not asked.made_up:
+        return
+    try:
+        if await history.transact(lambda file: file.execute("SELECT 1 FROM account").fetchone()):
+            return
+        for reports in await run_in_thread(asked.week_before):
+            history.record(reports)
+            await history.transact(lambda _: None)
+    except HistoryUnusable:  # said already
+        return
+
+
+def _trails(path: str, now: float) -> dict[str, Trail]:
+    """Return what a history tells of the last hours, by key, by label where there is none."""
+    found: dict[str, Trail] = {}
+    since = now - TRAIL_STEP_S * TRAIL_STEPS
+    try:
+        with open_reader(path) as reader:
+            for latest in reader.latest(now=now):
+                usage, account = latest.usage, latest.account
+                if usage is None or not usage.windows:
+                    continue
+                trail = found[account.key or account.label] = Trail()
+                for span in reader.spans(account, window=usage.windows[0].name, since=since):
+                    at = max(span.since, since)
+                    while at <= span.until:
+                        trail.note(at, 100 - span.used_percent)
+                        at += TRAIL_STEP_S
+    except HistoryUnusable:  # not there yet, or said by who writes it
+        return found
+    return found

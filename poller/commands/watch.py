@@ -1,0 +1,183 @@
+"""``poller watch``: poll again and again, onto a screen or into a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from poller.commands.following import follow
+from poller.commands.notices import broken_demands, warnings
+from poller.commands.output import STDOUT, Records, is_table, table_sink
+from poller.commands.running import error_name, reader_gone, within_limits
+from poller.deliver.stderr import say, saying_what_is_logged
+from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
+from poller.process import exit_codes
+from poller.process.threads import UnjoinedThreads
+from poller.settings import UsageError
+from poller.values import Report, Snapshot
+
+if TYPE_CHECKING:
+    from poller.commands.following import Batch, Following
+    from poller.present.words import Words
+    from poller.process.signals import Interrupts
+    from poller.settings import Settings
+
+
+def watch(settings: Settings, interrupts: Interrupts) -> int:
+    """Poll for as long as ``settings`` say; return the exit code."""
+    command = _Watch(within_limits(settings), interrupts)
+    try:
+        anyio.run(command.run)
+    except UsageError as error:
+        say(f"poller: {error}")
+        return exit_codes.USAGE
+    except BaseException as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
+        if interrupts.number is None:
+            say(f"poller: a bug in this program: {error_name(error)}; please report it")
+            return exit_codes.INTERNAL
+    return command.exit_code()
+
+
+class _Watch:
+    """One run of the command."""
+
+    def __init__(self, settings: Settings, interrupts: Interrupts) -> None:
+        self._settings = settings
+        self._interrupts = interrupts
+        self._scope: anyio.CancelScope | None = None
+        self._ended_with: int | None = None
+        self._tally: exit_codes.Tally | None = None
+        """Of the last round, where it ends by itself."""
+        self._states: dict[str, tuple[object, ...]] = {}
+
+    async def run(self) -> None:
+        """Watch until there is a reason to end."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(UnjoinedThreads())
+        with anyio.CancelScope() as self._scope:
+            self._interrupts.listen(partial(self._end_soon, loop))
+            async with follow(self._settings, self._interrupts, warn=self._warn) as following:
+                self._keep_status(following)
+                await self._watch(following)
+
+    async def _watch(self, following: Following) -> None:
+        settings = self._settings
+        stdout = Writer(STDOUT)
+        with saying_what_is_logged(settings.verbose, say):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._leave_without_reader, stdout)
+                try:
+                    if is_table(settings):
+                        await self._write_tables(following, stdout)
+                    else:
+                        await self._write_records(following, stdout)
+                except ReaderGone:
+                    self._end(exit_codes.READER_GONE)
+                except ResultsLost as error:
+                    say(f"poller: {error}")
+                    self._end(exit_codes.RESULTS_LOST)
+                tasks.cancel_scope.cancel()
+
+    def _keep_status(self, following: Following) -> None:
+        if self._settings.status_file is None:
+            return
+        from poller.commands.status import status_line
+        from poller.deliver.status_file import StatusFile
+
+        file = StatusFile(self._settings.status_file, on_trouble=self._warn)
+
+        async def keep(_: Batch) -> None:
+            now = following.clock.time()
+            await file.write(status_line(following.standings(), self._settings, now=now).plain)
+
+        following.after.append(keep)
+
+    async def _write_records(self, following: Following, stdout: Writer) -> None:
+        sink = Records(self._settings).sink(stdout)
+        await sink.begin()
+        async for came in following:
+            if isinstance(came, Report):
+                await sink.take(came)
+            elif following.is_first_round:
+                self._say_noticed(following)
+            if self._ends(came):
+                return
+
+    async def _write_tables(self, following: Following, stdout: Writer) -> None:
+        """Write one table a round."""
+        async for came in following:
+            if isinstance(came, Snapshot):
+                sink = table_sink(self._settings, stdout, clock=following.clock.time, progress=None)
+                for report in came.reports:
+                    await sink.take(report)
+                await sink.end(came)
+                if following.is_first_round:
+                    self._say_noticed(following)
+            if self._ends(came):
+                return
+
+    def _ends(self, came: Report | Snapshot) -> bool:
+        """Say whether what came was what is waited for."""
+        settings = self._settings
+        if isinstance(came, Report):
+            usage, failure = came.usage, came.failure
+            state = (
+                came.ok,
+                None if usage is None else usage.usable,
+                None if failure is None else failure.kind,
+            )
+            return self._states.setdefault(came.account, state) != state and settings.until_change
+        rounds = min((report.round or 0 for report in came.reports), default=0)
+        if settings.rounds is None or rounds < settings.rounds:
+            return False
+        self._tally = exit_codes.Tally(settings.fail_under, need=settings.need or 0)
+        for report in came.reports:
+            self._tally.note(report)
+        return True
+
+    def _say_noticed(self, following: Following) -> None:
+        tally = exit_codes.Tally()
+        offset_s = following.session.clock_offset_s if self._settings.demo is None else None
+        notices = following.rounds.notices
+        for line in warnings(notices, tally, lambda: self._words, clock_offset_s=offset_s):
+            self._warn(line)
+
+    def _warn(self, line: str) -> None:
+        if not self._settings.quiet:
+            say(f"poller: {line}")
+
+    @cached_property
+    def _words(self) -> Words:
+        from poller.commands.language import words_for
+
+        return words_for(self._settings, os.environ, stream=sys.stderr)
+
+    def _end_soon(self, loop: asyncio.AbstractEventLoop, _number: int) -> None:
+        loop.call_soon_threadsafe(self._end, None)
+
+    def _end(self, code: int | None) -> None:
+        if self._ended_with is None:
+            self._ended_with = code
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _leave_without_reader(self, stdout: Writer) -> None:
+        await reader_gone(stdout)
+        self._end(exit_codes.READER_GONE)
+
+    def exit_code(self) -> int:
+        """Return the exit code of a run that came to its end."""
+        if self._interrupts.number is not None:
+            return 128 + self._interrupts.number
+        if self._ended_with is not None:
+            return self._ended_with
+        if self._tally is None or self._settings.demo is not None:
+            return 0
+        for line in broken_demands(self._tally, lambda: self._words):
+            say(f"poller: {line}")
+        return self._tally.code
