@@ -42,6 +42,7 @@ _OTHERS = 0o077
 _BUFFER = 8 * 1024 * 1024
 """Bytes that wait for a server that is away."""
 STATUS = "Status"
+_TURNED_OUT = "it does not let us in; --creds FILE says who we are"
 _MISSING = "NATS is not installed: pip install 'poller[nats]'"
 
 
@@ -255,14 +256,18 @@ async def open_link(
 
 
 def _words(error: BaseException) -> str:
-    text = str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
-        text = os_error_text(error)
-    elif isinstance(error, ConnectionRefusedError):
-        text = "connection refused"
-    elif isinstance(error, TimeoutError):
-        text = "no answer"
-    return printable(text.removeprefix("nats: ").strip("' ").lower())[:200]
+    match error:
+        case ConnectionRefusedError():
+            return "connection refused"
+        case ConnectionResetError() | BrokenPipeError():
+            return _TURNED_OUT
+        case TimeoutError():
+            return "no answer"
+        case OSError(strerror=str(text)):
+            return text.lower()
+        case _:
+            text = str(error).removeprefix("nats: ").strip("' ").lower() or type(error).__name__
+            return _TURNED_OUT if "authorization" in text else printable(text)[:200]
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
