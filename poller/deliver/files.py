@@ -64,8 +64,8 @@ class NewFile:
     def _lost(self, error: OSError | ValueError) -> ResultsLost:
         why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
         return ResultsLost(
-            f"{self._option} {printable(self._path)}: cannot be written ({why}); what was there is "
-            "as it was: name a file in a folder that you can write to"
+            f"{self._option} {printable(self._path)}: cannot be written ({why}); an older file "
+            "is unchanged: name a file in a folder that you can write to"
         )
 
 

@@ -133,7 +133,7 @@ def _ours(error: OSError) -> ReaderGone | ResultsLost:
 def _lost(reason: str) -> ResultsLost:
     return ResultsLost(
         f"the results cannot be written to standard output: {reason}; "
-        "what is missing there is lost, so send them elsewhere and run again"
+        "what is missing there is lost: send them elsewhere and run again"
     )
 
 

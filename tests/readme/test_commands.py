@@ -10,13 +10,16 @@ import csv
 import importlib.util
 import json
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from poller.cli import parse
 from poller.simulator.server import serve
 from tests.readme.reading import DOCS, ENGLISH, PAGES, ROOT, blocks_of, sections_of, text_of
 from tests.readme.sandbox import Ran, Sandbox, build, ill, well
@@ -37,6 +40,7 @@ ONCE = (ENGLISH, *(name for name in DOCS if not name.endswith(".zh-CN.md")))
 SERVES = "docs/simulator.md"
 LIBRARY = "docs/library.md"
 SCHEDULE = "docs/schedule.md"
+MACHINES = "docs/machines.md"
 
 needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="no jq here")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
@@ -88,7 +92,25 @@ def test_every_block_is_of_a_language_that_is_tried(page: str) -> None:
     tried = {"console", "text", "json", "toml", "crontab", "ini", "python"}
     if page == "docs/architecture.md":
         tried |= {""}
+    if page == MACHINES:
+        tried |= {"sh"}
     assert {block.language for block in blocks_of(page)} <= tried
+
+
+@pytest.mark.parametrize("text", blocks(MACHINES, "sh"))
+def test_what_would_need_other_machines_is_at_least_understood(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ca.pem", "laptop.nkey", "collector.nkey"):
+        (tmp_path / name).touch(0o600)
+    assert subprocess.run(["bash", "-n"], input=text.encode(), check=False).returncode == 0
+    lines = [line for line in text.splitlines() if line.startswith("poller ")]
+    for line in lines:
+        words = shlex.split(
+            line.partition(" > ")[0].replace("…", "nats://localhost"), comments=True
+        )
+        parse(words[1:])
 
 
 # The two commands
