@@ -153,7 +153,7 @@ def test_the_demo_makes_up_twelve_accounts_where_no_number_is_said() -> None:
     assert parse(["--demo=7"]).demo == 7
 
 
-def test_more_verbose_than_most_is_no_mistake() -> None:
+def test_more_verbose_than_the_highest_level_is_accepted() -> None:
     assert parse(["-vvvvv", "-v"]).verbose == 3
 
 
@@ -382,7 +382,7 @@ def test_the_help_reaches_a_pipe() -> None:
         ("x", '"x": no such command; there are poll, list, '),
     ],
 )
-def test_help_for_a_word_that_is_no_command_is_refused(
+def test_help_for_an_unknown_command_is_refused(
     word: str, told: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["help", word]) == 64
@@ -472,7 +472,7 @@ def test_a_listing_has_no_answers(flag: str, capfd: pytest.CaptureFixture[str]) 
     )
 
 
-def test_a_listing_is_no_csv_where_only_a_file_says_so(
+def test_csv_in_a_configuration_file_does_not_apply_to_a_listing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "config.toml").write_text('[output]\nformat = "csv"\n')
@@ -556,7 +556,7 @@ def test_help_costs_less_than_100_ms_of_processor_time() -> None:
 # A standard output that is gone, full or closed
 
 
-def test_a_reader_that_went_away_is_no_news() -> None:
+def test_a_reader_that_went_away_is_not_reported() -> None:
     read, write = os.pipe()
     os.close(read)
     done = run("--help", stdout=write)

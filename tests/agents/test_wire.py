@@ -119,7 +119,7 @@ def test_texts_of_others_cannot_steer_a_terminal_or_smuggle_a_token() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"null", b'{"t": []}', b'{"t": "Job"}'])
-def test_what_is_no_message_is_none(payload: bytes) -> None:
+def test_anything_but_a_message_is_ignored(payload: bytes) -> None:
     assert decoded(payload) is None
 
 

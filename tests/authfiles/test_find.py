@@ -227,7 +227,7 @@ async def test_path_object_is_a_path_whatever_it_looks_like(here: Place) -> None
     assert [account.label for account in found] == ["plain", "x"]
 
 
-async def test_path_given_that_is_no_auth_file_gets_its_record(here: Place) -> None:
+async def test_path_given_that_is_not_an_auth_file_gets_its_record(here: Place) -> None:
     here.put("account/package.json", document={"name": "x"})
     for given in ("package", "account/package.json"):
         (found,) = await here.accounts(given)
@@ -285,7 +285,7 @@ async def test_folder_with_nothing_in_it_is_a_mistake(here: Place) -> None:
     assert "--demo" in message
 
 
-async def test_folder_of_plain_names_is_no_mistake(here: Place) -> None:
+async def test_folder_of_plain_names_is_accepted(here: Place) -> None:
     here.put("account/package.json", document={})
     here.put("account/zoe.json")
     assert await here.labels() == ["zoe"]

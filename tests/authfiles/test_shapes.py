@@ -157,7 +157,7 @@ def test_tokens_that_are_there_count_whatever_the_mode_says(mode: object) -> Non
         {"auth_mode": "chatgpt", "tokens": {"access_token": "sk-made-up", "account_id": "acc-1"}},
     ],
 )
-def test_api_key_alone_is_no_credential(document: object) -> None:
+def test_api_key_alone_is_not_a_credential(document: object) -> None:
     failure = refusal(document)
     assert failure.kind is FailureKind.NO_CREDENTIALS
     assert "API key" in failure.message
@@ -177,7 +177,7 @@ HERMES_KEY = {"auth_type": "api_key", "access_token": "made-up", "account_id": "
         {"credential_pool": {"openai": [HERMES_KEY, HERMES_KEY]}},
     ],
 )
-def test_api_keys_alone_in_a_file_of_several_are_no_credential(document: object) -> None:
+def test_api_keys_alone_in_a_file_of_several_are_not_credentials(document: object) -> None:
     failure = whole(document)
     assert failure.kind is FailureKind.NO_CREDENTIALS
     assert "API key" in failure.message
@@ -253,7 +253,7 @@ def test_token_with_a_nonsense_expiry_is_tried(exp: object) -> None:
     assert only(codex(exp=exp)).expires_at is None
 
 
-def test_expiry_that_is_no_json_number_leaves_the_token_undecoded() -> None:
+def test_expiry_that_is_not_a_json_number_leaves_the_token_undecoded() -> None:
     assert read_claims(jwt({"exp": float("inf")})) == NO_CLAIMS
 
 
@@ -284,7 +284,7 @@ def test_plan_is_shown_escaped_and_cut() -> None:
         b"nope",
     ],
 )
-def test_what_is_no_json_may_be_half_written(broken: bytes) -> None:
+def test_anything_but_json_may_be_half_written(broken: bytes) -> None:
     failure = whole(broken)
     assert failure.kind is FailureKind.FILE_INVALID
     assert failure.may_work_later is True
@@ -300,7 +300,7 @@ def test_messages_tell_empty_from_encoding_from_syntax() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, "text", [], [{}], True])
-def test_json_that_is_no_object_is_invalid_for_good(value: object) -> None:
+def test_json_that_is_not_an_object_stays_invalid(value: object) -> None:
     failure = whole(value)
     assert failure.kind is FailureKind.FILE_INVALID
     assert failure.may_work_later is False
@@ -555,7 +555,7 @@ def test_a_file_proves_itself_by_a_token_of_openais_or_by_saying_codex(
     assert [login.proven for login in found] == [proven] * len(found)
 
 
-def test_what_is_no_auth_file_proves_nothing() -> None:
+def test_a_file_that_is_not_an_auth_file_proves_nothing() -> None:
     assert not has_proof(whole({"name": "left-pad"}))
     assert not has_proof(whole(flat(access_token=GOOGLE)))
 

@@ -49,7 +49,7 @@ async def test_results_that_cannot_be_written_are_said_to_be_lost(
     assert len(done.err.splitlines()) == 1
 
 
-async def test_no_standard_stream_at_all_is_no_bug(tmp_path: Path) -> None:
+async def test_missing_standard_streams_are_not_reported_as_a_bug(tmp_path: Path) -> None:
     write(tmp_path / "account", *numbered(5))
     done = await _in_shell('"$@" <&- >&- 2>&-; code=$?; exit $code', tmp_path)
     assert (done.code, done.out, done.err) == (74, b"", "")
@@ -68,7 +68,7 @@ async def test_what_cannot_be_said_on_standard_error_is_left_out(
         assert b"poller:" not in done.out
 
 
-async def test_a_closed_standard_input_is_no_list_of_paths(tmp_path: Path) -> None:
+async def test_a_closed_standard_input_is_not_a_list_of_paths(tmp_path: Path) -> None:
     done = await _in_shell('exec "$@" <&-', tmp_path, "--files-from=-")
     assert done.code == 64
     assert done.err.startswith("poller: ")

@@ -72,7 +72,7 @@ def test_an_account_that_joins_is_asked_at_once_and_one_that_is_gone_no_more() -
     assert "a0" not in [account for account, _ in turns(every, now=NOW + 71, until=NOW + 200)]
 
 
-def test_whoever_is_asked_out_of_turn_keeps_its_turns() -> None:
+def test_an_account_asked_out_of_turn_keeps_its_turns() -> None:
     every = spread(1)
     every.changed("a0", NOW + 20)
 

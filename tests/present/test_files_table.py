@@ -179,7 +179,7 @@ def test_each_exposed_file_is_named_once() -> None:
     assert "chmod" not in drawn(WORK)
 
 
-def test_a_refresh_that_nobody_knows_a_word_for_is_told_as_it_is() -> None:
+def test_an_unknown_refresh_state_is_shown_as_it_is() -> None:
     assert "something_new" in drawn(replace(WORK, refresh="something_new"))
 
 

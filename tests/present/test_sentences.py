@@ -121,7 +121,7 @@ def test_accounts_that_were_given_up_alone_say_so() -> None:
     )
 
 
-def test_what_is_no_fault_of_the_upstream_stays_apart_from_it() -> None:
+def test_failures_that_are_not_the_upstreams_are_told_apart() -> None:
     failures = kept(GIVEN_UP, "alice")
     failures.add("bob", EXPIRED)
     assert [line.split(":")[0] for line in said(failures)] == [
@@ -144,7 +144,7 @@ def test_of_logins_to_mend_twenty_are_named() -> None:
 @pytest.mark.parametrize(
     ("count", "told"), [(2, "a0, a1"), (5, "a0, a1, a2, a3, a4"), (2988, "2988 accounts")]
 )
-def test_accounts_that_nobody_came_to_ask_are_one_line(count: int, told: str) -> None:
+def test_accounts_that_were_not_asked_are_one_line(count: int, told: str) -> None:
     failures = kept(STOPPED, *(f"a{number}" for number in range(count)))
     assert (failures.failed, failures.not_asked) == (0, count)
     assert said(failures, width=80) == [f"– stopped before they were asked: {told} → run again"]

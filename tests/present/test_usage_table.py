@@ -376,7 +376,7 @@ def test_a_date_never_loses_its_time_before_it_goes() -> None:
         assert "1 Dec" not in row or re.search(r"1 Dec 15:04", row)
 
 
-def test_a_name_of_seventy_one_cells_costs_nobody_bars_or_resets() -> None:
+def test_a_name_of_seventy_one_cells_takes_no_bars_or_resets_from_others() -> None:
     pool = [report for report in POOL if report.account not in ("ivan", "judy", "heidi", "ken")]
     long = [replace(pool[0], account=f"openai-codex:{'x' * 48}@y.example"), *pool[1:]]
     before, after = drawn(pool, width=80).splitlines(), drawn(long, width=80).splitlines()

@@ -78,7 +78,7 @@ async def test_tokens_that_name_nobody_else_are_believed(tmp_path: Path, token: 
     assert tokens(path)["access_token"] == token
 
 
-async def test_an_account_id_that_its_owner_edited_is_no_other_login(tmp_path: Path) -> None:
+async def test_an_account_id_that_its_owner_edited_is_not_another_login(tmp_path: Path) -> None:
     document = json.loads(login("alice"))
     document["tokens"]["account_id"] = "acct-second-workspace"
     store(tmp_path / "account", "alice", json.dumps(document).encode())

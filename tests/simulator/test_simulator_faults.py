@@ -323,7 +323,7 @@ async def test_a_misspelt_fault_is_said_not_passed_over(line: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "qqqqqq", "-", "x2"])
-def test_what_is_no_fault_is_refused(text: str) -> None:
+def test_an_unknown_fault_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="unknown fault"):
         fault_of(text)
 
@@ -362,6 +362,6 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "fast", "-1", "1h", "1 s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_anything_but_a_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration"):
         duration_s(text)

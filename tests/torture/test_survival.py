@@ -189,7 +189,7 @@ async def test_a_bug_or_a_stray_cancellation_costs_one_account(
     assert kinds == {one.name: None for one in numbered(20)} | {"n0002": "internal"}
 
 
-async def test_whoever_cancels_the_whole_run_is_obeyed() -> None:
+async def test_a_cancellation_of_the_whole_run_is_obeyed() -> None:
     files = made_up([account("a", "~hang")])
     async with serve() as simulator:
         begun_at = time.monotonic()

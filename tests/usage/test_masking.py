@@ -37,7 +37,7 @@ def test_no_text_of_an_outcome_echoes_a_token(echo: str) -> None:
     assert masked_identity(Identity(echo, echo, None), known().mask) == masked
 
 
-def test_what_a_credential_says_of_itself_is_no_echo() -> None:
+def test_claims_of_the_credential_itself_are_not_an_echo() -> None:
     own = Identity(f"user {TOKEN}", "acc-1", None)
     shown = masked_identity(replace(own, account_id=TOKEN, email="a@b.c"), known().mask, own=own)
     assert shown == Identity(f"user {TOKEN}", "***", "a@b.c")

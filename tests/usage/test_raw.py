@@ -31,7 +31,7 @@ def test_an_answer_is_kept_as_it_came() -> None:
     assert raw(orjson.dumps(answer)) == answer
 
 
-def test_an_answer_that_is_no_json_is_kept_as_text_of_64_kib_at_most() -> None:
+def test_an_answer_that_is_not_json_is_kept_as_text_of_64_kib_at_most() -> None:
     assert raw(b"<html>\xff</html>") == "<html>\ufffd</html>"
     assert raw(b"") == ""
     assert raw(b"[NaN]") == "[NaN]"
@@ -109,7 +109,7 @@ def test_a_token_with_an_odd_character_is_found_as_an_entity() -> None:
         "&#1114112;&#x110000;&unknown;%zz\\ud800\\x4",
     ],
 )
-def test_what_is_no_token_stays_as_it_came(text: str) -> None:
+def test_text_that_is_not_a_token_is_unchanged(text: str) -> None:
     assert raw(orjson.dumps({"text": text})) == {"text": text}
 
 

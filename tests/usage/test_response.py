@@ -206,7 +206,7 @@ def test_a_quota_that_is_used_up_is_told_with_when_it_is_back(body: object, when
     assert failure.retry_after_s is None
 
 
-def test_an_object_that_is_no_usage_may_be_one_later() -> None:
+def test_an_object_that_is_not_usage_may_be_usage_later() -> None:
     assert refused(answer(200, {"error": {"code": "made_up"}})).may_work_later
     assert not refused(answer(200, b"[]")).may_work_later
 

@@ -61,7 +61,7 @@ async def test_two_hosts_are_none_of_ours() -> None:
 
 
 @pytest.mark.parametrize("target", ["http://localhost/", "http://evil.example/", "*", "evil:80"])
-async def test_a_target_that_is_no_path_is_not_answered(target: str) -> None:
+async def test_a_target_that_is_not_a_path_is_not_answered(target: str) -> None:
     async with asked() as server:
         assert (await server.ask(target)).status in (400, 421)
 
