@@ -74,6 +74,10 @@ Your own configuration (macOS:
 Read over it in the current folder. As it may have come with somebody else's files, it may set
 little.
 .TP
+.I ~/.local/state/poller/history.db
+The history (macOS:
+.IR "~/Library/Application Support/poller/history.db" ).
+.TP
 .I ~/.local/state/poller/logins
 Which refresh tokens were sent, by digest (macOS:
 .IR "~/Library/Application Support/poller/logins" ).

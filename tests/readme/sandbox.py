@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.history.made_up import record, report
 from tests.readme.reading import ROOT
 from tests.running import account, write
 
@@ -138,8 +140,26 @@ def build(folder: Path, url: str, *accounts: MadeUpAccount) -> Sandbox:
     own.parent.mkdir(parents=True)
     own.write_text(f'[requests]\nchatgpt_url = "{url}"\n')
     (box.work / "pyproject.toml").touch()
+    _remember(box)
     for name, body in _PROGRAMS.items():
         program = box.home / ".local" / "bin" / name
         program.write_text(f"#!/bin/sh\n{body}\n")
         program.chmod(0o755)
     return box
+
+
+_SESSION = (
+    '{"timestamp": "2026-09-21T14:13:20.000Z", "type": "event_msg", "payload": {"rate_limits": '
+    '{"primary": {"used_percent": 42.0, "window_minutes": 300, "resets_in_seconds": 3600}}}}\n'
+)
+
+
+def _remember(box: Sandbox) -> None:
+    """Give the user a history, too old to answer from, and a session of the Codex CLI."""
+    path = box.home / ".local" / "state" / "poller" / "history.db"
+    path.parent.mkdir(parents=True)
+    at = time.time() - 7200
+    record(path, [report(at=at, name=name, reset_at=int(at) + 9000) for name, *_ in WELL])
+    sessions = box.home / ".codex" / "sessions" / "2026"
+    sessions.mkdir(parents=True)
+    (sessions / "rollout-2026-09-21.jsonl").write_text(_SESSION)

@@ -89,7 +89,7 @@ def sections_with_commands() -> list[tuple[str, str, list[str]]]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_is_of_a_language_that_is_tried(page: str) -> None:
-    tried = {"console", "text", "json", "toml", "crontab", "ini", "python"}
+    tried = {"console", "text", "json", "toml", "crontab", "ini", "python", "sql"}
     if page == "docs/architecture.md":
         tried |= {""}
     if page == MACHINES:
