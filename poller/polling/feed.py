@@ -149,7 +149,7 @@ class AccountFeed:
             yield self._ready.popleft()
         if self._more is not None:
             self._add(self._more.left())
-        files = [*self._slow, *self._files]
+        files = [*self._files, *self._slow]
         self._slow, self._files, self._more = deque(), deque(), None
         until = time.monotonic() + _LAST_READING_S - len(files) * _RECORD_S
         readings: list[Reading] = []
@@ -169,21 +169,21 @@ class AccountFeed:
                 return
             if not self._files and self._more is not None:
                 await self._wait_for_more(self._more)
-            batch = [self._files.popleft() for _ in range(min(_BATCH, len(self._files)))]
+            batch = deque(self._files.popleft() for _ in range(min(_BATCH, len(self._files))))
             readings: list[Reading] = []
             try:
                 with anyio.move_on_after(_SLOW_S):
-                    await self._read_into(readings, batch)
-            finally:
-                read = list(zip(batch, readings, strict=False))
-                self._files.extendleft(reversed(batch[len(read) :]))
-                if len(read) < len(batch):  # the next one does not answer
-                    self._slow.append(self._files.popleft())
-            for (position, file), reading in read:
-                if reading.waits_s:
-                    self._slow.append((position, file))
-                else:
-                    await self._take(position, file, reading)
+                    await self._read_into(readings, list(batch))
+                for reading in tuple(readings):
+                    position, file = batch.popleft()
+                    if reading.waits_s:
+                        self._slow.append((position, file))
+                    else:
+                        await self._take(position, file, reading)
+                if batch:  # the next one does not answer
+                    self._slow.append(batch.popleft())
+            finally:  # stopped halfway, none is lost: what was read is read again for its record
+                self._files.extendleft(reversed(batch))
 
     async def _read_into(
         self,

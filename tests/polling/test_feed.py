@@ -189,6 +189,38 @@ async def test_a_file_that_does_not_answer_costs_its_own_account(tmp_path: Path)
     assert kinds(found) == {"a00000": "ok", "a00002": "ok", "a00001": "file_unreadable"}
 
 
+@pytest.mark.parametrize("hanging", [0, 1, 2])
+async def test_stopped_while_a_file_hangs_every_account_is_left_for_its_record(
+    tmp_path: Path, hanging: int
+) -> None:
+    fill(tmp_path / "account", 3)
+    hang = threading.Event()
+    reached = threading.Event()
+    real = os.open
+
+    def opened(path: Any, *of: Any, **how: Any) -> int:
+        if str(path).endswith(f"a0000{hanging}.auth.json"):
+            reached.set()
+            hang.wait(20)
+        return real(path, *of, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", opened)
+        patch.setattr("poller.polling.feed._LAST_READING_S", 0.2)
+        async with open_feed((), Settings(), clock=time.time) as feed:
+            with anyio.CancelScope() as scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(feed.next)
+                    await anyio.to_thread.run_sync(reached.wait)
+                    scope.cancel()
+            left = [account async for account in feed.rest(STOPPED)]
+        hang.set()
+    assert sorted(account.label for account in left) == ["a00000", "a00001", "a00002"]
+    assert [account for account in left if account.label < f"a0000{hanging}"] == [
+        account for account in left if isinstance(account.outcome, Credential)
+    ]
+
+
 async def test_writer_that_truncates_and_rewrites_is_never_in_the_way(tmp_path: Path) -> None:
     fill(tmp_path / "account", 1)
     path = tmp_path / "account/a00000.auth.json"
