@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 LOST_AFTER_S = 10.0
 """An agent that is unheard for so long is lost."""
+COMES_BACK_S = 10.0
+"""After that it is not expected back: its accounts that were not asked yet are given up."""
 CLOCK_LEEWAY_S = 30.0
 """A clock that is off by more is said."""
 
@@ -32,6 +35,8 @@ class Machine:
     clock_offset_s: float = 0.0
     """How far its clock is ahead of the collector's."""
     is_lost: bool = False
+    lost_at: float = 0.0
+    """Monotonic seconds; long ago where it has taken its leave."""
     open_jobs: int = 0
     """That it was given of its own accounts."""
     made: str = ""
@@ -87,7 +92,7 @@ class Crew:
         machine = self.machines.get(name)
         if told.leaves:
             if machine is not None and machine.agent == told.agent:
-                machine.is_lost, machine.heard_at = True, now - LOST_AFTER_S
+                machine.is_lost, machine.lost_at = True, -inf
                 self.pulse()
             return None
         is_new = machine is None or machine.agent != told.agent or machine.is_lost
@@ -126,7 +131,7 @@ class Crew:
             if not machine.is_lost and now - machine.heard_at > LOST_AFTER_S
         ]
         for machine in lost:
-            machine.is_lost = True
+            machine.is_lost, machine.lost_at = True, now
         if lost:
             self.pulse()
         return lost

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from poller.agents.crew import COMES_BACK_S
 from poller.authfiles.labels import UniqueLabels
 from poller.authfiles.read import Account
 from poller.polling.stream import Notices
@@ -61,8 +64,9 @@ class OwnAccounts:
 
     async def next(self) -> Account | None:
         """Return an account of the machine that has most room; None when there are no more."""
-        while (account := self._pop()) is None:
-            if not self._may_come() and not self._crew.open_jobs:
+        while (account := self._pop(now=time.monotonic())) is None:
+            is_over = not self._may_come() and not self._crew.open_jobs
+            if is_over and not any(self._ready.values()):
                 return None
             await self._crew.moved(_LOOK_S)
         if self.found is not None:
@@ -84,15 +88,22 @@ class OwnAccounts:
     async def rest(self, unread: Failure) -> AsyncGenerator[Account]:
         """Yield all accounts that were not handed out."""
         del unread  # all that are known have been told whole
-        while (account := self._pop()) is not None:
+        while (account := self._pop(now=math.inf)) is not None:
             yield account
 
-    def _pop(self) -> Account | None:
+    def _pop(self, *, now: float) -> Account | None:
+        """Return an account of a machine that has room, or that is not expected back."""
         self._take_in()
-        machines = [self._crew.machines[name] for name, queue in self._ready.items() if queue]
+        ready = [self._crew.machines[name] for name, queue in self._ready.items() if queue]
+        machines = [each for each in ready if self._is_ready(each, now=now)]
         if not machines:
             return None
         return self._ready[min(machines, key=_load).name].popleft()
+
+    def _is_ready(self, machine: Machine, *, now: float) -> bool:
+        if machine.is_lost:
+            return now - machine.lost_at > COMES_BACK_S
+        return now == math.inf or self._crew.has_place(machine)
 
     def _take_in(self) -> None:
         """Take in what agents have told since."""

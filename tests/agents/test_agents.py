@@ -1,4 +1,4 @@
-"""Agents and a collector, as real programs around a real server."""
+"""Two agents and a collector, as real programs around a real server."""
 
 from __future__ import annotations
 
@@ -46,26 +46,3 @@ async def test_own_accounts_of_two_machines_come_with_their_names(tmp_path: Path
     assert set(named.kinds) == {"one/bob", "two/carol"}
     assert (nobody.code, nobody.out) == (64, b"")
     assert nobody.err == "poller: no account 'dave' on one, two\n"
-
-
-async def test_a_shared_folder_is_asked_by_any_agent_that_has_it(tmp_path: Path) -> None:
-    folder = write(tmp_path / "team", *(account(f"n{number}") for number in range(40)))
-    (folder / "broken.auth.json").write_text("{")
-    shared = ("--shared", "t=team")
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(nats_server(tmp_path / "nats"))
-        simulator = await stack.enter_async_context(serve(latency_s=0.05))
-        for name in ("one", "two"):
-            args = ("--chatgpt-url", simulator.url, "--concurrency", "3")
-            await stack.enter_async_context(agent(server, name, *shared, *args, cwd=tmp_path))
-        args = ("--agents", "2", "--concurrency", "5")
-        ended = await run("--nats", server.url, *shared, *args, cwd=tmp_path)
-        most = simulator.stats().most_in_flight
-        other = await run("--nats", server.url, "--shared", "u=team", cwd=tmp_path)
-
-    assert ended.kinds == {"broken": "file_invalid"} | {f"n{number}": None for number in range(40)}
-    machines = {record["machine"] for record in ended.records}
-    assert machines == {"one", "two", None}
-    assert most == 5
-    assert other.code == 64
-    assert "no agent has the shared folder 'u'; there are one, two" in other.err
