@@ -1,7 +1,8 @@
 """Everything people read in tables, in English and in Chinese.
 
 JSON, kinds of failure and names of options stay English in both. A kind of failure has a
-sentence of its own in each language, so nothing is ever made by reading an English one.
+sentence of its own in each language; what a message adds to it is translated where it is
+always the same, and follows in English where it is not.
 """
 # ruff: noqa: RUF001 - full-width punctuation is what Chinese is written with
 
@@ -236,6 +237,7 @@ ENGLISH = Words(
             ),
         }
     ),
+    details=MappingProxyType({}),
     log_in_again="log in with codex and copy again",
 )
 
@@ -410,6 +412,41 @@ CHINESE = Words(
                 "账号已关闭", "删掉文件，无法在这里恢复"
             ),
             (_K.FORBIDDEN, "invalid_workspace_selected"): Sentence("文件里混了两次登录", _ZH_COPY),
+        }
+    ),
+    details=MappingProxyType(
+        {
+            "the file is empty": "空文件",
+            "the file is not valid JSON": "不是有效的 JSON",
+            "the file is not UTF-8 text": "不是 UTF-8 文本",
+            "the file's JSON is not an object": "JSON 不是对象",
+            "the file is larger than 1 MiB: not an auth file": "超过 1 MiB",
+            "a folder, not a file": "是目录，不是文件",
+            "not a regular file but a pipe, socket or device": "不是普通文件",
+            "an API key only: it has no usage to show": "只有 API key，没有用量可查",
+            "no login of OpenAI's in it, in any known shape": "没有认得出的 OpenAI 登录",
+            "its token was issued by another service, not by OpenAI, and is not sent": (
+                "token 由别的服务签发，不会发送"
+            ),
+            "no access token in it": "没有 access token",
+            "no account id, neither beside the tokens nor in them": "没有账号 ID",
+            "the account is no longer in its file": "文件里已没有这个账号",
+            "a browser session token (sess-…) in place of an access token": (
+                "是浏览器的会话 token（sess-…）"
+            ),
+            "not refreshed: the file holds no refresh token any more": (
+                "文件里已没有 refresh token"
+            ),
+            "not refreshed: the file holds another account by now": "文件已换成别的账号",
+            "not refreshed: this is the Codex CLI's own file, which a running codex may hold in"
+            " memory": "这是 Codex CLI 自己的文件，运行中的 codex 可能还在用",
+            "not refreshed: the Codex CLI's own file holds the same login, and codex would be"
+            " logged out": "Codex CLI 自己的文件是同一登录，刷新会让 codex 掉线",
+            "not refreshed: the file has a second name (a hard link), which would keep the old"
+            " tokens": "文件有硬链接，那边会留着旧 token",
+            "the upstream's answer was empty": "响应为空",
+            "the upstream's answer is not JSON": "响应不是 JSON",
+            "the upstream answered a web page where JSON belongs": "返回的是网页",
         }
     ),
     log_in_again="用 codex 登录再复制",

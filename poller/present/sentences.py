@@ -174,7 +174,7 @@ class Failures:
         if cause.message and words.messages_fit:
             what = head
         elif head != ENGLISH.sentence(cause.kind, cause.code).what:
-            detail = cause.message
+            detail = words.details.get(cause.message, cause.message)
         details += [detail] if detail else []
         return what + (words.bracketed.format(text=words.clause.join(details)) if details else "")
 

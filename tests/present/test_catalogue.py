@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import fields
 from string import Formatter
@@ -12,9 +13,10 @@ import pytest
 from poller.present.catalogue import CHINESE, ENGLISH, language_of, words_of
 from poller.renewal.eligibility import obstacle
 from poller.values import FailureKind
+from tests.running import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from poller.present.words import Words
 
@@ -48,8 +50,28 @@ def test_every_kind_of_failure_has_its_sentence(words: Words) -> None:
     assert all(text for sentence in words.failures.values() for text in sentence)
 
 
+def said_by_the_program() -> Iterator[str]:
+    """Yield the texts in the rooms that make failures, the ends of two as one."""
+    for room in ("authfiles", "renewal", "usage"):
+        for path in (ROOT / "poller" / room).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
+def test_every_detail_that_is_translated_is_said() -> None:
+    said = set(said_by_the_program())
+    for message in CHINESE.details:
+        beginnings = ("", "not refreshed: ", "the file ")
+        assert any(
+            message.startswith(beginning) and message.removeprefix(beginning) in said
+            for beginning in beginnings
+        ), message
+
+
 def test_both_languages_say_the_same_things() -> None:
-    english, chinese = texts(ENGLISH), texts(CHINESE)
+    english = texts(ENGLISH)
+    chinese = {name: text for name, text in texts(CHINESE).items() if name[:7] != "details"}
     names = {"short_windows monthly 0"} | set(english)
     assert set(chinese) == names & set(english)
     assert all(english.values())

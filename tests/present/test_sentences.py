@@ -73,7 +73,11 @@ def test_a_message_that_tells_more_is_told_in_english_and_follows_in_chinese() -
         "✗ the file is empty: bob → copy the auth file again",
     ]
     assert said(kept(empty, "bob"), chinese=True) == [
-        "✗ 不是完整的登录文件（the file is empty）：bob → 重新完整复制一份"
+        "✗ 不是完整的登录文件（空文件）：bob → 重新完整复制一份"
+    ]
+    unknown = Failure(FailureKind.FILE_INVALID, "it holds more than 9 accounts", "split it")
+    assert said(kept(unknown, "bob"), chinese=True) == [
+        "✗ 不是完整的登录文件（it holds more than 9 accounts）：bob → 重新完整复制一份"
     ]
 
 
