@@ -38,7 +38,7 @@ _CLOCKS_DIFFER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownAccounts:
     """What is known of the accounts."""
 
     accounts: list[Standing]
@@ -60,7 +60,7 @@ class Known:
 def answered(
     settings: Settings,
     interrupts: Interrupts,
-    tell: Callable[[Known], int],
+    tell: Callable[[KnownAccounts], int],
     *,
     max_age_s: float,
 ) -> int:
@@ -79,7 +79,7 @@ def answered(
         return exit_codes.INTERNAL
 
 
-def known_now(settings: Settings, interrupts: Interrupts, *, max_age_s: float) -> Known:
+def known_now(settings: Settings, interrupts: Interrupts, *, max_age_s: float) -> KnownAccounts:
     """Return what is known of the accounts; those not seen within ``max_age_s`` are asked.
 
     Raises:
@@ -194,7 +194,7 @@ def _changed_since(path: str | None, at: float) -> bool:
         return True
 
 
-def _summed_up(looked: _Looked, recollection: Recollection, *, now: float) -> Known:
+def _summed_up(looked: _Looked, recollection: Recollection, *, now: float) -> KnownAccounts:
     accounts: list[Standing] = []
     forecasts: dict[str, Mapping[str, Forecast]] = {}
     for label, who in sorted(looked.accounts.items(), key=lambda item: item[1].position):
@@ -211,7 +211,7 @@ def _summed_up(looked: _Looked, recollection: Recollection, *, now: float) -> Kn
         )
         accounts.append(replace(known, report=report))
         forecasts[label] = recollection.forecast(label, who.key, now=now)
-    return Known(accounts, forecasts, now)
+    return KnownAccounts(accounts, forecasts, now)
 
 
 def _cwd() -> str:
