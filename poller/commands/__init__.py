@@ -36,13 +36,13 @@ COMMANDS = {
         Command("list", "show what the auth files say, without a request", "list_accounts"),
         Command("watch", "poll again and again: a live table, or records into a pipe", "watch"),
         Command("serve"),
-        Command("next"),
-        Command("guard"),
+        Command("next", "name the account to use now, and say why", "next_account"),
+        Command("guard", "exit 0 if enough accounts can be used, 4 if not", "guard"),
         Command(
             "status", "print one line from the history, for tmux, Waybar and prompts", "status"
         ),
-        Command("timeline"),
-        Command("diff"),
+        Command("timeline", "show what comes back when, and when all is used up", "timeline"),
+        Command("diff", "show what changed between two polls, or since yesterday", "diff"),
         Command("history", "show, import, export, prune or check what was recorded", "history"),
         Command("report", "write what is left, curves and forecast as an HTML page", "report"),
         Command("alerts"),

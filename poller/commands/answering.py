@@ -9,28 +9,36 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TextIO
 
 from poller.authfiles.find import find
 from poller.authfiles.listing import accounts_in
+from poller.commands.language import words_for
 from poller.deliver.stderr import say
 from poller.history.database import default_path
 from poller.history.recollection import Recollection
+from poller.present.page_texts import Teller
 from poller.process import exit_codes
+from poller.process.clock import zone_of
 from poller.process.importing import import_without_certificates
 from poller.settings import UsageError
 from poller.usage.identity import account_key
 from poller.values import Credential, FailureKind, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from poller.authfiles.read import Account, AuthFile
     from poller.insight.standing import Standing
     from poller.process.signals import Interrupts
     from poller.settings import Settings
     from poller.values import Forecast
+
+MAX_AGE_S = 300.0
+"""How old an answer may be unless that is said."""
 
 _READ_WITHIN_S = 1.0
 _CLOCKS_DIFFER_S = 1.0
@@ -47,6 +55,8 @@ class KnownAccounts:
     """By label and window; empty without a history."""
     now: float
     """Unix seconds."""
+    history: str
+    """The file that was read; there may be none at it. Of a demo it is soon gone."""
 
     @property
     def rates(self) -> dict[str, dict[str, float]]:
@@ -69,8 +79,9 @@ def answered(
     Accounts that were not seen within ``max_age_s`` are asked.
     """
     try:
-        known = known_now(settings, interrupts, max_age_s=max_age_s)
-        return tell(known) if interrupts.number is None else 128 + interrupts.number
+        with history_of(settings) as path:
+            known = known_now(settings, interrupts, path, max_age_s=max_age_s)
+            return tell(known) if interrupts.number is None else 128 + interrupts.number
     except UsageError as error:
         say(f"poller: {error}")
         return exit_codes.USAGE
@@ -79,39 +90,66 @@ def answered(
         return exit_codes.INTERNAL
 
 
-def known_now(settings: Settings, interrupts: Interrupts, *, max_age_s: float) -> KnownAccounts:
+def teller_for(settings: Settings, stream: TextIO, *, now: float) -> Teller:
+    """Return what tells people the answer on ``stream``; ``now`` in Unix seconds."""
+    zone = zone_of(settings.timezone, os.environ)
+    return Teller(words_for(settings, os.environ, stream=stream).language, zone, now=now)
+
+
+@contextmanager
+def history_of(settings: Settings) -> Generator[str]:
+    """Yield the path of the history to answer from; of a demo one with an invented week.
+
+    The demo never touches the user's own.
+    """
+    path = settings.history_file
+    if settings.demo is None:
+        yield path or default_path()
+        return
+    from poller.commands.invented import record_week
+
+    with TemporaryDirectory() as folder:
+        path = path or os.path.join(folder, "history.db")
+        if not os.path.exists(path):
+            record_week(path, settings.demo, now=time.time())
+        yield path
+
+
+def known_now(
+    settings: Settings, interrupts: Interrupts, path: str, *, max_age_s: float
+) -> KnownAccounts:
     """Return what is known of the accounts; those not seen within ``max_age_s`` are asked.
+
+    ``path`` is the history's. What is asked is recorded where it exists already, or where
+    that was asked for.
 
     Raises:
         UsageError: there are none, or not what was asked for.
     """
     now = time.time()
-    path = history_path(settings)
-    recollection = Recollection(path, now=now)
-    looked = _Looked()
-    if settings.demo is None and settings.files_from is None:
+    recollection, looked = Recollection(path, now=now), _Looked()
+    by_name = settings.demo is None and settings.files_from is None
+    if by_name:
         looked = _look(settings, recollection, max_age_s, now=now)
-    if looked.to_ask or not looked.accounts:
+    if looked.to_ask or not by_name:
         # Only now, as it takes long to load.
         ask = import_without_certificates("poller.commands.asking").ask
-        record = settings.record or (path is not None and os.path.exists(path))
-        recording = replace(settings, record=record and path is not None)
-        for report in ask(recording, interrupts, looked.to_ask):
+        for report in ask(_recording(settings, path), interrupts, looked.to_ask):
             recollection.note(report)
             looked.accounts[report.account] = report
         now = time.time()
-        if not looked.accounts and interrupts.number is None:
-            raise UsageError("nothing to ask: every account is disabled or none is named")
     elif recollection.trouble is not None:
         say(f"poller: {recollection.trouble}")
-    return _summed_up(looked, recollection, now=now)
+    if not looked.accounts and interrupts.number is None:
+        raise UsageError("nothing to ask: every account is disabled or none is named")
+    return _summed_up(looked, recollection, now=now, path=path)
 
 
-def history_path(settings: Settings) -> str | None:
-    """Return the history to answer from; the demo never touches the user's own."""
-    if settings.history_file is None and settings.demo is not None:
-        return None
-    return settings.history_file or default_path()
+def _recording(settings: Settings, path: str) -> Settings:
+    """Return the settings with what is asked recorded, where it is to be."""
+    if settings.demo is not None:
+        return settings
+    return replace(settings, record=settings.record or os.path.exists(path))
 
 
 @dataclass(slots=True)
@@ -194,7 +232,9 @@ def _changed_since(path: str | None, at: float) -> bool:
         return True
 
 
-def _summed_up(looked: _Looked, recollection: Recollection, *, now: float) -> KnownAccounts:
+def _summed_up(
+    looked: _Looked, recollection: Recollection, *, now: float, path: str
+) -> KnownAccounts:
     accounts: list[Standing] = []
     forecasts: dict[str, Mapping[str, Forecast]] = {}
     for label, who in sorted(looked.accounts.items(), key=lambda item: item[1].position):
@@ -211,7 +251,7 @@ def _summed_up(looked: _Looked, recollection: Recollection, *, now: float) -> Kn
         )
         accounts.append(replace(known, report=report))
         forecasts[label] = recollection.forecast(label, who.key, now=now)
-    return KnownAccounts(accounts, forecasts, now)
+    return KnownAccounts(accounts, forecasts, now, path)
 
 
 def _cwd() -> str:

@@ -46,7 +46,7 @@ async def _ask(settings: Settings, interrupts: Interrupts, files: list[AuthFile]
         with anyio.CancelScope() as scope:
             _stop_on_signals(interrupts, scope)
             async with (
-                demo_if_asked_for(settings) as (pointed, made_up),
+                demo_if_asked_for(settings, live=True) as (pointed, made_up),
                 open_session(pointed, exit_guard=interrupts) as session,
                 poll(made_up or files, session=session) as reports,
             ):

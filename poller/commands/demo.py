@@ -75,15 +75,18 @@ def demo_files(count: int) -> list[AuthFile]:
 
 @asynccontextmanager
 async def demo_if_asked_for(
-    settings: Settings,
+    settings: Settings, *, live: bool = False
 ) -> AsyncGenerator[tuple[Settings, list[AuthFile]]]:
-    """Yield the settings and the accounts to poll: made-up ones where that was asked for."""
+    """Yield the settings and the accounts to poll: made-up ones where that was asked for.
+
+    ``live``: their usage moves as people's does.
+    """
     if settings.demo is None:
         yield settings, []
         return
     from poller.simulator.server import serve
 
-    async with serve(latency_s=_LATENCY_S) as simulator:
+    async with serve(latency_s=_LATENCY_S, live=live) as simulator:
         pointed = replace(settings, chatgpt_url=simulator.url, proxy=None, refresh=False, demo=None)
         yield pointed, demo_files(settings.demo)
 

@@ -63,7 +63,8 @@ def table_sink(
 
     zone = zone_of(settings.timezone, os.environ)
     language = language_for(settings, os.environ)
-    table = UsageTable(zone, extra=settings.extra, language=language)
+    weights = settings.weights or {}
+    table = UsageTable(zone, extra=settings.extra, language=language, weights=weights)
     stream = sys.stdout if settings.output is None else None
     look = traits(stream, os.environ, color=settings.color)
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
-from poller.commands.answering import answered, history_path
+from poller.commands.answering import answered
 from poller.commands.language import language_for
 from poller.deliver.files import NewFile
 from poller.deliver.stderr import say
@@ -21,15 +18,16 @@ from poller.history.database import HistoryUnusable
 from poller.history.reading import open_reader
 from poller.history.standings import standings_of
 from poller.insight.changes import changes, gathered
+from poller.insight.pool import NO_WEIGHTS
 from poller.present.overview import Happening, Past, overview
 from poller.present.page import Pages
 from poller.process import exit_codes
 from poller.process.clock import zone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Iterable
 
-    from poller.commands.answering import Known
+    from poller.commands.answering import KnownAccounts
     from poller.insight.changes import Change
     from poller.insight.standing import Standing
     from poller.process.signals import Interrupts
@@ -49,29 +47,14 @@ def report(settings: Settings, interrupts: Interrupts) -> int:
         say(f"poller: {error}")
         return exit_codes.RESULTS_LOST
     try:
-        with _demo_history(settings) as remembering:
-            return answered(
-                remembering,
-                interrupts,
-                _Report(remembering, interrupts, file).write,
-                max_age_s=settings.max_age_s or _MAX_AGE_S,
-            )
+        return answered(
+            settings,
+            interrupts,
+            _Report(settings, interrupts, file).write,
+            max_age_s=settings.max_age_s or _MAX_AGE_S,
+        )
     finally:
         file.close()
-
-
-@contextmanager
-def _demo_history(settings: Settings) -> Generator[Settings]:
-    """Yield the settings; those of the demo with a history that is invented and removed."""
-    if settings.demo is None or settings.history_file is not None:
-        yield settings
-        return
-    from poller.commands.invented import record_week
-
-    with TemporaryDirectory(prefix="poller-") as folder:
-        path = os.path.join(folder, "history.db")
-        record_week(path, settings.demo, now=time.time())
-        yield replace(settings, history_file=path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +63,7 @@ class _Report:
     interrupts: Interrupts
     file: NewFile
 
-    def write(self, known: Known) -> int:
+    def write(self, known: KnownAccounts) -> int:
         """Write it; return the exit code."""
         settings = self.settings
         since = known.now - (settings.since_s or _SINCE_S)
@@ -89,6 +72,7 @@ class _Report:
             known.accounts,
             now=known.now,
             forecasts=known.forecasts,
+            weights=settings.weights or NO_WEIGHTS,
             changes=[Happening(None, change) for change in changed],
             changes_since=since,
         )
@@ -104,7 +88,9 @@ class _Report:
             return exit_codes.RESULTS_LOST
         return 0 if self.interrupts.number is None else 128 + self.interrupts.number
 
-    def _remembered(self, known: Known, since: float) -> tuple[dict[str, Past], list[Change]]:
+    def _remembered(
+        self, known: KnownAccounts, since: float
+    ) -> tuple[dict[str, Past], list[Change]]:
         """Return how each account's windows went, and what changed since then.
 
         Without a readable history it is nothing; :func:`answered` said why.
@@ -113,7 +99,7 @@ class _Report:
         pasts: dict[str, Past] = {}
         before: list[Standing] = []
         try:
-            with open_reader(history_path(self.settings)) as reader:
+            with open_reader(known.history) as reader:
                 for account in reader.accounts():
                     label = labels.get(account.key or account.label)
                     if label is not None:

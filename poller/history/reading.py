@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.history.database import HistoryUnusable, default_path, error_text, open_to_read
-from poller.insight.series import Observation
+from poller.insight.series import GAP_S, Observation
 from poller.values import FailureKind, Usage, Window
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Reader:
             window = Window(name, round(100 - used, 2), window_seconds, reset_at, started)
             windows.setdefault(account_id, []).append((until, window))
         return [
-            _latest(account, states.get(id_), failures.get(id_), windows.get(id_, []))
+            _latest(account, states.get(id_), failures.get(id_), windows.get(id_, []), now)
             for account in self.accounts()
             for id_ in (account.id,)
         ]
@@ -238,16 +238,20 @@ def _latest(
     state: StoredState | None,
     failure: StoredFailure | None,
     windows: list[tuple[int, Window]],
+    now: float,
 ) -> Latest:
-    answered_at = max([until for until, _ in windows] + ([state.until] if state else []), default=0)
+    untils = [until for until, _ in windows] + ([state.until] if state else [])
+    answered_at = int(min(max(untils, default=0), now))
+    # Of a run that went on nobody knows at which of its looks it was seen last by then.
+    apart_s = GAP_S if max(untils, default=0) > now else 0
     if failure is not None and failure.until <= answered_at:
         failure = None
     if not answered_at:
         return Latest(account, None, None, failure)
     # What the last answer did not speak of is no longer so.
-    last = tuple(window for until, window in windows if until == answered_at)
+    last = tuple(window for until, window in windows if answered_at - until <= apart_s)
     usage = Usage(plan=account.plan, windows=last)
-    if state is not None and state.until == answered_at:
+    if state is not None and answered_at - state.until <= apart_s:
         usage = Usage(
             plan=account.plan,
             usable=None if state.usable is None else bool(state.usable),

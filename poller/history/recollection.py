@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from poller.history.database import HistoryMissing, HistoryUnusable
 from poller.history.reading import open_reader
 from poller.insight.forecast import Outlook
-from poller.insight.standing import observations, standing
+from poller.insight.standing import observations
+from poller.insight.standing import standing as standing_of
 from poller.present.catalogue import ENGLISH
 from poller.values import Failure, FailureKind, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from poller.history.reading import Latest
+    from poller.history.reading import Latest, Reader, StoredAccount
     from poller.insight.standing import Standing
     from poller.values import Forecast
 
@@ -27,6 +28,9 @@ _READ_WHOLE = 100
 """So many accounts are read 28 days back, 10 ms each. Of more, less is read of each: all
 together take a second or two."""
 
+_BELIEVED_AFTER_S = 86_400.0
+"""How far back looks are read that only say which of the last ones is believed."""
+_GONE_AFTER_S = 86_400
 _K = FailureKind
 _OF_FILES = frozenset(
     {
@@ -35,7 +39,7 @@ _OF_FILES = frozenset(
     }
 )
 """Kinds that the file itself tells: what was recorded of them says nothing of the file now."""
-_LASTING = frozenset(
+_LASTING = _OF_FILES | frozenset(
     {
         *(_K.LOGIN_REQUIRED, _K.REFRESH_UNKNOWN, _K.REFRESH_UNSAVED, _K.REFRESH_REFUSED),
         *(_K.UNAUTHORIZED, _K.PAYMENT_REQUIRED, _K.FORBIDDEN),
@@ -81,7 +85,7 @@ class Recollection:
         if usage is not None and report.failure is None:
             outlook = self._of(label, report.key).outlook
             looks = outlook.observe(at, observations(usage, at=at))
-        self._standings[label] = standing(report, before, looks=looks)
+        self._standings[label] = standing_of(report, before, looks=looks)
         if usage is None:
             return report
         return replace(report, forecast=self.forecast(label, report.key, now=at))
@@ -139,21 +143,66 @@ class Recollection:
                 self._by_key[one.account.key] = one
 
     def _recalled(self, stored: Latest) -> _Remembered:
-        known = _Remembered()
-        outlook = known.outlook
         try:
             with open_reader(self._path) as reader:
-                spans = reader.recollect(stored.account, since=self._since)
-                for name, first, until, looks in spans:
-                    if first.at <= self._now:  # what is later was dated by a wrong clock
-                        outlook.recall(name, first, until=until, looks=looks)
+                outlook = _outlook(reader, stored.account, since=self._since, now=self._now)
         except HistoryUnusable as error:
             self.trouble = str(error)
-        windows = () if stored.usage is None else stored.usage.windows
-        held = {one.name: outlook.looks[one.name] for one in windows if one.name in outlook.looks}
-        for report in _reports_of(stored):
-            known.stored = standing(report, known.stored, looks=held)
-        return known
+            outlook = Outlook()
+        reports = [one for one in _reports_of(stored) if not _is_of_its_file(one)]
+        return _Remembered(outlook, _standing_after(reports, outlook))
+
+
+def standings_at(reader: Reader, at: float, *, else_first: bool = False) -> list[Standing]:
+    """Return how each account of the history stood at ``at`` (Unix seconds).
+
+    One that nobody asked any more for a day, while others were, is gone. ``else_first``: one
+    that nobody had seen by then stood as it was seen first.
+    """
+    found = [one for one in reader.latest(now=at) if one.usage is not None or one.failure]
+    newest = max((_seen_at(one) for one in found), default=0)
+    there = [(one, at) for one in found if newest - _seen_at(one) < _GONE_AFTER_S]
+    if else_first:
+        seen = {one.account.id for one in found}
+        later = [one for one in reader.accounts() if one.id not in seen]
+        # Those that joined in the same round are looked up together.
+        for first in sorted({one.first_seen // 60 * 60 + 59 for one in later}):
+            joined = {one.id for one in later if first - 60 < one.first_seen <= first}
+            there += [(one, first) for one in reader.latest(now=first) if one.account.id in joined]
+    accounts: list[Standing] = []
+    for one, seen_by in there:
+        outlook = _outlook(reader, one.account, since=seen_by - _BELIEVED_AFTER_S, now=seen_by)
+        standing = _standing_after(_reports_of(one), outlook)
+        if standing is not None:
+            accounts.append(standing)
+    return accounts
+
+
+def _seen_at(stored: Latest) -> int:
+    failure = stored.failure
+    return max(stored.answered_at or 0, 0 if failure is None else failure.until)
+
+
+def _outlook(reader: Reader, account: StoredAccount, *, since: float, now: float) -> Outlook:
+    """Return what an account's looks taught from ``since`` to ``now`` (Unix seconds)."""
+    outlook = Outlook()
+    for name, first, until, looks in reader.recollect(account, since=since):
+        if first.at <= now:  # what is later was dated by a wrong clock, or came later
+            outlook.recall(name, first, until=min(until, now), looks=looks)
+    return outlook
+
+
+def _standing_after(reports: Iterable[Report], outlook: Outlook) -> Standing | None:
+    known: Standing | None = None
+    for report in reports:
+        windows = () if report.usage is None else report.usage.windows
+        looks = {
+            window.name: outlook.looks[window.name]
+            for window in windows
+            if window.name in outlook.looks
+        }
+        known = standing_of(report, known, looks=looks)
+    return known
 
 
 def _reports_of(stored: Latest) -> Iterator[Report]:
@@ -162,8 +211,12 @@ def _reports_of(stored: Latest) -> Iterator[Report]:
     asked = Report(0, account.label, "", 0.0, key=account.key, machine=account.machine)
     if stored.usage is not None and stored.answered_at is not None:
         yield replace(asked, observed_at=stored.answered_at, usage=stored.usage)
-    kind = None if failure is None else stored.failure_kind or FailureKind.HTTP_ERROR
-    if failure is not None and kind is not None and kind not in _OF_FILES:
+    if failure is not None:
+        kind = stored.failure_kind or FailureKind.HTTP_ERROR  # a newer poller's
         what, remedy = ENGLISH.sentence(kind, None)
         told = Failure(kind, what, remedy, may_work_later=kind not in _LASTING)
         yield replace(asked, observed_at=failure.until, failure=told)
+
+
+def _is_of_its_file(report: Report) -> bool:
+    return report.failure is not None and report.failure.kind in _OF_FILES

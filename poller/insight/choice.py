@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from poller.insight.forecast import WILL_RUN_OUT
-from poller.insight.standing import begun, distinct, length_s
+from poller.insight.standing import STALE_S, begun, distinct, length_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,6 +65,8 @@ class Wanted:
         default_factory=dict[str, "Mapping[str, Forecast]"]
     )
     """By account and window. An account without one is not forecast to run out."""
+    within_s: float = STALE_S
+    """An answer that is older says nothing."""
 
     def runs_out(self, account: str, now: float) -> bool:
         """Whether the account is forecast to run out too soon; ``now`` in Unix seconds."""
@@ -119,7 +121,7 @@ def choose(
     blocked: list[tuple[int, str]] = []
     for one in distinct(accounts):
         usage = one.usage
-        obstacle = _obstacle(one, now)
+        obstacle = _obstacle(one, wanted, now)
         if obstacle is Obstacle.BLOCKED and usage is not None and usage.usable_at is not None:
             blocked.append((usage.usable_at, one.account))
         if usage is not None and obstacle is None:
@@ -143,11 +145,11 @@ def choose(
     return NoChoice(dict(obstacles), back_at, account)
 
 
-def _obstacle(one: Standing, now: float) -> Obstacle | None:
+def _obstacle(one: Standing, wanted: Wanted, now: float) -> Obstacle | None:
     usage = one.usage
     if one.report.failure is not None:
         return Obstacle.FAILED
-    if usage is None or usage.usable is None or not one.fresh(now):
+    if usage is None or usage.usable is None or not one.fresh(now, within_s=wanted.within_s):
         return Obstacle.UNKNOWN
     if usage.usable:
         return None
@@ -263,10 +265,10 @@ def count(
 
 def _good(one: Standing, wanted: Wanted, now: float, name: str | None) -> bool | None:
     """Return whether an account promises what is wanted; None where nothing tells."""
-    usage, obstacle, percent = one.usage, _obstacle(one, now), wanted.min_remaining
+    usage, obstacle, percent = one.usage, _obstacle(one, wanted, now), wanted.min_remaining
     if obstacle is Obstacle.BLOCKED:
         return False
-    if usage is None or obstacle is Obstacle.FAILED or not one.fresh(now):
+    if usage is None or obstacle is Obstacle.FAILED or not one.fresh(now, within_s=wanted.within_s):
         return None
     if usage.on_credits:
         return percent <= 0

@@ -61,9 +61,9 @@ class Standing:
             return False
         return failure.kind.exit_class == 1 or failure.kind in _REFUSALS
 
-    def fresh(self, now: float) -> bool:
+    def fresh(self, now: float, *, within_s: float = STALE_S) -> bool:
         """Whether the last answer still counts at ``now`` (Unix seconds)."""
-        return self.answered_at is not None and now - self.answered_at <= STALE_S
+        return self.answered_at is not None and now - self.answered_at <= within_s
 
 
 def standing(

@@ -75,7 +75,7 @@ class Teller:
         """Return which account to use now, and why; or why there is none."""
         page = self.page
         if isinstance(choice, Choice):
-            return page.use.format(account=choice.account, reason=self._reason(choice))
+            return page.use.format(account=choice.account, reason=self.reason(choice))
         why = [
             page.counted(page.obstacles[obstacle], count)
             for obstacle, count in choice.obstacles.items()
@@ -83,7 +83,8 @@ class Teller:
         told = self.words.clause.join(why) or self.words.no_accounts
         return page.none_usable.format(why=told)
 
-    def _reason(self, choice: Choice) -> str:
+    def reason(self, choice: Choice) -> str:
+        """Return why an account is the one to use."""
         page, first = self.page, choice.resets_first
         if choice.tier is Tier.CREDITS:
             return page.costs
@@ -99,7 +100,7 @@ class Teller:
         percent = window.remaining_percent
         if percent is None:
             return ""
-        name = self.window(window.name)
+        name = self.page.parts.get(window.name) or self.window(window.name)
         return self.page.left_of.format(percent=percent_text(percent), window=name)
 
     def back_next(self, standings: Iterable[Standing]) -> str:

@@ -29,6 +29,8 @@ class PageWords:
     dead_since: str
     windows: Mapping[str, str]
     """Names within a sentence; others are called as in tables."""
+    parts: Mapping[str, str]
+    """What something is left of; others are called as within a sentence."""
 
     usable: str
     use: str
@@ -148,6 +150,7 @@ ENGLISH_PAGE = PageWords(
     asks_next="Asks next at {at}.",
     dead_since="The upstream has not answered since {at}: figures are as old as they say.",
     windows=MappingProxyType({"five_hour": "five hours", "weekly": "week", "monthly": "month"}),
+    parts=MappingProxyType({"weekly": "the week", "monthly": "the month"}),
     usable="{count} of {total} can be used",
     use="Use {account} now: {reason}.",
     left_of="{percent} of {window}",
@@ -282,6 +285,7 @@ CHINESE_PAGE = PageWords(
     asks_next="下次查询：{at}。",
     dead_since="接口自 {at} 起没有应答：数据的时间见各行。",
     windows=MappingProxyType({"five_hour": "5 小时额度", "weekly": "周额度", "monthly": "月额度"}),
+    parts=MappingProxyType({}),
     usable="{total} 个账号中 {count} 个可用",
     use="现在用 {account}：{reason}。",
     left_of="{window} {percent}",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from poller.settings.addresses import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,21 @@ class Settings:
     """The folder of the Codex CLI's session files."""
     sessions_of: str | None = None
     """The account whose they are."""
+
+    min_remaining: float | None = None
+    """Percent that an account has left at least; None means the command's own."""
+    for_s: float | None = None
+    """For so long an account must not be forecast to run out; None asks nothing."""
+    strategy: str = "reset-first"
+    """``reset-first`` or ``headroom``."""
+    unknown: str | None = None
+    """``ok`` or ``fail`` where it cannot be told; None means by what failed."""
+    hours: int = 24
+    """How far the timeline looks."""
+    below: float = 10.0
+    """Percent left below which a window is low."""
+    weights: Mapping[str, float] | None = None
+    """How much an account counts in the pool, by plan; 1 where nothing is said."""
 
     listen: str = "127.0.0.1:8765"
     """Where to serve: a literal address and a port."""

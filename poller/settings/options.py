@@ -199,7 +199,7 @@ OPTIONS = {
             "demo",
             kinds.MADE_UP,
             "use N made-up accounts (12) and an embedded upstream: no network, no login needed",
-            commands=_READING,
+            commands=(*_READING, "diff"),
         ),
         Option(
             "demo_speed",
@@ -391,7 +391,10 @@ OPTIONS = {
             kinds.whole(1, 100_000),
             "exit 4 if fewer than N accounts can be used",
             local=kinds.whole(1, 100_000),
-            commands=("poll", "watch"),
+            commands=("poll", "watch", "guard"),
+            variants={
+                "guard": (kinds.whole(1, 100_000), "how many accounts have to be good (default: 1)")
+            },
         ),
         Option(
             "quiet",
@@ -530,6 +533,54 @@ OPTIONS = {
             commands=("history",),
         ),
     ),
+    "pool": (
+        Option(
+            "min_remaining",
+            kinds.PERCENT,
+            "percent that an account has left at least in every window (default: 10, in guard 0)",
+            commands=("next", "guard"),
+        ),
+        Option(
+            "for",
+            kinds.DURATION,
+            "only accounts that are not forecast to run out within D",
+            field="for_s",
+            commands=("next", "guard"),
+        ),
+        Option(
+            "strategy",
+            kinds.choice("reset-first", "headroom", metavar="S"),
+            "reset-first (what would be lost soonest is used first) or headroom (most left)",
+            default="reset-first",
+            commands=("next",),
+        ),
+        Option(
+            "unknown",
+            kinds.choice("ok", "fail", metavar="HOW"),
+            "exit 0 (ok) or 4 (fail) where it cannot be told (default: 1, 2 or 3, by what failed)",
+            commands=("guard",),
+        ),
+        Option(
+            "hours",
+            kinds.whole(1, 24 * 31),
+            "how far to look ahead",
+            default=24,
+            commands=("timeline",),
+        ),
+        Option(
+            "below",
+            kinds.PERCENT,
+            "percent left below which a window is low",
+            default=10.0,
+            commands=("diff",),
+        ),
+        Option(
+            "weights",
+            kinds.WEIGHTS,
+            "how much an account of each plan counts in the pool",
+            flags=(),
+        ),
+    ),
     "serve": (
         Option(
             "listen",
@@ -646,6 +697,20 @@ OTHERS = (
         "the command to explain (default: all)",
         flags=(),
         commands=("help",),
+    ),
+    Option(
+        "before",
+        kinds.ValueType("a file of records", kinds.path_at, metavar="[A]"),
+        "a file of records (poller > A); without one, the history is asked",
+        flags=(),
+        commands=("diff",),
+    ),
+    Option(
+        "after",
+        kinds.ValueType("a file of records", kinds.path_at, metavar="[B]"),
+        "another one, of later",
+        flags=(),
+        commands=("diff",),
     ),
     Option("version", kinds.SWITCH, "print the version", default=False, commands=EVERY),
     Option(

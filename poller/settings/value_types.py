@@ -21,6 +21,7 @@ _SLOWEST, _FASTEST = 0.001, 1_000_000.0
 _NAME_LENGTH = 64
 _PART_LENGTH = 40
 _PART_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_HEAVIEST = 1000.0
 HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 
 
@@ -262,6 +263,16 @@ def _parts(value: object) -> object:
     return names if len(names) == len(listed) == len(set(names)) else None
 
 
+def _weights(value: object) -> object:
+    """Return a mapping of plans to weights."""
+    from poller.settings.quoting import is_table
+
+    if not is_table(value):
+        return None
+    weights = {plan: _between(weight, 0, _HEAVIEST) for plan, weight in value.items()}
+    return None if None in weights.values() else weights
+
+
 def _switch(value: object) -> object:
     return value if isinstance(value, bool) else None
 
@@ -324,4 +335,5 @@ ZONE = ValueType(
     "an IANA time zone such as 'Europe/Berlin'", _zone, metavar="TZ", guess=_zone_meant
 )
 SWITCH = ValueType("true or false", _switch, action="store_true")
+WEIGHTS = ValueType("a table of plans and numbers from 0 to 1000, such as plus = 1", _weights)
 LEVEL = whole(0, 3, metavar="", action="count")
