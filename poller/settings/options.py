@@ -145,6 +145,10 @@ _FORMATS = {
         kinds.choice("auto", "table", "jsonl", "csv"),
         "table, jsonl, csv or auto: a table on a terminal, JSON Lines into a pipe or file",
     ),
+    "next": (
+        kinds.choice("auto", "jsonl"),
+        "auto (the account's name alone) or jsonl (with the reason)",
+    ),
     "status": (
         kinds.choice("auto", "plain", "tmux", "waybar", "json"),
         "plain (auto is the same), tmux, waybar or json",
@@ -296,7 +300,7 @@ OPTIONS = {
             _ANY_FORMAT,
             "of the output",
             default="auto",
-            commands=_TELLING,
+            commands=tuple(command for command in _TELLING if command != "guard"),
             local=_ANY_FORMAT,
             variants=_FORMATS,
         ),

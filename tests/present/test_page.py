@@ -163,7 +163,7 @@ def test_the_page_says_in_its_order_what_matters_most(pages: Pages) -> None:
     page = well_formed(pages.index(known(*SEVERAL)))
     order = [
         "1 of 5 can be used",
-        "Use alice now: 58 % of five hours and 95 % of week left; its week resets first",
+        "Use alice now: 58 % of five hours and 95 % of the week left; its week resets first",
         "Back next: bob, ",
         "All together",
         "Accounts",
