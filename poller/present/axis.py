@@ -17,9 +17,9 @@ _HOUR_S = 3600.0
 _SHORTEST_S = 60.0
 _EARLIEST_AT, _LATEST_AT = DAY_S, 250_000_000_000.0
 """Unix seconds that every time zone can show with a margin: years 1970 to 9892."""
-_MOST_LABELS = 6
-"""That stand beside each other on a phone."""
-_STEPS_H = (1, 2, 3, 6, 12, 24, 48, 120, 240, 480, 960, 1920)
+_MOST_LABELS = 5.5
+"""For so many, each with what is between them, there is room on a phone."""
+_STEPS_H = (1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720, 1440, 2880)
 """How far apart labels may stand."""
 
 

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 300
 """Of a curve. More would not be seen."""
-_MOST_RESETS = 60
 _LEAST_SHARE, _LEAST_GAP = 0.004, 0.005
 """Of the axis: shorter times could not be seen, and what lies closer together becomes one."""
+_SIGNS_APART = 0.03
+"""Likewise: nearer to each other, signs would be a blot."""
 
 _WIDTH = 1000
 """Units of the stretched drawing, from left to right; from top to bottom it has 100."""
@@ -321,9 +322,11 @@ def _ahead(span: Span, forecast: Forecast, axis: Axis) -> Iterator[str]:
 
 def _signs(spans: Sequence[Span], forecast: Forecast | None, axis: Axis) -> Iterator[str]:
     """Yield what must not be stretched: resets, the last look, when it runs out."""
-    ats = _resets(spans)
-    for at in ats[:: 1 + len(ats) // _MOST_RESETS]:
-        yield _reset_sign(axis.share(at))
+    signed = -1.0
+    for share in map(axis.share, _resets(spans)):
+        if share - signed >= _SIGNS_APART:
+            signed = share
+            yield _reset_sign(share)
     if not spans:
         return
     last = spans[-1]

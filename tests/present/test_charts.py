@@ -146,6 +146,16 @@ def test_a_reset_has_a_sign_where_the_level_fell_and_the_reset_moved() -> None:
     assert digest(seen, axis()).resets == 1
 
 
+def test_signs_that_would_lie_on_each_other_are_left_out_but_counted() -> None:
+    cycles = [span(-20 + n / 2, -20 + n / 2, n % 2 * 50, NOW + n * HOUR) for n in range(20)]
+    seen = course(*cycles)
+    assert digest(seen, axis()).resets == 9
+    assert len(of_class(drawing(seen), "reset")) == 9
+    week = axis(NOW - 7 * DAY, NOW)
+    assert digest(seen, week).resets == 9
+    assert len(of_class(drawing(seen, week), "reset")) == 2
+
+
 def test_a_window_that_has_not_begun_again_was_reset() -> None:
     seen = course(span(-9, -8, 70, NOW - 7.9 * HOUR), span(-7.5, -5, 0, None))
     assert digest(seen, axis()).resets == 1

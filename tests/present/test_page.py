@@ -132,9 +132,13 @@ def well_formed(html: str) -> Outline:
     return page
 
 
+IN_ENGLISH = Pages("en", UTC)
+"""One for all tests: its templates take a moment to compile."""
+
+
 @pytest.fixture
 def pages() -> Pages:
-    return Pages("en", UTC)
+    return IN_ENGLISH
 
 
 # The page
@@ -312,7 +316,7 @@ def test_a_report_of_no_accounts_says_so(pages: Pages) -> None:
 
 
 def cells_of(*standings: Standing, **more: Any) -> str:
-    html = Pages("en", UTC).index(known(*standings, **more))
+    html = IN_ENGLISH.index(known(*standings, **more))
     body = html[html.index("<tbody>", html.index('class="accounts"')) :]
     return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", body[: body.index("</tbody>")]))
 
@@ -385,11 +389,9 @@ def test_windows_without_a_column_stand_in_the_last_one_with_their_names() -> No
     table = cells_of(standing(report), month, *several)
     assert "1d 50" in table
     assert "month 95" in table
-    assert "week or month" in Pages("en", UTC).index(known(standing(report), month, *several))
+    assert "week or month" in IN_ENGLISH.index(known(standing(report), month, *several))
     quarter = Usage(usable=True, windows=(Window("15m", 50, 900, None),))
-    both = Pages("en", UTC).index(
-        known(standing(replace(answered("q"), usage=quarter)), month, *several)
-    )
+    both = IN_ENGLISH.index(known(standing(replace(answered("q"), usage=quarter)), month, *several))
     assert "week or other" in both
 
 
