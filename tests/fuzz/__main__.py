@@ -39,6 +39,7 @@ def _told(figures: Figures) -> dict[str, object]:
         "exceptions, and values outside the schema": len(figures.surprises),
         "slowest input, ms of CPU": round(1000 * figures.slowest_s, 1),
         "most memory for an input, MiB": round(figures.most_bytes / (1 << 20), 1),
+        "longest hold of the loop, ms of CPU": round(1000 * figures.longest_hold_s, 1),
         "longest record without raw, bytes": figures.longest_record,
     }
 

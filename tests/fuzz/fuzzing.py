@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import tracemalloc
 import unicodedata
 from base64 import b64encode
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from random import Random
@@ -48,10 +50,13 @@ VALIDATED_EVERY = 500
 """By jsonschema itself, which takes as long as a hundred by our own check."""
 T = TypeVar("T")
 
-TIME_LIMIT_S, MEMORY_LIMIT = 0.4, 64 << 20
-"""For reading one input, whatever it is."""
-_MEMORY_EVERY, _MEMORY_FROM = 200, 32 << 10
-"""Inputs whose memory is measured, which takes four times as long: some, and all large ones."""
+TIME_LIMIT_S, MEMORY_LIMIT, HOLD_LIMIT_S = 0.4, 64 << 20, 0.05
+"""For reading one input, whatever it is; the last for how long it may hold up an event loop."""
+_MEASURED_EVERY, _MEASURED_FROM = 200, 32 << 10
+"""Inputs whose memory and hold are measured, which takes five times as long: some, and all
+large ones."""
+_HOLD_TRIES = 5
+"""A busy machine wakes who looks on too late: the shortest of so many counts."""
 _RECORD_LIMIT = 64 << 10
 _ROWS = 50
 _STATUSES = (401, 402, 403, 404, 418, 429, 500, 503, 301, 204, 0, 999)
@@ -83,6 +88,8 @@ class Figures:
     """Of the processor, for reading one input."""
     most_bytes: int = 0
     """Of memory, likewise."""
+    longest_hold_s: float = 0.0
+    """For which an event loop beside it could not go on, in time of the processor."""
     longest_record: int = 0
     """Bytes, without what is kept raw."""
 
@@ -92,10 +99,11 @@ class Figures:
         self.surprises += other.surprises
         self.slowest_s = max(self.slowest_s, other.slowest_s)
         self.most_bytes = max(self.most_bytes, other.most_bytes)
+        self.longest_hold_s = max(self.longest_hold_s, other.longest_hold_s)
         self.longest_record = max(self.longest_record, other.longest_record)
 
-    def read(self, work: Callable[[], T], *, size: int, number: int) -> T:
-        """Read one input, and measure what it takes."""
+    def read(self, work: Callable[[], T], *, size: int, number: int, in_thread: bool = True) -> T:
+        """Read one input, and measure what it takes; ``in_thread`` says where that is done."""
         begun_s = time.thread_time()
         outcome = work()
         took_s = time.thread_time() - begun_s
@@ -106,7 +114,9 @@ class Figures:
         self.slowest_s = max(self.slowest_s, took_s)
         if took_s > TIME_LIMIT_S:
             raise Surprise(f"an input that takes {took_s:.2f} s")
-        if number % _MEMORY_EVERY == 0 or size > _MEMORY_FROM:
+        if not in_thread or number % _MEASURED_EVERY == 0 or size > _MEASURED_FROM:
+            self._note_hold(took_s if not in_thread else None, work)
+        if number % _MEASURED_EVERY == 0 or size > _MEASURED_FROM:
             tracemalloc.start()
             work()
             _, peak = tracemalloc.get_traced_memory()
@@ -115,6 +125,44 @@ class Figures:
             if peak > MEMORY_LIMIT:
                 raise Surprise(f"an input that takes {peak >> 20} MiB")
         return outcome
+
+    def _note_hold(self, held_s: float | None, work: Callable[[], object]) -> None:
+        """Note how long the loop is held: as long as the work takes on it, less beside it."""
+        for _ in range(_HOLD_TRIES):
+            hold_s = hold_of(work) if held_s is None else held_s
+            if hold_s <= HOLD_LIMIT_S:
+                break
+            begun_s = time.thread_time()
+            work()
+            held_s = None if held_s is None else time.thread_time() - begun_s
+        self.longest_hold_s = max(self.longest_hold_s, hold_s)
+        if hold_s > HOLD_LIMIT_S:
+            raise Surprise(f"an input that holds the loop for {hold_s:.3f} s")
+
+
+def hold_of(work: Callable[[], object]) -> float:
+    """Return for how long ``work``, in a thread, keeps this one from running, at the longest.
+
+    It is told in the time that the thread had of the processor: what other programs take
+    does not count.
+    """
+    took_s = [0.0]
+
+    def run() -> None:
+        begun_s = time.thread_time()
+        work()
+        took_s[0] = time.thread_time() - begun_s
+
+    thread = threading.Thread(target=run)
+    longest_s = seen_s = 0.0
+    thread.start()
+    while thread.is_alive():
+        time.sleep(0.0002)
+        with suppress(OSError, TypeError):  # it has ended
+            now_s = time.clock_gettime(time.pthread_getcpuclockid(thread.ident or 0))
+            longest_s, seen_s = max(longest_s, now_s - seen_s), now_s
+    thread.join()
+    return max(longest_s, took_s[0] - seen_s)
 
 
 @cache
@@ -142,11 +190,16 @@ def fuzz_answers(count: int, seed: str) -> Figures:
         echo = b""
         if chance.random() < 0.02:
             echo = _echo(chance)
-            body = body.replace(b'"plus"', b'"%s"' % echo)
+            body = body.replace(b'"plus"', b'"%s"' % echo, 20)  # more would make it too large
         response = _response(body, chance)
         raw = number % 8 == 0 or echo != b""
         try:
-            read = figures.read(partial(_read, response, raw=raw), size=len(body), number=number)
+            read = figures.read(
+                partial(_read, response, raw=raw),
+                size=len(body),
+                number=number,
+                in_thread=answering.belongs_in_thread(response, keeps_json=raw, keeps_headers=raw),
+            )
             report = _report(read, response)
             line = _check_record(report, raw=raw, thorough=number % VALIDATED_EVERY == 0)
             _check_raw(read, echo)

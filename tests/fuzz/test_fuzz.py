@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import time
 from typing import Any
 
 import pytest
@@ -148,6 +149,26 @@ def test_an_input_that_takes_too_much_memory_is_found(monkeypatch: pytest.Monkey
     monkeypatch.setattr(fuzzing, "MEMORY_LIMIT", 1)
     figures = fuzzing.fuzz_answers(2, "1")
     assert "MiB" in figures.surprises[0]
+
+
+def test_an_input_that_holds_the_loop_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzzing, "HOLD_LIMIT_S", -1.0)
+    assert "holds the loop for" in fuzzing.fuzz_answers(2, "1").surprises[0]
+    assert "holds the loop for" in fuzzing.fuzz_files(2, "1").surprises[0]
+
+
+def test_a_hold_is_what_lets_nobody_else_run() -> None:
+    long = [0] * 2_000_000
+    alone_s = -time.thread_time()
+    long.sort()  # one step for everybody else
+    alone_s += time.thread_time()
+
+    def in_steps() -> None:
+        for _ in range(20):
+            long.sort()
+
+    assert fuzzing.hold_of(long.sort) >= alone_s / 2
+    assert min(fuzzing.hold_of(in_steps) for _ in range(5)) < 10 * alone_s
 
 
 def test_some_inputs_are_as_large_as_one_may_be() -> None:
