@@ -36,7 +36,7 @@ demo: $(RUNS) ## poll 12 made-up accounts on an embedded upstream
 
 # What takes minutes: the real program, started again and again, among every fault.
 LONG := tests/test_reports.py tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tests/forecast tests/readme tests/browsing \
-  tests/history/test_kill.py tests/history/test_size.py tests/simulator/test_simulator_living.py tests/machines tests/commands/test_report.py
+  tests/history/test_kill.py tests/history/test_size.py tests/simulator/test_simulator_living.py tests/machines tests/commands/test_report.py tests/alerting
 
 # Three at a time on two cores: half of a test's time it waits for real processes.
 test: $(READY) ## run the tests (within a minute)

@@ -45,7 +45,7 @@ COMMANDS = {
         Command("diff", "show what changed between two polls, or since yesterday", "diff"),
         Command("history", "show, import, export, prune or check what was recorded", "history"),
         Command("report", "write what is left, curves and forecast as an HTML page", "report"),
-        Command("alerts"),
+        Command("alerts", "list the alert rules, or test how one is told", "alerts"),
         Command("agent", "ask on this machine what a collector elsewhere wants to know", "serve"),
         Command("simulate", "serve a made-up upstream to try poller and scripts against", "main"),
         Command("schema", "print the JSON Schema of a record", "text"),

@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from poller.commands import command_like
+from poller.commands.alerting import alerting_into, tell_once
 from poller.commands.demo import demo_if_asked_for
 from poller.commands.notices import broken_demands, waiting, warnings
 from poller.commands.output import (
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from poller.present.words import Words
     from poller.process.signals import Interrupts
     from poller.settings import Settings
+    from poller.values import Report
 
 
 def run(settings: Settings, interrupts: Interrupts) -> int:
@@ -80,6 +83,8 @@ class _Poll:
         self._ended_with: int | None = None
         self._begun = False
         self._history: History | None = None
+        self._came: list[Report] = []
+        """The reports, where alerts are to tell of them."""
 
     async def run(self) -> None:
         """Poll every account and write every report."""
@@ -110,6 +115,7 @@ class _Poll:
                 await self._write_all(reports, writer, session)
             if reports.notices.lost_agents:
                 self._tally.note_loss()
+            await self._tell_alerts(session.clock())
             self._say_at_end(reports.notices, clock_offset_s=session.clock_offset_s)
 
     async def _write_all(self, reports: Reports, writer: Writes, session: Session) -> None:
@@ -150,6 +156,8 @@ class _Poll:
         await sink.begin()
         async for report in reports:
             await sink.take(report)
+            if self.settings.evaluate_alerts:
+                self._came.append(replace(report, raw=None, headers=None))
             tally.note(self._records.written(report))
         stopped = self._interrupts.number is not None
         if not stopped or self.settings.output is None:  # else what was in the file stays
@@ -161,6 +169,15 @@ class _Poll:
             # Said here: raised, it would leave the task groups wrapped as their failure.
             say("poller: nothing to poll: every account is disabled or none is named")
             self._ended_with = exit_codes.USAGE
+
+    async def _tell_alerts(self, now: float) -> None:
+        settings = self.settings
+        alerting = alerting_into(self._history, settings) if settings.evaluate_alerts else None
+        if alerting is None:
+            return
+        some = settings.accounts or settings.files_from is not None
+        labels = None if some else {report.account for report in self._came}
+        await tell_once(alerting, self._came, now=now, accounts=labels, interrupts=self._interrupts)
 
     def exit_code(self) -> int:
         """Return the exit code of a run that came to its end."""

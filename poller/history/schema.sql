@@ -70,6 +70,7 @@ CREATE TABLE event (
 );
 
 -- What an alert rule knows of one account; `account_id` 0 and `window` '' stand for all of them.
+-- Rule '' is what all rules saw of it last; `outbox` is what is yet to be told.
 CREATE TABLE alert_state (
   rule TEXT NOT NULL,
   account_id INTEGER NOT NULL,

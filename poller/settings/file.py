@@ -77,6 +77,11 @@ def own_path() -> str | None:
     return None if folder is None else os.path.join(folder, HERE)
 
 
+def own_file_shown() -> str:
+    """Return what messages call the user's own file."""
+    return printable(own_path() or "a configuration file of your own")
+
+
 def read(source: Source) -> dict[str, object]:
     """Return what the file sets, by the name of the field in ``Settings``.
 
@@ -151,6 +156,9 @@ def _mistakes(
 ) -> Iterator[str]:
     """Put the document's values into ``into``; yield what is wrong with it."""
     for name, content in document.items():
+        if name == "alert":
+            yield from _alert_mistakes(content, source, into=into)
+            continue
         section = _section_meant(name, content)
         if section != name:
             yield _unknown_section(name, content, section)
@@ -160,13 +168,26 @@ def _mistakes(
             yield from _section_mistakes(content, source, section, written=name, into=into)
         else:
             yield f"{name}: expected a section, [{name}], got {quoted(content)}"
-    if document and source.local and OPTIONS.keys().isdisjoint(document):
+    if document and source.local and {*OPTIONS, "alert"}.isdisjoint(document):
         yield "if it is another program's, name yours with --config FILE"
+
+
+def _alert_mistakes(content: object, source: Source, *, into: dict[str, object]) -> Iterator[str]:
+    if source.local:
+        yield f"alert: {_not_from_here('may not set this')}"
+        return
+    from poller.settings.alert_tables import read_alerts  # what few files have
+
+    alerts, mistakes = read_alerts(content)
+    into["alerts"] = tuple(alerts)
+    yield from mistakes
 
 
 def _section_meant(name: str, content: object) -> str | None:
     if name in OPTIONS:
         return name
+    if name == "alerts":
+        return None
     return nearest(name, OPTIONS) if is_table(content) and not _sections_with(name) else None
 
 
@@ -176,6 +197,8 @@ def _sections_with(key: str) -> list[str]:
 
 def _unknown_section(name: str, content: object, section: str | None) -> str:
     written = _written(name)
+    if name == "alerts":
+        return f"{written}: did you mean [[alert]]?"
     if section:
         return f"{written}: unknown section; did you mean {section!r}?"
     if not is_table(content):
@@ -226,10 +249,13 @@ def _accepted(option: Option, value: object, source: Source) -> object:
         return accepted
     if option.local is not None and option.local.fit(value) is not None:
         return accepted
-    own = printable(own_path() or "a configuration file of your own")
     limit = "may not set this" if option.local is None else f"may set only {option.local.expects}"
-    raise UsageError(
+    raise UsageError(_not_from_here(limit))
+
+
+def _not_from_here(limit: str) -> str:
+    return (
         f"a {HERE} found in the current folder {limit}, as it may have come with somebody "
-        f"else's files; put it into {own}, or name the file with "
+        f"else's files; put it into {own_file_shown()}, or name the file with "
         f"--config {HERE} if it is yours"
     )

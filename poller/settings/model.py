@@ -10,6 +10,8 @@ from poller.settings.addresses import DEFAULT_URL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from poller.settings.alert_tables import Alert
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -112,6 +114,10 @@ class Settings:
     """The folder of the Codex CLI's session files."""
     sessions_of: str | None = None
     """The account whose they are."""
+    evaluate_alerts: bool = False
+    """Whether a poll that is recorded evaluates the alerts; watch and serve always do."""
+    alerts: tuple[Alert, ...] = ()
+    """The rules, of ``[[alert]]`` tables alone."""
 
     min_remaining: float | None = None
     """Percent that an account has left at least; None means the command's own."""

@@ -536,6 +536,14 @@ OPTIONS = {
             field="sessions_of",
             commands=("history",),
         ),
+        Option(
+            "alerts",
+            kinds.SWITCH,
+            "evaluate the [[alert]] rules after a poll that is recorded, and tell what changed",
+            default=False,
+            field="evaluate_alerts",
+            commands=("poll",),
+        ),
     ),
     "pool": (
         Option(
@@ -715,6 +723,20 @@ OTHERS = (
         "another one, of later",
         flags=(),
         commands=("diff",),
+    ),
+    Option(
+        "action",
+        kinds.choice("list", "test", metavar="[list|test]"),
+        "list the rules and what fires now (default), or test where one is told",
+        flags=(),
+        commands=("alerts",),
+    ),
+    Option(
+        "rule",
+        kinds.ValueType("the name of a rule", kinds.NAME.fit, metavar="[NAME]"),
+        "the rule to test",
+        flags=(),
+        commands=("alerts",),
     ),
     Option("version", kinds.SWITCH, "print the version", default=False, commands=EVERY),
     Option(

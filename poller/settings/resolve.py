@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from poller.settings.addresses import Address
-from poller.settings.file import find, read
+from poller.settings.file import find, own_file_shown, read
 from poller.settings.model import Settings
 from poller.settings.options import every_option, key_path
 from poller.settings.quoting import quoted
@@ -78,6 +78,8 @@ def resolve(
     _check_every(settings, place)
     if command != "agent":
         _check_collecting(settings, flags)
+    if "evaluate_alerts" in flags:
+        _check_alerts(settings)
     return Resolved(settings, tuple(_notes(in_force, place, layers)))
 
 
@@ -197,4 +199,17 @@ def _check_every(settings: Settings, place: _Places) -> None:
         raise UsageError(
             f"{place['every']}: expected auto, or {SHORTEST_INTERVAL_S:g} s or more, got "
             f"{every:g} s: asking more often gains nothing and may get you rate-limited",
+        )
+
+
+def _check_alerts(settings: Settings) -> None:
+    if not settings.record and settings.history_file is None:
+        raise UsageError(
+            "--alerts: what was told before is kept in the history: "
+            "give --record or --history FILE as well"
+        )
+    if not settings.alerts:
+        raise UsageError(
+            "--alerts: there are no rules: write [[alert]] into "
+            f"{own_file_shown()}, or name their file with --config FILE"
         )

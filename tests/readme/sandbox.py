@@ -44,6 +44,7 @@ _PROGRAMS = {
     "pip": '[ "$*" = "install ." ] && [ -e pyproject.toml ]',
     "pipx": 'exec pip "$@"',
     "systemctl": '[ "$1" = --user ] && echo "$@" >> ~/systemctl.log',
+    "notify-send": '[ $# = 2 ] && echo "$2" >> ~/notified.log',
     "less": '[ "$*" = -R ] && exec cat',
     "watch": 'while [ "$1" != poller ]; do echo "watch $1" >> ~/watch.log; shift; done; exec "$@"',
 }

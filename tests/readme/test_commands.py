@@ -14,12 +14,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from poller.cli import parse
+from poller.settings.alert_tables import read_alerts
 from poller.simulator.server import serve
 from tests.readme.reading import DOCS, ENGLISH, PAGES, ROOT, blocks_of, sections_of, text_of
 from tests.readme.sandbox import Ran, Sandbox, build, ill, well
@@ -41,6 +43,7 @@ SERVES = "docs/simulator.md"
 LIBRARY = "docs/library.md"
 SCHEDULE = "docs/schedule.md"
 MACHINES = "docs/machines.md"
+ALERTS = "docs/alerts.md"
 
 needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="no jq here")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
@@ -371,6 +374,26 @@ async def test_a_line_for_cron_works_from_a_bare_environment(place: int, tmp_pat
         assert ran.out == ""
         written = box.home / "codex" / ("quota.csv" if "csv" in command else "quota.jsonl")
         assert len(written.read_text().splitlines()) >= len(well())
+
+
+def test_every_rule_of_the_page_about_alerts_is_one() -> None:
+    rules = [tomllib.loads(text)["alert"] for text in blocks(ALERTS, "toml")]
+    assert len(rules) >= 8
+    for tables in rules:
+        alerts, mistakes = read_alerts(tables)
+        assert (len(alerts), mistakes) == (1, [])
+
+
+async def test_the_line_for_cron_that_evaluates_alerts_works(tmp_path: Path) -> None:
+    (line,) = [line for text in blocks(ALERTS, "crontab") for line in text.splitlines()]
+    command = line.removeprefix("*/5 * * * * ")
+    async with sandbox(tmp_path) as box:
+        own = box.home / ".config" / "poller" / "config.toml"
+        rule = '\n[[alert]]\nname = "desktop"\nrun = ["notify-send", "poller", "{text}"]\n'
+        own.write_text(own.read_text() + rule)
+        box.work.rename(box.home / "codex")
+        ran = await box.run("/bin/sh", "-c", f"unset PATH; {command}", cwd=box.home)
+        assert (ran.code, ran.out, ran.err) == (0, "", "")
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")

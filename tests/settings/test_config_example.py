@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poller.cli import parse
+from poller.insight.alert_rules import AlertRule, QuietHours
 from poller.settings import Settings
 from poller.settings.options import OPTIONS
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     import pytest
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+ALERTS = "# Alerts: "
+"""What stands after it is an example of tables that are no options."""
 _KEY = re.compile(r"^(?:# )?(\w+) = ", re.MULTILINE)
 _COMMENTED_KEY = re.compile(r"^# (?=\w+ = )", re.MULTILINE)
 
 
 def sections() -> dict[str, str]:
-    parts = re.split(r"^\[(\w+)\]$", EXAMPLE.read_text(), flags=re.MULTILINE)
+    options = EXAMPLE.read_text().partition(ALERTS)[0]
+    parts = re.split(r"^\[(\w+)\]$", options, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -61,6 +65,17 @@ def test_what_is_commented_out_is_a_good_example(
         for option in options:
             if option.default is None and option.key != "demo":
                 assert getattr(real, option.field) is not None
+
+
+def test_the_example_of_an_alert_is_one(tmp_path: Path) -> None:
+    lines = EXAMPLE.read_text().partition(ALERTS)[2].splitlines()
+    table = [line.removeprefix("#   ") for line in lines if line.startswith("#   ")]
+    (tmp_path / "alerts.toml").write_text("\n".join(table))
+    (alert,) = parse(["--config", str(tmp_path / "alerts.toml")]).alerts
+    assert alert.rule == AlertRule(
+        "low", accounts=("team-*",), window="weekly", quiet=QuietHours(22 * 60, 7 * 60)
+    )
+    assert alert.run == ("/usr/bin/notify-send", "poller", "{text}")
 
 
 def test_every_flag_has_its_key() -> None:

@@ -46,7 +46,7 @@ def refusal(*argv: str) -> str:
 
 def test_every_field_of_settings_stands_in_the_table_with_its_default() -> None:
     told = {option.field: option.default for option in every_option()}
-    assert told == dataclasses.asdict(Settings())
+    assert told | {"alerts": ()} == dataclasses.asdict(Settings())  # tables of their own
 
 
 def test_the_types_of_the_defaults_are_those_of_settings() -> None:

@@ -68,6 +68,7 @@ HARMFUL = {
     "status_file": '"status"',
     "history": '"theirs.db"',
     "record": "true",
+    "alerts": "true",
     "max_age": '"10m"',
     "since": '"30d"',
     "window": '"weekly"',
