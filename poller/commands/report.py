@@ -16,7 +16,7 @@ from poller.deliver.stdout import ResultsLost
 from poller.history.charted import past_of
 from poller.history.database import HistoryUnusable
 from poller.history.reading import open_reader
-from poller.history.standings import standings_of
+from poller.history.recollection import standings_at
 from poller.insight.changes import changes, gathered
 from poller.insight.pool import NO_WEIGHTS
 from poller.present.overview import Happening, Past, overview
@@ -95,23 +95,24 @@ class _Report:
 
         Without a readable history it is nothing; :func:`answered` said why.
         """
-        labels = {one.identity: one.account for one in known.accounts}
         pasts: dict[str, Past] = {}
         before: list[Standing] = []
         try:
             with open_reader(known.history) as reader:
-                for account in reader.accounts():
-                    label = labels.get(account.key or account.label)
-                    if label is not None:
-                        ahead = known.forecasts.get(label, {})
-                        pasts[label] = past_of(reader, account, since=since, forecasts=ahead)
-                before = standings_of(reader.latest(now=since))
+                stored = {one.key or one.label: one for one in reader.accounts()}
+                for one in known.accounts:
+                    account = stored.get(one.identity)
+                    if account is not None:
+                        ahead = known.forecasts.get(one.account, {})
+                        past = past_of(reader, account, since=since, forecasts=ahead)
+                        pasts[one.account] = past
+                before = standings_at(reader, since, else_first=True)
         except HistoryUnusable:
             pass
-        # An account that joined later has changed nothing, nor has one that is not asked for.
-        before = [one for one in before if one.identity in labels]
-        compared = {one.identity for one in before}
-        after = [one for one in known.accounts if one.identity in compared]
+        asked = {one.identity for one in known.accounts}
+        before = [one for one in before if one.identity in asked]
+        seen = {one.identity for one in before}
+        after = [one for one in known.accounts if one.identity in seen]
         return pasts, gathered(changes(before, after), of=len(after))
 
     async def _save(self, pieces: Iterable[str]) -> None:

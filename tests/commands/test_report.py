@@ -45,6 +45,18 @@ async def test_what_the_history_knows_is_told_without_a_request(tmp_path: Path) 
     assert not re.search(r"<script|https?:", html)
 
 
+async def test_two_files_of_one_login_have_the_same_curves(tmp_path: Path) -> None:
+    lived(tmp_path, 1)
+    (tmp_path / "account/copy.auth.json").write_bytes(
+        (tmp_path / "account/work.auth.json").read_bytes()
+    )
+    done = await run("report", "-o", "r.html", "--history", "h.db", *NOBODY, cwd=tmp_path)
+    assert done.code == 0
+    html = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert {"work", "copy"} <= set(headings(html))
+    assert html.count('class="chart"') == 4
+
+
 async def test_accounts_that_are_not_known_are_asked(tmp_path: Path) -> None:
     lived(tmp_path, 1)
     write(tmp_path / "account", account("alice", "+two_windows:42:5"))
