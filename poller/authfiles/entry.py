@@ -169,7 +169,7 @@ def judged(entry: Entry, *, now: float) -> Credential | Failure:
 
 
 def held_by(entry: Entry) -> Credential | None:
-    """Return what a login holds, fit to be sent or not; None where it is no whole one."""
+    """Return what a login holds, fit to be sent or not; None where it is incomplete."""
     if entry.access_token is None or entry.account_id is None:
         return None
     return _credential(entry, entry.access_token, entry.account_id)

@@ -1,4 +1,4 @@
-"""The accounts of files that are read at once, for who asks nobody."""
+"""The accounts of files that are read at once, for commands that send no request."""
 
 from __future__ import annotations
 

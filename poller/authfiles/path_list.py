@@ -67,7 +67,7 @@ class PathList:
         while True:
             try:
                 return await run_in_thread(read, abandon_on_cancel=True)
-            except BlockingIOError:  # whoever shares the pipe made it so
+            except BlockingIOError:  # another process that shares the pipe made it so
                 await anyio.wait_readable(self._descriptor)
             except OSError as error:
                 self.trouble = f"the list of paths broke off: {os_error_text(error)}"

@@ -101,7 +101,7 @@ class Reading(NamedTuple):
         return WAITS_S if _is_half_written(logins) else ()
 
     def settled(self) -> Reading:
-        """Return the same, for good: a file that was half written is so to stay."""
+        """Return the same as final: a half-written file is judged as it is."""
         if isinstance(self.logins, Failure) and _is_half_written(self.logins):
             return self._replace(logins=replace(self.logins, may_work_later=False))
         return self
@@ -157,7 +157,7 @@ def accounts_of(file: AuthFile, position: int, reading: Reading) -> list[Account
 
 
 def logins_in(path: str) -> tuple[Login, ...]:
-    """Return what a file holds; nothing where it is no auth file."""
+    """Return what a file holds; nothing where it is not an auth file."""
     logins = read_once(AuthFile("", path, path), now=0.0).logins
     return () if isinstance(logins, Failure) else logins
 

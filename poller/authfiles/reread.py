@@ -1,6 +1,6 @@
 """Auth files read with patience: again while Codex may be writing one, or a drive is slow.
 
-Apart from ``read.py``, as the event loop costs what a command that asks nobody can spare.
+Apart from ``read.py``: a command that sends no request need not load the event loop.
 """
 
 from __future__ import annotations

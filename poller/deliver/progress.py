@@ -48,7 +48,7 @@ class Progress:
         """``total`` and ``waiting`` are asked at every drawing.
 
         Args:
-            total: How many accounts there are; None while nobody knows.
+            total: How many accounts there are; None while that is unknown.
             waiting: What is waited for, at length and in short; nothing where nothing is.
             words: The language.
             stream: The terminal; standard error without one.

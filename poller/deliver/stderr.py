@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
-    """Write a line to standard error; a stream that takes nothing is no trouble."""
+    """Write a line to standard error; a stream that cannot be written to is ignored."""
     with contextlib.suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - what is said goes to stderr
 

@@ -50,7 +50,7 @@ class Fetches(Protocol):
     """What sends one request; see `poller.upstream.client.Client`."""
 
     clock_offset_s: float | None
-    """How far this machine's clock is ahead of the upstream's; None where nobody knows."""
+    """How far this machine's clock is ahead of the upstream's; None where that is unknown."""
 
     async def fetch(
         self, credential: Credential, *, timeout_s: float, fresh: bool = False

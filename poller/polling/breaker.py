@@ -1,7 +1,7 @@
 """What a run has learnt of the upstream: whether it is dead, and whether it asked for a pause.
 
 Outlives a round: the next one in the same process goes on with it. Told the time
-(monotonic seconds) and what happened; asks nobody by itself.
+(monotonic seconds) and what happened; sends nothing itself.
 """
 
 from __future__ import annotations

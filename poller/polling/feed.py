@@ -1,4 +1,4 @@
-"""Where a round's accounts come from: each is handed out once, read by whoever takes it."""
+"""Where a round's accounts come from: each is handed out once, and read when it is taken."""
 
 from __future__ import annotations
 

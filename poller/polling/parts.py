@@ -64,7 +64,7 @@ class MakesAttempts(Protocol):
 
     @property
     def clock_offset_s(self) -> float | None:
-        """How far this machine's clock is ahead of the upstream's; None where nobody knows."""
+        """How far this machine's clock is ahead of the upstream's; None where that is unknown."""
         ...
 
     async def attempt(self, polled: InFlight) -> Outcome:

@@ -64,7 +64,7 @@ class ReportQueue:
 
 @dataclass(slots=True)
 class Notices:
-    """What a round noticed beside its reports, for whoever tells people."""
+    """What a round noticed beside its reports, for commands to tell."""
 
     readable_by_others: list[str] = field(default_factory=list[str])
     """Auth files that their group or everybody may read; as shown."""
@@ -104,7 +104,7 @@ class Reports:
     ) -> None:
         self.notices = notices
         self.total = total
-        """Return about how many reports there will be; None while nobody knows."""
+        """Return about how many reports there will be; None while that is unknown."""
         self.waiting = waiting
         """Return what keeps requests from starting; None where nothing does."""
         self.stop = stop

@@ -114,7 +114,7 @@ class _Columns:
     def _column(
         self, title: str, draw: Draw, priority: int, *, then: Column[FileEntry] | None = None
     ) -> list[Column[FileEntry]]:
-        """Return a column of texts; none where nobody has one."""
+        """Return a column of texts; none where no account has one."""
         widest = max((cells(draw(entry)[0]) for entry in self._entries), default=0)
 
         def cell(entry: FileEntry, width: int) -> Line:

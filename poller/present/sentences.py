@@ -95,7 +95,7 @@ class Failures:
 
     @property
     def not_asked(self) -> int:
-        """Accounts that nobody came to ask before the run was stopped."""
+        """Accounts that were not asked before the run was stopped."""
         counts = self._counts()
         return counts[FailureKind.CANCELLED]
 
@@ -194,7 +194,7 @@ class _NameList:
         self._words, self._marks, self._now, self._most = words, marks, now, most
 
     def listed(self, accounts: list[_Named], kind: FailureKind) -> str:
-        """Return the names as far as somebody has to do something about each."""
+        """Return the names: all that have to be mended one by one, else a few."""
         mend = kind.exit_class == 1 or kind in _OTHERS_TO_MEND
         most = _MANY if mend else _SOME
         words, count = self._words, len(accounts)

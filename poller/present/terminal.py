@@ -94,7 +94,7 @@ def _columns(stream: TextIO | None, environ: Mapping[str, str]) -> int:
     except (OSError, ValueError):
         return _WIDTH if stream.isatty() else _FILE_WIDTH
     try:
-        # Whoever reads a pipe (less, head) most likely shows it where standard error is.
+        # The reader of a pipe (less, head) most likely shows it where standard error is.
         size = os.get_terminal_size(_STDERR if is_pipe else descriptor)
     except (OSError, ValueError):
         return _WIDTH if is_terminal else _FILE_WIDTH

@@ -28,7 +28,7 @@ _LITTLE_PERCENT = 20
 
 
 class State(IntEnum):
-    """What an account is good for, in the order of the rows."""
+    """Whether an account can be used, in the order of the rows."""
 
     ON_PLAN = 0
     ON_CREDITS = 1

@@ -12,7 +12,7 @@ _VARIABLE = "NOTIFY_SOCKET"
 
 
 def tell_systemd(state: str, *, environ: Mapping[str, str]) -> bool:
-    """Send ``state``, such as ``READY=1``; tell whether there was somebody to tell."""
+    """Send ``state``, such as ``READY=1``; return whether systemd listens."""
     address = environ.get(_VARIABLE, "")
     if address[:1] not in ("/", "@"):
         return False

@@ -37,5 +37,5 @@ class UnjoinedThreads(ThreadPoolExecutor):
     """A pool whose shutdown waits for no thread: a look-up may hang for minutes."""
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - the base's signature
-        """Let go of the threads; ``wait`` is not heeded."""
+        """Let go of the threads without waiting for them, whatever ``wait`` says."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)

@@ -32,7 +32,7 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 def lock_path(path: str) -> str:
     """Return where an auth file's lock is. It is never removed.
 
-    Whoever waits for the lock of a removed file would hold one that means nothing.
+    A process that waits for the lock of a removed file would hold a lock that means nothing.
     """
     return _hidden(path, "lock")
 
@@ -127,7 +127,7 @@ def read_own(path: str) -> bytes | None:
 
 
 def read_regular(path: str) -> tuple[bytes, os.stat_result]:
-    """Return the content and status of a regular file, whoever owns it; follows no link.
+    """Return the content and status of a regular file, regardless of its owner; follows no link.
 
     Raises:
         OSError: it cannot be read, or is no regular file of at most 1 MiB.

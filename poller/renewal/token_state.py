@@ -28,7 +28,7 @@ class SpendState(StrEnum):
     REJECTED = "rejected"
     """Spent; the answer held another login's tokens."""
     ENDED = "ended"
-    """Refused for good."""
+    """Refused permanently."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _number_in(text: str) -> object:
 
 
 def whole(low: int, high: int, *, metavar: str = "N", action: str = "store") -> ValueType:
-    """Return the type of whole numbers from ``low`` to ``high``; true and false are none."""
+    """Return the type of whole numbers from ``low`` to ``high``; true and false are not numbers."""
 
     def fit(value: object) -> object:
         return value if type(value) is int and low <= value <= high else None

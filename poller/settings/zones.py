@@ -1,4 +1,4 @@
-"""Which time zone may have been meant by a name that is none."""
+"""Which time zone an unknown name may stand for."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def _usage(response: Response, observed_at: float) -> Usage | Failure:
 
 
 def _parsed(body: bytes) -> object:
-    """Return what JSON says; raises ValueError for what is none, or is nested too deeply.
+    """Parse JSON; raises ValueError where it is not JSON, or is nested too deeply.
 
     What is sound JSON but more than orjson takes (half an emoji where a text was cut, a number
     beyond all floats) is read with the standard library: an odd field must not cost the others.

@@ -14,7 +14,7 @@ _DIGITS = 9
 
 
 def retry_after(response: Response, *, now: float) -> float | None:
-    """Return the seconds the upstream asks to wait; None where it asks none that makes sense.
+    """Return the seconds the upstream asks to wait; None where it asks for no sensible wait.
 
     A date is measured against the answer's own ``Date``, as the local clock may be off;
     ``now`` (Unix seconds) stands in where there is none. Zero and the past ask nothing.
@@ -32,7 +32,7 @@ def retry_after(response: Response, *, now: float) -> float | None:
 
 
 def http_date(text: str) -> float | None:
-    """Return the Unix seconds of an HTTP date, in any of its three forms; None where it is none.
+    """Return the Unix seconds of an HTTP date, in any of its three forms; None where it is not one.
 
     All are in UTC by definition (RFC 9110, section 5.6.7), also where they name no zone.
     """
