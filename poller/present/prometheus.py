@@ -28,7 +28,7 @@ class Counted:
     """What a program that polls again and again has counted since its start."""
 
     requests: Mapping[str, int]
-    """Requests by result: ``ok`` or a kind of failure."""
+    """Requests by result: ``ok``, a kind of failure, or ``retried``: one that was repeated."""
     notifications: Mapping[str, int]
     """Messages of alerts by result."""
     rounds_s: Sequence[int]

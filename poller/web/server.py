@@ -13,6 +13,7 @@ from poller.web.access import LOGIN_LASTS_S, Access, NotLetIn, is_own_origin, lo
 from poller.web.connections import HEADERS, WebConnections, error_answer
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
@@ -208,20 +209,14 @@ def _kinds(request: web.BaseRequest) -> frozenset[str] | None:
 
 @asynccontextmanager
 async def serving(
-    server: WebServer, *, host: str, port: int, tls: ssl.SSLContext | None = None
-) -> AsyncGenerator[tuple[str, int]]:
-    """Serve; yield the address and the port that it is at.
-
-    Raises:
-        OSError: the address cannot be listened at.
-    """
+    server: WebServer, listening: socket.socket, *, tls: ssl.SSLContext | None = None
+) -> AsyncGenerator[None]:
+    """Serve at a socket that is bound; at the end it is closed."""
     runner = web.ServerRunner(WebConnections(server.answer), shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, ssl_context=tls, backlog=128)
-        await site.start()
-        bound = runner.addresses[0]
-        yield str(bound[0]), int(bound[1])
+        await web.SockSite(runner, listening, ssl_context=tls, backlog=128).start()
+        yield
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * _SHUTDOWN_S):

@@ -73,7 +73,7 @@ class Chromium:
 
 @pytest.fixture(scope="session")
 def chromium() -> Generator[Chromium]:
-    if not os.access(CHROMIUM, os.X_OK):
+    if not os.access(CHROMIUM, os.X_OK) and not os.environ.get("POLLER_SKIP_NOTHING"):
         pytest.skip(f"no browser at {CHROMIUM}")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:

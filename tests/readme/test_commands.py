@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from poller.cli import parse
 from poller.settings.alert_tables import read_alerts
@@ -40,6 +41,7 @@ MAKES, RECIPES = "Try it", "Recipes"
 ONCE = (ENGLISH, *(name for name in DOCS if not name.endswith(".zh-CN.md")))
 """The pages whose commands are run."""
 SERVES = "docs/simulator.md"
+SERVED = "docs/serve.md"
 LIBRARY = "docs/library.md"
 SCHEDULE = "docs/schedule.md"
 MACHINES = "docs/machines.md"
@@ -74,7 +76,7 @@ def sections_with_commands() -> list[tuple[str, str, list[str]]]:
     found: list[tuple[str, str, list[str]]] = []
     seen: set[str] = set()
     for page in ONCE:
-        if page == SERVES:
+        if page in (SERVES, SERVED):
             continue
         titles = ["", *sections_of(page)]
         texts: dict[str, list[str]] = {}
@@ -318,7 +320,7 @@ async def test_the_simulator_serves_what_its_page_says(tmp_path: Path) -> None:
     assert len(servers) >= 5
     async with sandbox(tmp_path) as box:
         running = [
-            await _start(line, box, place=f"{tmp_path}/{number}")
+            await _start(f"{line} --port 0", box, place=f"{tmp_path}/{number}")
             for number, line in enumerate(servers)
         ]
         try:
@@ -340,11 +342,35 @@ async def test_the_simulator_serves_what_its_page_says(tmp_path: Path) -> None:
                 await each.communicate()
 
 
-async def _start(line: str, box: Sandbox, *, place: str) -> asyncio.subprocess.Process:
-    """Start a simulator as a line of the page says, in a folder and on a port of its own."""
+async def test_the_server_serves_what_its_page_says(tmp_path: Path) -> None:
+    made = trustme.CA().issue_cert("quota.example")
+    joined = "".join(blocks(SERVED, "console")).replace("\\\n", "")
+    lines = [line.partition("  #")[0] for line in joined.splitlines()]
+    async with sandbox(tmp_path) as box:
+        made.private_key_pem.write_to_path(box.work / "key.pem")
+        made.cert_chain_pems[0].write_to_path(box.work / "cert.pem")
+        for line in lines:
+            if not line.startswith("poller serve"):
+                assert (await box.bash(line)).code == 0
+                continue
+            anywhere = line.replace(":8765", ":0")
+            if "--listen" not in line:
+                anywhere += " --listen 127.0.0.1:0"
+            running = await _start(anywhere, box)
+            try:
+                assert running.stderr is not None
+                async with asyncio.timeout(20):
+                    assert b"serving at http" in await running.stderr.readline(), line
+            finally:
+                running.terminate()
+                await running.communicate()
+
+
+async def _start(line: str, box: Sandbox, *, place: str = "") -> asyncio.subprocess.Process:
+    """Start a server as a line of the page says, in a folder and on a port of its own."""
     words = line.replace("/tmp/accounts", place).split()[1:]
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "poller", *words, "--port", "0"),
+        *(sys.executable, "-m", "poller", *words),
         cwd=box.work,
         env=box.environ,
         stdout=asyncio.subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -116,5 +117,7 @@ async def asked(
         happenings=happenings,
         clock=lambda: NOW,
     )
-    async with serving(server, host=host, port=0, tls=tls) as (address, port):
-        yield Asked(address, port, happenings, trusted)
+    with socket.create_server((host, 0)) as listening:
+        async with serving(server, listening, tls=tls):
+            address, port = listening.getsockname()[:2]
+            yield Asked(address, port, happenings, trusted)
