@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ class NewFile:
     def __init__(self, path: str, *, option: str = "--output") -> None:
         """Raises ResultsLost where no file can be made beside ``path``; ``option`` named it."""
         self._path, self._option = path, option
+        if _is_special(path):
+            raise self._lost("it is no regular file")
         folder, name = os.path.split(path)
         self._draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
         try:
@@ -61,12 +64,23 @@ class NewFile:
         except OSError as error:
             raise self._lost(error) from None
 
-    def _lost(self, error: OSError | ValueError) -> ResultsLost:
-        why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
+    def _lost(self, error: OSError | ValueError | str) -> ResultsLost:
+        if isinstance(error, str):
+            why = error
+        else:
+            why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
         return ResultsLost(
             f"{self._option} {printable(self._path)}: cannot be written ({why}); an older file "
             "is unchanged: name a file in a folder that you can write to"
         )
+
+
+def _is_special(path: str) -> bool:
+    """Whether a folder, a device or a pipe is there, which must not be replaced by a file."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False  # nothing is there, or what stands against it shows later
 
 
 def _write(descriptor: int, line: bytes) -> None:

@@ -158,22 +158,17 @@ def chart(  # noqa: PLR0913 - what is drawn and what is written, each named
 
 
 def _shown(spans: Iterable[Span], axis: Axis) -> list[Span]:
-    return [
-        span
-        for span in spans
-        if isfinite(span.used_percent)
-        and span.since <= span.until
-        and span.since <= axis.until
-        and span.until >= axis.since
-    ]
+    return [one for one in spans if isfinite(one.used_percent) and _is_within(one, axis)]
 
 
 def _within(stretches: Iterable[Stretch], axis: Axis) -> list[Stretch]:
-    return [
-        one
-        for one in stretches
-        if one.since <= one.until and one.since <= axis.until and one.until >= axis.since
-    ]
+    return [one for one in stretches if _is_within(one, axis)]
+
+
+def _is_within(one: Span | Stretch, axis: Axis) -> bool:
+    """Whether it can be seen; what is later than now was dated by a wrong clock."""
+    ordered = one.since <= one.until
+    return ordered and one.since <= min(axis.until, axis.now) and one.until >= axis.since
 
 
 def _left(span: Span) -> float:

@@ -60,7 +60,6 @@ class PageWords:
 
     accounts: str
     state: str
-    forecast: str
     cut: str
     filter: str
     apply: str
@@ -185,7 +184,6 @@ ENGLISH_PAGE = PageWords(
     not_dry="At this pace something is left at any time of the next 24 hours.",
     accounts="Accounts",
     state="State",
-    forecast="Forecast",
     cut="{shown} of {total} accounts are shown: filter by name for the others.",
     filter="Filter by name",
     apply="Filter",
@@ -319,7 +317,6 @@ CHINESE_PAGE = PageWords(
     not_dry="按目前速度，24 小时内不会全部用完。",
     accounts="账号",
     state="状态",
-    forecast="预测",
     cut="共 {total} 个账号，显示 {shown} 个：其余请按名称筛选。",
     filter="按名称筛选",
     apply="筛选",

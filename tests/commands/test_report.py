@@ -112,15 +112,16 @@ async def test_where_to_write_has_to_be_said(tmp_path: Path) -> None:
     assert "poller report -o FILE" in done.err
 
 
-@pytest.mark.parametrize("where", ["not-there/r.html", "a\x01/r.html"])
+@pytest.mark.parametrize("where", ["not-there/r.html", "a\x01/r.html", "account", "pipe"])
 async def test_a_place_that_cannot_be_written_costs_no_request(tmp_path: Path, where: str) -> None:
     write(tmp_path / "account", account("alice"))
+    os.mkfifo(tmp_path / "pipe")
     async with serve() as simulator:
         url = "--chatgpt-url", simulator.url
         done = await run("report", "-o", where, *url, cwd=tmp_path)
         assert (done.code, simulator.stats().requests) == (74, 0)
     assert "poller: -o " in done.err
-    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+    assert sorted(os.listdir(tmp_path)) == ["account", "pipe"]
 
 
 async def test_the_file_is_readable_less_the_umask_and_replaced_whole(tmp_path: Path) -> None:

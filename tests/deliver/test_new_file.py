@@ -10,6 +10,7 @@ from poller.deliver.files import NewFile
 from poller.deliver.stdout import ResultsLost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -53,9 +54,19 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, name: str) -> No
         NewFile(str(tmp_path / name))
 
 
-async def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_regular_file_is_not_replaced(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "out")
+    with pytest.raises(ResultsLost, match="is no regular file"):
+        NewFile(str(tmp_path / "out"))
+    assert os.listdir(tmp_path) == ["out"]
+
+
+async def test_a_folder_that_came_meanwhile_is_said(tmp_path: Path) -> None:
     new = NewFile(str(tmp_path / "out"))
+    (tmp_path / "out").mkdir()
     with pytest.raises(ResultsLost, match="is a directory"):
         await new.finish()
     new.close()

@@ -109,6 +109,12 @@ def test_what_lies_beyond_the_axis_is_cut_off() -> None:
     assert path == "M0 20H138"
 
 
+def test_what_a_wrong_clock_dated_later_than_now_is_not_drawn() -> None:
+    seen = course(span(-9, -8, 20), span(1, 2, 90), failures=(Stretch(NOW + 60, NOW + 90),))
+    assert curve(drawing(seen)) == "M517 20H552"
+    assert (digest(seen, axis()).left, digest(seen, axis()).failed_polls) == (80, 0)
+
+
 def test_nothing_seen_draws_no_curve() -> None:
     root = drawing(course(forecast=forecast()))
     assert not of_class(root, "curve")
