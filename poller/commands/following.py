@@ -10,7 +10,8 @@ that: recorded it (all but ``--no-history``), and brought up to date what follow
 - ``following.trail(standing)``: what was left of an account's first window in the last hours;
 - ``following.rounds``: what asks: pause it, ask now, when it asks next, since when the
   upstream looks dead;
-- ``following.history``: None with ``--no-history``.
+- ``following.history``: None with ``--no-history``;
+- ``following.alerting``: what tells the alerts, and counts them; None without rules.
 
 What shall happen after reports have been handed out is a callable in ``following.after``. It is
 awaited with the reports that came together (the first round whole, then mostly one) and with
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
+from poller.commands.alerting import alerting_into, asks_for_all, telling
 from poller.commands.demo import living_demo_if_asked_for
 from poller.history.database import HistoryUnusable, default_path
 from poller.history.reading import open_reader
@@ -39,7 +41,9 @@ from poller.values import Report, Snapshot
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from poller.commands.alerting import Teller
     from poller.commands.demo import PolledWorld
+    from poller.deliver.alerting import Alerting
     from poller.history.store import History
     from poller.insight.standing import Standing
     from poller.library import Session
@@ -109,6 +113,7 @@ class Following:
         self.history_path = history_path
         """Where the past is read from; None without a history."""
         self.after: list[Callable[[Batch], Awaitable[None]]] = []
+        self.alerting: Alerting | None = None
         self.last_round: Snapshot | None = None
         """The round that ended last, without its reports."""
         self.is_first_round = True
@@ -243,11 +248,26 @@ async def follow(
             recollection=Recollection(path, now=now),
             trails=trails,
         )
+        following.alerting = alerting_into(_recorded(history, settings), settings, warn=warn)
+        if following.alerting is not None:
+            # Entered last: the history that it goes by is open until it has ended.
+            teller = await stack.enter_async_context(telling(following.alerting, asked.clock))
+            following.after.append(partial(_tell, teller, following, settings))
         try:
             yield following
             await following.end_batch()
         finally:
             await following.close(interrupts)
+
+
+def _recorded(history: History | None, settings: Settings) -> History | None:
+    """Return the history that alerts go by: nobody is woken for made-up accounts."""
+    return None if settings.demo is not None and settings.history_file is None else history
+
+
+async def _tell(teller: Teller, following: Following, settings: Settings, batch: Batch) -> None:
+    accounts = following.rounds.accounts if asks_for_all(settings) else None
+    teller.take(batch.reports, None if accounts is None else {*accounts})
 
 
 async def _invent(asked: PolledWorld, history: History) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller.commands import command_like
-from poller.commands.alerting import alerting_into, tell_once
+from poller.commands.alerting import alerting_into, asks_for_all, tell_once
 from poller.commands.demo import demo_if_asked_for
 from poller.commands.notices import broken_demands, waiting, warnings
 from poller.commands.output import (
@@ -172,11 +172,12 @@ class _Poll:
 
     async def _tell_alerts(self, now: float) -> None:
         settings = self.settings
-        alerting = alerting_into(self._history, settings) if settings.evaluate_alerts else None
+        if not settings.evaluate_alerts:
+            return
+        alerting = alerting_into(self._history, settings, warn=lambda line: say(f"poller: {line}"))
         if alerting is None:
             return
-        some = settings.accounts or settings.files_from is not None
-        labels = None if some else {report.account for report in self._came}
+        labels = {report.account for report in self._came} if asks_for_all(settings) else None
         await tell_once(alerting, self._came, now=now, accounts=labels, interrupts=self._interrupts)
 
     def exit_code(self) -> int:

@@ -142,12 +142,21 @@ class Alerting:
     async def tell(
         self, reports: Sequence[Report], *, now: float, accounts: Collection[str] | None = None
     ) -> None:
-        """Tell what a round brought that was handed over to the history before.
+        """Evaluate the rules, and deliver what they tell; as :meth:`evaluate` says."""
+        due = await self.evaluate(reports, now=now, accounts=accounts)
+        async with anyio.create_task_group() as tasks:
+            for name in due:
+                tasks.start_soon(self.deliver, name, now)
 
-        May be called again while it is still telling. Raises nothing but cancellation.
+    async def evaluate(
+        self, reports: Sequence[Report], *, now: float, accounts: Collection[str] | None = None
+    ) -> list[str]:
+        """Return the rules that have something to tell after reports that are recorded.
+
+        Raises nothing but cancellation.
 
         Args:
-            reports: What came, the last of an account if it was asked more than once.
+            reports: What came, and was handed over to the history before.
             now: Unix seconds.
             accounts: The labels of all accounts there are; None where only some were asked.
         """
@@ -158,13 +167,11 @@ class Alerting:
         ]
         rules = [alert.rule for alert in self._alerts.values()]
         round_ = AskedRound(asked, now, accounts, self._manner.zone, self._weights)
-        due = await self._transact(partial(evaluate_all, rules=rules, asked=round_))
-        async with anyio.create_task_group() as tasks:
-            for name in due or ():
-                tasks.start_soon(self._tell, self._alerts[name], now)
+        return await self._transact(partial(evaluate_all, rules=rules, asked=round_)) or []
 
-    async def _tell(self, alert: Alert, now: float) -> None:
-        name = alert.rule.name
+    async def deliver(self, name: str, now: float) -> None:
+        """Deliver what a rule has to tell; raises nothing but cancellation."""
+        alert = self._alerts[name]
         async with self._four:
             told = await self._transact(partial(take, rule=name))
             if not told:  # another poller was faster

@@ -299,3 +299,29 @@ async def test_hooks_do_not_see_the_urls_of_other_rules(folder: Path) -> None:
     told = (folder / "env").read_text()
     assert "OTHER=seen" in told
     assert "s3cret" not in told
+
+
+async def test_watch_tells_while_it_goes_on_and_a_hook_holds_nothing_up(folder: Path) -> None:
+    (folder / "alerts.toml").write_text(RULE.replace("cat >> came", "sleep 1; cat >> came"))
+    figures: dict[str, Any] = {"user-alice": limits(80)}
+    words = ("watch", "--config", "alerts.toml", "--history", "h.db", "--every", "0.2s")
+    async with serve(figures=figures) as simulator:
+        async with started(
+            *words, "--rounds", "8", "--chatgpt-url", simulator.url, cwd=folder
+        ) as running:
+            assert running.stdout is not None
+            first = json.loads(await running.stdout.readline())
+            assert first["round"] == 1
+            figures["user-alice"] = limits(100, spent=True)
+            done = await ended(running)
+    assert (done.code, done.err) == (0, "")
+    (message,) = came(folder)  # the hook was waited for at the end
+    assert message["event"] == "exhausted"
+
+
+async def test_watch_tells_nobody_of_made_up_accounts(folder: Path) -> None:
+    rule = '[[alert]]\nname = "a"\nurl_file = "none"\non = ["low", "appeared"]\nbelow = 100\n'
+    (folder / "alerts.toml").write_text(rule)
+    words = ("watch", "--demo", "--demo-speed", "3600", "--rounds", "2", "--config", "alerts.toml")
+    done = await run(*words, "--every", "60s", cwd=folder)
+    assert (done.code, done.err) == (0, "")
