@@ -65,7 +65,7 @@ def asks_for_all(settings: Settings) -> bool:
     return not settings.accounts and settings.files_from is None
 
 
-class Teller:
+class BackgroundAlerts:
     """Tells of rounds that never stop, in the background: nothing waits for a hook."""
 
     def __init__(self, alerting: Alerting, clock: RunsOn, *, tasks: TaskGroup) -> None:
@@ -93,12 +93,12 @@ class Teller:
 
 
 @asynccontextmanager
-async def telling(alerting: Alerting, clock: RunsOn) -> AsyncGenerator[Teller]:
+async def telling(alerting: Alerting, clock: RunsOn) -> AsyncGenerator[BackgroundAlerts]:
     """Yield what tells in the background; at the end, what is under way gets some seconds."""
     raised: list[Exception] = []
     async with anyio.create_task_group() as tasks:
         try:
-            yield Teller(alerting, clock, tasks=tasks)
+            yield BackgroundAlerts(alerting, clock, tasks=tasks)
         except Exception as error:  # noqa: BLE001 - a task group would wrap it
             raised.append(error)
             tasks.cancel_scope.cancel()

@@ -41,7 +41,7 @@ from poller.values import Report, Snapshot
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from poller.commands.alerting import Teller
+    from poller.commands.alerting import BackgroundAlerts
     from poller.commands.demo import PolledWorld
     from poller.deliver.alerting import Alerting
     from poller.history.store import History
@@ -265,7 +265,9 @@ def _recorded(history: History | None, settings: Settings) -> History | None:
     return None if settings.demo is not None and settings.history_file is None else history
 
 
-async def _tell(teller: Teller, following: Following, settings: Settings, batch: Batch) -> None:
+async def _tell(
+    teller: BackgroundAlerts, following: Following, settings: Settings, batch: Batch
+) -> None:
     accounts = following.rounds.accounts if asks_for_all(settings) else None
     teller.take(batch.reports, None if accounts is None else {*accounts})
 

@@ -305,15 +305,15 @@ async def test_watch_tells_while_it_goes_on_and_a_hook_holds_nothing_up(folder: 
     (folder / "alerts.toml").write_text(RULE.replace("cat >> came", "sleep 1; cat >> came"))
     figures: dict[str, Any] = {"user-alice": limits(80)}
     words = ("watch", "--config", "alerts.toml", "--history", "h.db", "--every", "0.2s")
-    async with serve(figures=figures) as simulator:
-        async with started(
-            *words, "--rounds", "8", "--chatgpt-url", simulator.url, cwd=folder
-        ) as running:
-            assert running.stdout is not None
-            first = json.loads(await running.stdout.readline())
-            assert first["round"] == 1
-            figures["user-alice"] = limits(100, spent=True)
-            done = await ended(running)
+    async with (
+        serve(figures=figures) as simulator,
+        started(*words, "--rounds", "8", "--chatgpt-url", simulator.url, cwd=folder) as running,
+    ):
+        assert running.stdout is not None
+        first = json.loads(await running.stdout.readline())
+        assert first["round"] == 1
+        figures["user-alice"] = limits(100, spent=True)
+        done = await ended(running)
     assert (done.code, done.err) == (0, "")
     (message,) = came(folder)  # the hook was waited for at the end
     assert message["event"] == "exhausted"
