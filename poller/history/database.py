@@ -156,9 +156,10 @@ def open_to_read(path: str) -> sqlite3.Connection:
     try:
         return _checked(name, path)
     except sqlite3.OperationalError:
-        # Where nothing may be written beside it, SQLite cannot share the file with a writer.
-        if os.path.exists(f"{path}-wal"):
-            raise
+        # Where nothing can be written beside it, SQLite cannot share the file with a writer.
+        with suppress(FileNotFoundError):
+            if os.path.getsize(f"{path}-wal"):
+                raise
         return _checked(f"{name}&immutable=1", path)
 
 

@@ -108,6 +108,17 @@ async def test_a_history_on_a_read_only_disk_is_read_all_the_same(small_disk: Pa
         assert [account.label for account in reader.accounts()] == ["alice"]
 
 
+async def test_a_history_on_a_full_disk_is_read_all_the_same(small_disk: Path) -> None:
+    path = small_disk / "history.db"
+    record(path, [report()])
+    fill(small_disk)
+    async with open_history(str(path), close_within_s=0.5) as history:  # leaves an empty log
+        await until(lambda: history.trouble)
+    for _ in range(2):
+        with open_reader(str(path)) as reader:
+            assert [account.label for account in reader.accounts()] == ["alice"]
+
+
 async def test_without_room_for_a_backup_nothing_is_migrated(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
