@@ -341,6 +341,10 @@ class Response:
         return next((value for key, value in self.headers if key == name), None)
 
 
+MAY_RUN_OUT, WILL_RUN_OUT = 0.25, 0.5
+"""From these chances on a window "may run out", and "will run out"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Pace and forecast of one window; both hold unless it is reset before."""

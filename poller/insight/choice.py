@@ -11,8 +11,8 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING
 
-from poller.insight.forecast import WILL_RUN_OUT
 from poller.insight.standing import STALE_S, begun, distinct, length_s
+from poller.values import WILL_RUN_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

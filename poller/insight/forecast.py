@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from poller.insight.series import Burnt, Look, Observation, Span
 
-MAY_RUN_OUT, WILL_RUN_OUT = 0.25, 0.5
-"""From these chances on a window "may run out", and "will run out"."""
-
 _HOUR_S, _WEEK_HOURS = 3600.0, 168
 _DAY_S, _YEAR_S = 86_400.0, 365 * 86_400.0
 _LONGEST_S = 8 * _DAY_S

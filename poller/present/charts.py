@@ -14,9 +14,9 @@ from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
-from poller.insight.forecast import MAY_RUN_OUT
 from poller.insight.series import GAP_S, JITTER_S
 from poller.text import printable
+from poller.values import MAY_RUN_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poller.insight.choice import Choice, Tier
-from poller.insight.forecast import MAY_RUN_OUT, WILL_RUN_OUT
 from poller.present.catalogue import words_of
 from poller.present.page_words import page_words_of
 from poller.present.shares import amount, share
 from poller.present.times import Clock, span
 from poller.text import printable
-from poller.values import FailureKind
+from poller.values import MAY_RUN_OUT, WILL_RUN_OUT, FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -25,7 +25,8 @@ NOW_AND_THEN = """
 import sys, time
 from poller.cli import main
 code = main(["status", "--history", sys.argv[1]])
-loaded = {"aiohttp", "anyio", "asyncio", "tenacity", "rich", "ssl", "wcwidth"} & {*sys.modules}
+costly = {"aiohttp", "anyio", "asyncio", "tenacity", "rich", "ssl", "wcwidth", "jinja2"}
+loaded = (costly | {"poller.insight.forecast"}) & {*sys.modules}
 sys.exit(f"loaded {loaded}" if loaded else code)
 """
 

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from poller.insight.forecast import (
     FIVE_HOURS,
-    MAY_RUN_OUT,
-    WILL_RUN_OUT,
     Burn,
     Outlook,
     forecast,
 )
 from poller.insight.series import Burnt, Observation, Span
+from poller.values import MAY_RUN_OUT, WILL_RUN_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
