@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from unittest import mock
 
+from poller.commands import COMMANDS
 from poller.commands.help import text as help_text
 from poller.simulator.__main__ import main as simulate
 from tests.readme.manpage import PAGE, manpage
@@ -15,11 +16,8 @@ from tests.readme.reading import ROOT, text_of
 
 OPTIONS = "docs/options.md"
 
-_QUOTED = re.compile(
-    r"(?<=^<!-- what )(poller[a-z ]*) --help prints; make readme renews it -->\n\n"
-    r"```text\n.*?(?=^```$)",
-    re.DOTALL | re.MULTILINE,
-)
+_QUOTED = re.compile(r"(?<=^## poller\n).*(?=^`--list`, )", re.DOTALL | re.MULTILINE)
+"""The sections that quote: poller's own, then one a command."""
 
 
 def help_of(command: str) -> str:
@@ -37,13 +35,19 @@ def _simulators_help() -> str:
 
 
 def quoted(page: str) -> str:
-    """Return a page's text with today's help in it."""
-    return _QUOTED.sub(
-        lambda found: (
-            f"{found[1]} --help prints; make readme renews it -->\n\n```text\n{help_of(found[1])}"
-        ),
-        page,
-    )
+    """Return the options page with today's help in it, of every command that has options."""
+    named = [
+        command.name
+        for command in COMMANDS.values()
+        if command.function not in ("", "text") and command.name != "poll"
+    ]
+    sections = [_quoting("poller"), *(f"## poller {n}\n{_quoting(f'poller {n}')}" for n in named)]
+    return _QUOTED.sub(lambda _: "".join(sections), page)
+
+
+def _quoting(command: str) -> str:
+    what = f"<!-- what {command} --help prints; make readme renews it -->"
+    return f"\n{what}\n\n```text\n{help_of(command)}```\n\n"
 
 
 if __name__ == "__main__":
