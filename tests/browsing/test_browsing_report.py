@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browsing.made_up import report
+from poller.present.overview import overview
+from tests.browsing.made_up import pages, report
+from tests.known_accounts import NOW, after, answered, failed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +48,24 @@ def test_its_text_stays_readable_on_a_phone(chromium: Chromium, written: str, sc
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
         ends = [(box["x"], box["x"] + box["width"]) for box in boxes]
         assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
+
+
+@pytest.mark.parametrize("width", [360, 800])
+def test_names_of_any_length_and_script_stay_within_the_page(
+    chromium: Chromium, tmp_path: Path, width: int
+) -> None:
+    names = ["x" * 200, "名字" * 60, "a/b-" * 50, "\u0645\u0644\u0641 1", "<b>&quot;"]
+    several = [
+        after(answered(name, five=(42, 1), week=(5, 30), plan="enterprise_usage_based"))
+        for name in names
+    ]
+    broken = after(failed("y" * 200))
+    known = overview([*several, broken], now=NOW, forecasts={}, dead_since=NOW - 60)
+    path = tmp_path / "report.html"
+    path.write_text("".join(pages().report(known, {}, since=NOW - 60)), encoding="utf-8")
+    with chromium.opened(path.as_uri(), width=width) as seen:
+        assert seen.overflow == 0
+        assert all(name in (seen.page.text_content("main") or "") for name in names)
 
 
 @pytest.mark.parametrize("written", [(12, "en")], indirect=True)
