@@ -24,10 +24,11 @@ from poller.text import KnownTokens
 from poller.upstream.client import open_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from poller.authfiles.read import AuthFile
+    from poller.polling.files import Files
     from poller.polling.parts import HandsOutAccounts, MakesAttempts
     from poller.polling.stream import Reports
     from poller.process.clock import RunsOn
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     OpensFeed = Callable[
         [Iterable[Named] | AsyncIterable[Named]], AbstractAsyncContextManager[HandsOutAccounts]
     ]
+    FindsFiles = Callable[[tuple[Named, ...], Settings], Awaitable[Files]]
 
 
 _SYSTEM_CLOCK = SystemClock()
@@ -56,6 +58,7 @@ class Session:
         *,
         open_feed: OpensFeed,
         clock: Callable[[], float],
+        files: FindsFiles = files_of_rounds,
     ) -> None:
         """``open_feed`` and ``attempts`` decide where a round asks: here, or elsewhere."""
         self.settings = settings
@@ -63,6 +66,8 @@ class Session:
         self.health = UpstreamHealth(Breaker(settings.patience_s))
         self.attempts = attempts
         self.open_feed = open_feed
+        self.files = files
+        """What rounds begin with, and how they find it again."""
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -192,7 +197,7 @@ async def rounds(
             yield stream
         return
     asked = _settings_of(session, settings)
-    files = await files_of_rounds(tuple(accounts), asked)
+    files = await session.files(tuple(accounts), asked)
     upstream = Upstream(session.open_feed, session.attempts, session.health, asked)
     seed = int.from_bytes(os.urandom(4))
     if isinstance(asked.every, str):

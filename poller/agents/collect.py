@@ -11,8 +11,10 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import AsyncIterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,7 +22,7 @@ import anyio
 from poller.agents import streams, subjects
 from poller.agents.crew import CLOCK_LEEWAY_S, LOST_AFTER_S, Crew
 from poller.agents.link import STATUS, open_link
-from poller.agents.own_accounts import OwnAccounts
+from poller.agents.own_accounts import OwnAccounts, own_files
 from poller.agents.shared_folder import SharedFolder
 from poller.agents.wire import (
     Call,
@@ -35,22 +37,23 @@ from poller.agents.wire import (
     login_digest,
     state_of,
 )
+from poller.authfiles.read import AuthFile
 from poller.library import Session
 from poller.polling.feed import open_feed
+from poller.polling.files import Files, files_of_rounds
 from poller.polling.policy import Pace, worth_retrying
 from poller.settings import UsageError
 from poller.usage.identity import account_key
 from poller.values import Failure, FailureKind, Identity, Report, Usage, internal_failure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from poller.agents.crew import Machine
     from poller.agents.link import Arrived, Link
     from poller.library import Named
     from poller.polling.in_flight import InFlight
     from poller.polling.parts import HandsOutAccounts, Outcome
-    from poller.polling.stream import Notices
     from poller.settings import Settings
 
 logger = logging.getLogger("poller")
@@ -70,7 +73,8 @@ _SILENT_S = 7.0
 """So long without a heartbeat, the reader of records is gone."""
 _LOOK_AGAIN_S = 15.0
 """Beyond its timeouts, before the server is asked whether it still has a job."""
-_RELIST_S = 50.0
+_RELIST_S = 25.0
+"""So often agents are asked for their accounts where rounds follow: changes are noticed."""
 _REQUESTS_OF_ONE = 10
 """Requests that one attempt can take at most; an agent that tells more is not believed."""
 
@@ -126,7 +130,8 @@ class Collector:
         self._mark = self.run.encode()
         self._open: dict[str, _Open] = {}
         self._answered: dict[str, _Answered] = {}
-        self._own: OwnAccounts | None = None
+        self._follows = False
+        """Whether accounts are asked for again and again."""
         self._called_at = self._called_first_at = -1e9
         self._alone_since: float | None = None
         self._reader = ""
@@ -174,7 +179,7 @@ class Collector:
         held = polled.credential or account.held
         answered = self._answered.pop(account.label, None)
         told = None if answered is None else answered.result
-        listed = None if self._own is None else self._own.held.get(account.label)
+        listed = None if self.folder is not None else self.crew.held.get(account.label)
         own = None if held is None else held.identity
         identity = _merged(None if told is None else told.identity, own)
         key = None if held is None else account_key(held.user_id, held.account_id)
@@ -240,9 +245,11 @@ class Collector:
             if isinstance(inside, Failure):
                 return inside
             account = inside
-        elif self._own is not None:
-            name, listed = self._own.held[polled.account.label]
-            machine, account = self.crew.machines[name], listed.label
+        else:
+            told = self.crew.held.get(polled.account.label)
+            if told is None:
+                return _GONE
+            machine, account = self.crew.machines[told[0]], told[1].label
         if not await self._has_place(machine):
             return _lost(machine, "before it was asked")
         if self._pace is not None:
@@ -458,7 +465,8 @@ class Collector:
         if now - self._called_at >= _CALL_AGAIN_S:
             await self.call()
             for machine in self.crew.living:
-                if not machine.made:
+                is_old = self._follows and now - machine.listed_at > _RELIST_S
+                if not machine.made or is_old:
                     await self._welcome(machine)
         await self._link.store_again(now=now)
         if now - self._heard_at > _SILENT_S:
@@ -539,38 +547,48 @@ class Collector:
             inside = replace(self._settings, account_dirs=(self.folder.path,))
             async with open_feed(accounts, inside, clock=self._clock) as feed:
                 yield feed
-                self._say(feed.notices)
+                feed.notices.clock_offsets.update(self.offsets)
             return
-        if not isinstance(accounts, (list, tuple)) or self._settings.files_from is not None:
-            raise UsageError("files and lists of accounts lie with the agents: name accounts")
-        given = tuple(str(each) for each in accounts) or self._settings.accounts
-        await self._list_again()
-        own = self._own = OwnAccounts(self.crew, given, may_come=self.may_come)
-        while given and own.unmatched and self.may_come():
-            await self.crew.moved(_TICK_S)
-        if given and own.unmatched:
-            there = ", ".join(sorted(self.crew.machines))
-            raise UsageError(f"no account {own.unmatched[0]!r} on {there}")
+        if isinstance(accounts, AsyncIterable):
+            raise UsageError("accounts that come in one at a time: not over agents")
+        known = tuple(accounts)
+        files = [each for each in known if isinstance(each, AuthFile)]
+        if files:
+            yield OwnAccounts(self.crew, files=files)
+            return
+        own = await self._named(tuple(os.fspath(each) for each in known))  # type: ignore[arg-type]
         yield own
         own.notices.lost_agents += [machine.name for machine in self.crew.untold()]
-        self._say(own.notices)
+        own.notices.clock_offsets.update(self.offsets)
 
-    def _say(self, notices: Notices) -> None:
-        notices.clock_offsets.update(self.offsets)
+    async def files(self, accounts: tuple[Named, ...], settings: Settings) -> Files:
+        """Return the accounts that rounds begin with, and what finds them again."""
+        if self.folder is not None:
+            inside = replace(settings, account_dirs=(self.folder.path,))
+            return await files_of_rounds(accounts, inside)
+        self._follows = True
+        given = tuple(os.fspath(each) for each in accounts if not isinstance(each, AuthFile))
+        await self._named(given)
+        while self.may_come():
+            await self.crew.moved(_TICK_S)
+        again = partial(own_files, self.crew, given or settings.accounts)
+        return Files(again(), again)
 
-    async def _list_again(self) -> None:
-        """Ask for accounts again that were told long ago."""
-        now = time.monotonic()
-        old = [
-            machine
-            for machine in self.crew.living
-            if machine.accounts is not None and now - machine.listed_at > _RELIST_S
-        ]
-        for machine in old:
-            await self._welcome(machine)
-        with anyio.move_on_after(LONGEST_CALL_S):
-            while any(machine.listed_at < now and not machine.is_lost for machine in old):
-                await self.crew.moved(_TICK_S)
+    async def _named(self, given: tuple[str, ...]) -> OwnAccounts:
+        """Return what hands out own accounts, once those that are named are there."""
+        if self._settings.files_from is not None:
+            raise UsageError("--files-from: files lie with the agents: name accounts, or a folder")
+        given = given or self._settings.accounts
+        may_come = self.may_come
+        own = OwnAccounts(
+            self.crew, given, may_come=lambda: may_come() or bool(self.crew.open_jobs)
+        )
+        while own.unmatched and self.may_come():
+            await self.crew.moved(_TICK_S)
+        if own.unmatched:
+            there = ", ".join(sorted(self.crew.machines))
+            raise UsageError(f"no account {own.unmatched[0]!r} on {there}")
+        return own
 
 
 @asynccontextmanager
@@ -595,7 +613,13 @@ async def open_collection(
             tasks.start_soon(collector.run_clock)
             try:
                 await collector.gather()
-                yield Session(settings, collector, open_feed=collector.open_feed, clock=clock)
+                yield Session(
+                    settings,
+                    collector,
+                    open_feed=collector.open_feed,
+                    files=collector.files,
+                    clock=clock,
+                )
             except Exception as error:  # noqa: BLE001 - raised again below, outside the group
                 raised = error
             tasks.cancel_scope.cancel()
@@ -622,6 +646,13 @@ def _numbers_in(reply: str) -> tuple[int, int]:
 
 
 _PARTS_OF_NEWER = 11
+
+
+_GONE = Failure(
+    FailureKind.FILE_MISSING,
+    "no machine has this account any more",
+    "look at the folder of auth files there",
+)
 
 
 def _merged(answered: Identity | None, own: Identity | None) -> Identity:

@@ -58,6 +58,10 @@ class Crew:
         """``folder`` is the shared one that is asked for; None asks for own accounts."""
         self.machines: dict[str, Machine] = {}
         self.folder = folder
+        self.held: dict[str, tuple[str, ListedAccount]] = {}
+        """The own accounts of all, by label, with the name of their machine."""
+        self.lists = 0
+        """How often one of them has told its accounts."""
         self.open_jobs = 0
         """Of all agents."""
         self._moved = anyio.Event()
@@ -117,7 +121,12 @@ class Crew:
         if len(machine.parts) < told.parts:
             return None
         parts = machine.parts
-        machine.accounts = tuple(each for part in sorted(parts) for each in parts[part])
+        for account in machine.accounts or ():
+            del self.held[f"{name}/{account.label}"]
+        accounts = {each.label: each for part in sorted(parts) for each in parts[part]}
+        machine.accounts = tuple(accounts.values())
+        self.held.update({f"{name}/{label}": (name, each) for label, each in accounts.items()})
+        self.lists += 1
         machine.listed_at = now
         machine.parts = {}
         self.pulse()

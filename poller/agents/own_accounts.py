@@ -9,16 +9,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from poller.agents.crew import COMES_BACK_S
-from poller.authfiles.labels import UniqueLabels
-from poller.authfiles.read import Account
+from poller.authfiles.read import Account, AuthFile
 from poller.polling.stream import Notices
-from poller.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from poller.agents.crew import Crew, Machine
-    from poller.agents.wire import ListedAccount
     from poller.polling.parts import Chance, Found
     from poller.values import Failure
 
@@ -26,24 +23,34 @@ _LOOK_S = 0.25
 
 
 class OwnAccounts:
-    """The accounts of all agents, from those that have room first."""
+    """The accounts of all agents, or some of them, from those that have room first."""
 
-    def __init__(self, crew: Crew, given: tuple[str, ...], *, may_come: Callable[[], bool]) -> None:
-        """``given`` are names or patterns, none means all; ``may_come`` says whether to wait."""
+    def __init__(
+        self,
+        crew: Crew,
+        given: Sequence[str] = (),
+        *,
+        files: Sequence[AuthFile] | None = None,
+        may_come: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``given`` are names or patterns, none means all; ``may_come`` says whether to wait.
+
+        ``files`` are those of :func:`own_files`: only their accounts are handed out.
+        """
         self.notices = Notices()
         self.found: Found | None = None
-        self.held: dict[str, tuple[str, ListedAccount]] = {}
-        """The machine of each account, and how it told of it, by label."""
         self._crew = crew
         self._given = given
         self._may_come = may_come
+        self._positions: dict[str, int] = {}
         self._ready: dict[str, deque[Account]] = {}
-        self._taken: dict[str, object] = {}
-        """The last list of each machine that was taken in."""
-        self._labels = UniqueLabels()
-        self._told: set[tuple[str, str]] = set()
         self._first: dict[str, str] = {}
         self._matched: set[str] = set()
+        self._seen = 0
+        """Lists of the crew that were looked at."""
+        self._is_given = files is not None
+        for file in files or ():
+            self._add(file.label)
 
     @property
     def known_left(self) -> bool:
@@ -54,7 +61,7 @@ class OwnAccounts:
     @property
     def total(self) -> int | None:
         """How many accounts there are in all; None while more may come."""
-        return None if self._may_come() else len(self.held)
+        return len(self._positions) if self._crew.are_listed() else None
 
     @property
     def unmatched(self) -> list[str]:
@@ -65,8 +72,7 @@ class OwnAccounts:
     async def next(self) -> Account | None:
         """Return an account of the machine that has most room; None when there are no more."""
         while (account := self._pop(now=time.monotonic())) is None:
-            is_over = not self._may_come() and not self._crew.open_jobs
-            if is_over and not any(self._ready.values()):
+            if not any(self._ready.values()) and not self._may_come():
                 return None
             await self._crew.moved(_LOOK_S)
         if self.found is not None:
@@ -83,12 +89,16 @@ class OwnAccounts:
         place = chance.randrange(len(queue))
         account = queue[place]
         del queue[place]
+        if self.found is not None:
+            await self.found(account.position, [account])
         return account
 
     async def rest(self, unread: Failure) -> AsyncGenerator[Account]:
         """Yield all accounts that were not handed out."""
         del unread  # all that are known have been told whole
         while (account := self._pop(now=math.inf)) is not None:
+            if self.found is not None:
+                await self.found(account.position, [account])
             yield account
 
     def _pop(self, *, now: float) -> Account | None:
@@ -107,33 +117,46 @@ class OwnAccounts:
 
     def _take_in(self) -> None:
         """Take in what agents have told since."""
-        for machine in self._crew.machines.values():
-            accounts = machine.accounts
-            if accounts is not None and self._taken.get(machine.name) is not accounts:
-                self._taken[machine.name] = accounts
-                for account in accounts:
-                    self._add(machine, account)
-
-    def _add(self, machine: Machine, told: ListedAccount) -> None:
-        if (machine.name, told.label) in self._told or not self._wants(machine, told.label):
+        if self._is_given or self._crew.lists == self._seen:
             return
-        self._told.add((machine.name, told.label))
-        label = self._labels.claim(printable(f"{machine.name}/{told.label}"))
-        self.held[label] = machine.name, told
-        if told.key is not None:
+        self._seen = self._crew.lists
+        for label in self._crew.held:
+            if label not in self._positions and self._wants(label):
+                self._add(label)
+
+    def _add(self, label: str) -> None:
+        position = self._positions[label] = len(self._positions)
+        machine, told = self._crew.held.get(label, (label.partition("/")[0], None))
+        if told is not None and told.key is not None:
             first = self._first.setdefault(told.key, label)
             if first != label:
                 self.notices.same_logins.append((first, label))
-        account = Account(len(self.held) - 1, label, label, None, None, None)
-        self._ready.setdefault(machine.name, deque()).append(account)
+        account = Account(position, label, label, None, None, None)
+        self._ready.setdefault(machine, deque()).append(account)
 
-    def _wants(self, machine: Machine, label: str) -> bool:
-        names = (label, f"{machine.name}/{label}")
-        matching = [
-            given for given in self._given if any(fnmatchcase(name, given) for name in names)
-        ]
+    def _wants(self, label: str) -> bool:
+        matching = _matching(self._given, label)
         self._matched.update(matching)
         return bool(matching) or not self._given
+
+
+def own_files(crew: Crew, given: Sequence[str]) -> list[AuthFile]:
+    """Return a file for each account that agents have told, as rounds know accounts by files.
+
+    Its path lies nowhere. It changes with the account's token, so that a login that was of no
+    use is asked again then.
+    """
+    return [
+        AuthFile(label, label, f"/dev/null/{label}/{told.expires_at}", include_disabled=bool(given))
+        for label, (_, told) in tuple(crew.held.items())
+        if not given or _matching(given, label)
+    ]
+
+
+def _matching(given: Sequence[str], label: str) -> list[str]:
+    """Return the names and patterns that mean an account, with its machine or without."""
+    names = (label, label.partition("/")[2])
+    return [each for each in given if any(fnmatchcase(name, each) for name in names)]
 
 
 def _load(machine: Machine) -> tuple[bool, float]:

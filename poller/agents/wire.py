@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from poller.text import masked
+from poller.text import masked, printable
 from poller.usage.json_values import ID_LENGTH, amount_of, mapping, moment_of, number_of, short_text
 from poller.values import (
     Credits,
@@ -402,7 +402,7 @@ def _listing(members: Mapping[str, object]) -> Listing:
         parts=_whole(members["parts"]),
         accounts=tuple(
             ListedAccount(
-                _exactly(each["label"]),
+                _printable(each["label"]),
                 _text(each["key"]) if _KEY.fullmatch(str(each["key"])) else None,
                 number_of(each["expires_at"]),
             )
@@ -498,6 +498,13 @@ def _said(value: object, length: int) -> str:
     if text is None:
         raise ValueError("no text")
     return masked(text)
+
+
+def _printable(value: object) -> str:
+    text = _exactly(value)
+    if text != printable(text):
+        raise ValueError("a name that could steer a terminal")
+    return text
 
 
 def _exactly(value: object) -> str:

@@ -30,11 +30,12 @@ import anyio
 
 from poller.commands.alerting import alerting_into, asks_for_all, telling
 from poller.commands.demo import living_demo_if_asked_for
+from poller.commands.sessions import open_asking
 from poller.history.database import HistoryUnusable, default_path
 from poller.history.reading import open_reader
 from poller.history.recollection import Recollection
 from poller.history.store import open_history
-from poller.library import open_session, rounds
+from poller.library import rounds
 from poller.process.threads import run_in_thread
 from poller.values import Report, Snapshot
 
@@ -234,7 +235,7 @@ async def follow(
         path = (path or default_path()) if history is not None else None
         trails = {} if path is None else await run_in_thread(partial(_trails, path, now))
         session = await stack.enter_async_context(
-            open_session(asked.settings, clock=asked.clock.time, exit_guard=interrupts)
+            open_asking(asked.settings, interrupts, clock=asked.clock.time)
         )
         stream = await stack.enter_async_context(
             rounds(asked.accounts, session=session, clock=asked.clock)
