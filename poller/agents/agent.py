@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller.agents import subjects
-from poller.agents.link import STATUS
 from poller.agents.wire import (
     Call,
     Job,
@@ -74,6 +73,7 @@ _LATE_S = 60.0
 """Leeway for a job whose collector has not told its time."""
 _LISTED_AT_ONCE = 500
 """Accounts in one message: 50 KB."""
+_STATUS = "Status"
 _NO_JOB = frozenset({"404", "408"})
 _ACK, _IN_PROGRESS, _TERM = b"+ACK", b"+WPI", b"+TERM"
 _LATER = b'-NAK {"delay": 2000000000}'
@@ -242,8 +242,10 @@ class Agent:
     async def _on_job(self, source: _Source, message: Arrived) -> None:
         if source.pulls:
             source.pulls.popleft()
-        if message.headers is not None and STATUS in message.headers:
-            if message.headers[STATUS] not in _NO_JOB:  # the consumer is gone, or moves
+        if not message.reply:  # the server's own word
+            if (message.headers or {}).get(
+                _STATUS
+            ) not in _NO_JOB:  # the consumer is gone, or moves
                 source.pulls.clear()
                 return
             await self._pull()

@@ -11,19 +11,14 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from poller.agents import streams, subjects
 from poller.agents.crew import CLOCK_LEEWAY_S, LOST_AFTER_S, Crew
-from poller.agents.link import STATUS, open_link
-from poller.agents.own_accounts import OwnAccounts, own_files
-from poller.agents.shared_folder import SharedFolder
+from poller.agents.records import Records
 from poller.agents.wire import (
     Call,
     Job,
@@ -37,40 +32,32 @@ from poller.agents.wire import (
     login_digest,
     state_of,
 )
-from poller.authfiles.read import AuthFile
-from poller.library import Session
-from poller.polling.feed import open_feed
-from poller.polling.files import Files, files_of_rounds
 from poller.polling.policy import Pace, worth_retrying
-from poller.settings import UsageError
 from poller.usage.identity import account_key
 from poller.values import Failure, FailureKind, Identity, Report, Usage, internal_failure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import Callable
 
     from poller.agents.crew import Machine
     from poller.agents.link import Arrived, Link
-    from poller.library import Named
+    from poller.agents.shared_folder import SharedFolder
     from poller.polling.in_flight import InFlight
-    from poller.polling.parts import HandsOutAccounts, Outcome
+    from poller.polling.parts import Outcome
     from poller.settings import Settings
 
 logger = logging.getLogger("poller")
 
-SERVER_WITHIN_S = 5.0
 CALL_S = 1.0
 """So long agents are called for before those that are there are all."""
-LONGEST_CALL_S = 3.0
-"""The same where none has answered."""
 _CALL_AGAIN_S = 2.0
 _GRACE_S = 25.0
 """Beyond an account's deadline, before a job is taken for lost."""
 _TICK_S = 0.25
 _GAP_S = 3.0
 """A clock that jumps by more: this machine slept."""
-_SILENT_S = 7.0
-"""So long without a heartbeat, the reader of records is gone."""
+_CATCH_UP_S = 3.0
+"""For reading what came while the server was away, before what is open is asked again."""
 _LOOK_AGAIN_S = 15.0
 """Beyond its timeouts, before the server is asked whether it still has a job."""
 _RELIST_S = 25.0
@@ -109,10 +96,18 @@ class Collector:
     clock_offset_s: float | None = None
     """Which clock is off is said of each agent's."""
 
-    def __init__(self, settings: Settings, link: Link, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        link: Link,
+        *,
+        folder: SharedFolder | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """``folder`` is the shared one whose accounts are asked for; None: agents' own."""
         self.run = os.urandom(8).hex()
-        self.folder = None if settings.shared is None else SharedFolder.of(settings.shared[0])
-        self.crew = Crew(None if self.folder is None else self.folder.name)
+        self.crew = Crew(None if folder is None else folder.name)
+        self._folder = folder
         self.offsets: dict[str, float] = {}
         """Clocks of agents that are too far off to say nothing, by name."""
         self._settings = settings
@@ -130,17 +125,11 @@ class Collector:
         self._mark = self.run.encode()
         self._open: dict[str, _Open] = {}
         self._answered: dict[str, _Answered] = {}
-        self._follows = False
+        self.follows = False
         """Whether accounts are asked for again and again."""
         self._called_at = self._called_first_at = -1e9
         self._alone_since: float | None = None
-        self._reader = ""
-        self._record = 0
-        """Number of the last record read, in its stream."""
-        self._read = 0
-        """Records that the present reader has sent."""
-        self._heard_at = 0.0
-        self._reread = asyncio.Lock()
+        self._records = Records(link, self._on_record)
 
     # What the scheduler asks for
 
@@ -179,7 +168,7 @@ class Collector:
         held = polled.credential or account.held
         answered = self._answered.pop(account.label, None)
         told = None if answered is None else answered.result
-        listed = None if self.folder is not None else self.crew.held.get(account.label)
+        listed = None if self._folder is not None else self.crew.held.get(account.label)
         own = None if held is None else held.identity
         identity = _merged(None if told is None else told.identity, own)
         key = None if held is None else account_key(held.user_id, held.account_id)
@@ -240,8 +229,8 @@ class Collector:
     ) -> tuple[str, JobResult] | Failure:
         machine, account, login = None, "", polled.account.login
         login = None if login is None else login_digest(login)
-        if self.folder is not None:
-            inside = self.folder.relative(polled.account.path)
+        if self._folder is not None:
+            inside = self._folder.relative(polled.account.path)
             if isinstance(inside, Failure):
                 return inside
             account = inside
@@ -317,7 +306,7 @@ class Collector:
 
     # What arrives
 
-    async def on_presence(self, message: Arrived) -> None:
+    async def _on_presence(self, message: Arrived) -> None:
         """Take note of an agent; welcome one that is new."""
         told = decoded(message.data)
         if not isinstance(told, Presence):
@@ -357,20 +346,15 @@ class Collector:
         told = Welcome(self.run, self._clock(), stream, consumer, made, lists)
         await self._link.send(subjects.welcome(machine.name), encoded(told))
 
-    async def on_record(self, message: Arrived) -> None:
+    def _on_record(self, sender: str, content: bytes) -> None:
         """Take what an agent has answered."""
-        now = self._heard_at = time.monotonic()
-        if message.headers is not None and STATUS in message.headers:
-            await self._on_heartbeat(message)
+        if self._mark not in content:  # another collector's
             return
-        self._record, self._read = _numbers_in(message.reply)
-        if self._mark not in message.data:  # another collector's
-            return
-        sender, told = subjects.last_part(message.subject), decoded(message.data)
+        told = decoded(content)
         if isinstance(told, JobResult) and told.run == self.run:
             self._take(sender, told)
         elif isinstance(told, Listing) and told.run == self.run:
-            self.crew.take_list(sender, told, now=now)
+            self.crew.take_list(sender, told, now=time.monotonic())
 
     def _take(self, sender: str, result: JobResult) -> None:
         opened = self._open.get(result.job)
@@ -384,11 +368,6 @@ class Collector:
         if is_meant:
             opened.answer.set_result((sender, result))
 
-    async def _on_heartbeat(self, message: Arrived) -> None:
-        sent = (message.headers or {}).get("Nats-Last-Consumer", "")
-        if sent.isdigit() and int(sent) != self._read:
-            await self.read_records()
-
     def _let_go(self, machine: Machine | None) -> None:
         """Answer the jobs that only a lost agent could."""
         for opened in self._open.values():
@@ -397,35 +376,17 @@ class Collector:
 
     # The server
 
-    async def prepare(self) -> None:
-        """Make the streams, and read all records from now on."""
-        self._record = await streams.prepare(self._link)
-        await self._link.hear(f"{subjects.PRESENCE}.*", self.on_presence)
-        await self._link.hear(self._link.inbox("records"), self.on_record)
-        await self.read_records()
-
-    async def read_records(self) -> None:
-        """Read records anew, behind the last one that was read."""
-        async with self._reread:
-            old, self._reader, self._read = self._reader, "", 0
-            self._heard_at = time.monotonic()
-            if old:
-                await streams.drop(self._link, old)
-            inbox = self._link.inbox("records")
-            self._reader = await streams.read_records(self._link, inbox, after=self._record)
+    async def begin(self) -> None:
+        """Make the streams, listen to agents, and call for them."""
+        await self._records.begin()
+        await self._link.hear(f"{subjects.PRESENCE}.*", self._on_presence)
+        await self.call()
 
     async def come_back(self) -> None:
         """Make again what a server that was away may have lost, then ask again what is open."""
-        now = time.monotonic()
-        self.crew.excuse(now=now)
+        self.crew.excuse(now=time.monotonic())
         try:
-            last = await streams.prepare(self._link)
-            if last < self._record:  # an empty one: all it has is new
-                self._record = 0
-            await self.read_records()
-            with anyio.move_on_after(LONGEST_CALL_S):
-                while self._record < last:  # noqa: ASYNC110 - records set no event
-                    await anyio.sleep(0.02)
+            await self._records.catch_up(within_s=_CATCH_UP_S)
             await self.call()
             for machine in self.crew.fitting:
                 await self._welcome(machine)
@@ -433,7 +394,6 @@ class Collector:
                 await self._link.store(opened.subject, encoded(opened.job), id=opened.stored_as)
         except Exception as error:  # noqa: BLE001 - nats-py's: it is tried again
             logger.info("the NATS server is back, but not ready: %s", type(error).__name__)
-            self._heard_at = -1e9  # the next look begins anew
 
     async def call(self) -> None:
         """Call for agents."""
@@ -465,11 +425,11 @@ class Collector:
         if now - self._called_at >= _CALL_AGAIN_S:
             await self.call()
             for machine in self.crew.living:
-                is_old = self._follows and now - machine.listed_at > _RELIST_S
+                is_old = self.follows and now - machine.listed_at > _RELIST_S
                 if not machine.made or is_old:
                     await self._welcome(machine)
         await self._link.store_again(now=now)
-        if now - self._heard_at > _SILENT_S:
+        if self._records.is_silent:
             await self.come_back()
         patient_s = 2 * self._settings.timeout_s + _LOOK_AGAIN_S
         for opened in tuple(self._open.values()):
@@ -488,164 +448,23 @@ class Collector:
             opened.stored_as = os.urandom(16).hex()
             await self._link.store(opened.subject, encoded(opened.job), id=opened.stored_as)
 
+    def may_come(self) -> bool:
+        """Say whether agents, or accounts of agents, may still come."""
+        is_calling = time.monotonic() - self._called_first_at < CALL_S
+        return is_calling or not self.crew.are_listed()
+
     async def leave(self) -> None:
         """Take back what is still to be done, and tell the agents."""
         with anyio.move_on_after(0.7, shield=True):
             await self._link.send(subjects.CALL, encoded(Call(self.run, ends=True)))
             if self._link.is_up:
                 await streams.purge(self._link, self.run)
-                await streams.drop(self._link, self._reader)
-
-    # Accounts
-
-    async def gather(self) -> None:
-        """Call until there are agents to ask.
-
-        Raises:
-            UsageError: nobody is there after 3 s, or nobody with the folder that is asked for.
-        """
-        await self.call()
-        wanted = self._settings.agents
-        until = time.monotonic() + LONGEST_CALL_S
-        told = 0.0
-        while len(self.crew.living) < (wanted or 1):
-            now = time.monotonic()
-            if wanted is None and now >= until:
-                raise UsageError(self._nobody())
-            if wanted is not None and now - told > LOST_AFTER_S and now >= until:
-                told = now
-                logger.warning("%d of %d agents are there", len(self.crew.living), wanted)
-            await self.crew.moved(_TICK_S)
-
-    def _nobody(self) -> str:
-        there = sorted(self.crew.machines)
-        if not there:
-            return (
-                f"no agent has answered within {LONGEST_CALL_S:g} s; start one on each machine: "
-                "poller agent --nats URL"
-            )
-        return (
-            f"no agent has the shared folder {self.crew.folder!r}; there are {', '.join(there)}; "
-            "start them with --shared NAME=DIR"
-        )
-
-    def may_come(self) -> bool:
-        """Say whether agents, or accounts of agents, may still come."""
-        is_calling = time.monotonic() - self._called_first_at < CALL_S
-        return is_calling or not self.crew.are_listed()
-
-    @asynccontextmanager
-    async def open_feed(
-        self, accounts: Iterable[Named] | AsyncIterable[Named]
-    ) -> AsyncGenerator[HandsOutAccounts]:
-        """Yield what hands out the accounts that are asked for.
-
-        Raises:
-            UsageError: there are none, or not what was asked for.
-        """
-        if self.folder is not None:
-            inside = replace(self._settings, account_dirs=(self.folder.path,))
-            async with open_feed(accounts, inside, clock=self._clock) as feed:
-                yield feed
-                feed.notices.clock_offsets.update(self.offsets)
-            return
-        if isinstance(accounts, AsyncIterable):
-            raise UsageError("accounts that come in one at a time: not over agents")
-        known = tuple(accounts)
-        files = [each for each in known if isinstance(each, AuthFile)]
-        if files:
-            yield OwnAccounts(self.crew, files=files)
-            return
-        own = await self._named(tuple(os.fspath(each) for each in known))  # type: ignore[arg-type]
-        yield own
-        own.notices.lost_agents += [machine.name for machine in self.crew.untold()]
-        own.notices.clock_offsets.update(self.offsets)
-
-    async def files(self, accounts: tuple[Named, ...], settings: Settings) -> Files:
-        """Return the accounts that rounds begin with, and what finds them again."""
-        if self.folder is not None:
-            inside = replace(settings, account_dirs=(self.folder.path,))
-            return await files_of_rounds(accounts, inside)
-        self._follows = True
-        given = tuple(os.fspath(each) for each in accounts if not isinstance(each, AuthFile))
-        await self._named(given)
-        while self.may_come():
-            await self.crew.moved(_TICK_S)
-        again = partial(own_files, self.crew, given or settings.accounts)
-        return Files(again(), again)
-
-    async def _named(self, given: tuple[str, ...]) -> OwnAccounts:
-        """Return what hands out own accounts, once those that are named are there."""
-        if self._settings.files_from is not None:
-            raise UsageError("--files-from: files lie with the agents: name accounts, or a folder")
-        given = given or self._settings.accounts
-        may_come = self.may_come
-        own = OwnAccounts(
-            self.crew, given, may_come=lambda: may_come() or bool(self.crew.open_jobs)
-        )
-        while own.unmatched and self.may_come():
-            await self.crew.moved(_TICK_S)
-        if own.unmatched:
-            there = ", ".join(sorted(self.crew.machines))
-            raise UsageError(f"no account {own.unmatched[0]!r} on {there}")
-        return own
-
-
-@asynccontextmanager
-async def open_collection(
-    settings: Settings, *, clock: Callable[[], float] = time.time
-) -> AsyncGenerator[Session]:
-    """Open a session whose rounds are asked by agents.
-
-    Raises:
-        UsageError: there is no server, or no agent.
-    """
-    raised: Exception | None = None
-    name, inbox = f"poller {subjects.COLLECTOR}", subjects.inbox(subjects.COLLECTOR)
-    async with open_link(settings, name=name, inbox=inbox, within_s=SERVER_WITHIN_S) as link:
-        collector = Collector(settings, link, clock=clock)
-        try:
-            await collector.prepare()
-        except Exception as error:  # noqa: BLE001 - nats-py's
-            raise UsageError(f"the NATS server has no JetStream for us: {error}") from None
-        link.back = collector.come_back
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(collector.run_clock)
-            try:
-                await collector.gather()
-                yield Session(
-                    settings,
-                    collector,
-                    open_feed=collector.open_feed,
-                    files=collector.files,
-                    clock=clock,
-                )
-            except Exception as error:  # noqa: BLE001 - raised again below, outside the group
-                raised = error
-            tasks.cancel_scope.cancel()
-        link.back = None
-        await collector.leave()
-    if raised is not None:
-        raise raised
+                await self._records.end()
 
 
 def _place_of(name: str, *, is_shared: bool) -> tuple[str, str]:
     """Return the stream and the consumer that jobs for an agent, or a folder, are pulled from."""
     return (subjects.SHARED, f"shared-{name}") if is_shared else (subjects.OWN, f"own-{name}")
-
-
-def _numbers_in(reply: str) -> tuple[int, int]:
-    """Return a record's number in its stream, and among those that its reader was sent.
-
-    They stand in the subject that would acknowledge it: ``$JS.ACK.STREAM.CONSUMER.TIMES`` and
-    then these; newer servers name domain and account before the stream.
-    """
-    parts = reply.split(".")
-    first = 5 if len(parts) < _PARTS_OF_NEWER else 7
-    return int(parts[first]), int(parts[first + 1])
-
-
-_PARTS_OF_NEWER = 11
 
 
 _GONE = Failure(

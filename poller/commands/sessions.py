@@ -22,6 +22,6 @@ def open_asking(
     """Open what rounds share, here or, with ``settings.nats``, where agents are."""
     if settings.nats is None:
         return open_session(settings, clock=clock, exit_guard=interrupts)
-    from poller.agents.collect import open_collection  # what few runs need
+    from poller.agents.collection import open_collection  # what few runs need
 
     return open_collection(settings)
