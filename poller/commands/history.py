@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
@@ -47,11 +48,23 @@ def history(settings: Settings, interrupts: Interrupts) -> int:
     if action is None:
         action, rest = _show, list(settings.accounts)
     try:
-        code = action(settings, rest, interrupts)
+        with _demo_if_asked_for(settings) as used:
+            code = action(used, rest, interrupts)
     except UsageError as error:
         write_all(STDERR, f"poller: {error}\n")
         return exit_codes.USAGE
     return code if interrupts.number is None else 128 + interrupts.number
+
+
+@contextmanager
+def _demo_if_asked_for(settings: Settings) -> Generator[Settings]:
+    if settings.demo is None:
+        yield settings
+        return
+    from poller.commands.answering import history_of
+
+    with history_of(settings) as path:
+        yield replace(settings, history_file=path)
 
 
 def _path(settings: Settings) -> str:
@@ -126,7 +139,8 @@ def _show_table(settings: Settings, names: list[str]) -> int:
         language=language_for(settings, os.environ),
         unicode=look.unicode,
     )
-    recorded = Extent(printable(path), os.path.getsize(path), first)
+    shown = printable(path) if settings.demo is None else "--demo"
+    recorded = Extent(shown, os.path.getsize(path), first)
     return print_out("".join(table.render(recorded, width=look.width, color=look.color)))
 
 
@@ -155,6 +169,8 @@ def _matches(account: StoredAccount, name: str) -> bool:
 def _import(settings: Settings, files: list[str], interrupts: Interrupts) -> int:
     from poller.history.importing import import_lines, import_sessions
 
+    if settings.demo is not None:
+        raise UsageError("--demo: what is imported would be gone at once: leave out --demo")
     path, folder, label = _path(settings), settings.codex_sessions, settings.sessions_of
     if files:
         with _opened(files) as lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poller.commands.language import language_for
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from poller.process.signals import Interrupts
     from poller.settings import Settings
 
-_MAX_AGE_S = 900.0
+_MAX_AGE_S, _MAX_AGE_OF_DEMO_S = 900.0, 3600.0
+"""The demo's last look is up to 55 minutes ago."""
 
 
 def status(settings: Settings, interrupts: Interrupts) -> int:  # noqa: ARG001 - as all commands
@@ -47,13 +49,19 @@ def status_line(accounts: list[Standing], settings: Settings, *, now: float) -> 
     return StatusLine(
         accounts,
         now=now,
-        max_age_s=settings.max_age_s or _MAX_AGE_S,
+        max_age_s=settings.max_age_s
+        or (_MAX_AGE_S if settings.demo is None else _MAX_AGE_OF_DEMO_S),
         timezone=zone_of(settings.timezone, os.environ),
         words=words_of(language_for(settings, os.environ), unicode=True),
     )
 
 
 def _accounts(settings: Settings, now: float) -> list[Standing]:
+    if settings.demo is not None:
+        from poller.commands.answering import history_of
+
+        with history_of(settings) as path:
+            return _accounts(replace(settings, demo=None, history_file=path), now)
     try:
         with open_reader(settings.history_file) as reader:
             return standings_of(reader.latest(now=now))

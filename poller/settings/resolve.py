@@ -63,7 +63,8 @@ def resolve(
         in_force = {**_without_overruled(in_force, layer), **layer}
     values: dict[str, Any] = dict(in_force)
     if values.get("demo"):
-        _check_demo(flags, records_into=values.get("history_file"))
+        asked = {name: flags[name] for name in flags if (command, name) != ("history", "accounts")}
+        _check_demo(asked, records_into=values.get("history_file"))
         values["proxy"] = None  # made-up accounts never leave this machine
     if values.get("format") not in _formats_of(command):
         values["format"] = "auto"

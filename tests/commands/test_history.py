@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import time
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -166,3 +167,22 @@ async def test_without_a_history_that_is_said(tmp_path: Path, words: str) -> Non
     done = await run("history", *words.split(), *HISTORY, cwd=tmp_path)
     assert done.code == 64
     assert "it is no database" in done.err
+
+
+async def test_the_demo_shows_an_invented_week_and_touches_nothing(tmp_path: Path) -> None:
+    done = await run("history", "--demo", "3", "--format", "table", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.decode().splitlines()[-1].startswith("recorded since ")
+    assert " in --demo (" in done.out.decode()
+    exported = await run("history", "export", "--demo", "3", cwd=tmp_path)
+    assert len(exported.out.splitlines()) > 30
+    refused = await run("history", "import", "-", "--demo", cwd=tmp_path)
+    assert (refused.code, refused.err) == (
+        64,
+        "poller: --demo: what is imported would be gone at once: leave out --demo\n",
+    )
+    status = await run("status", "--demo", "3", cwd=tmp_path)
+    assert (status.code, status.err) == (0, "")
+    assert status.out.decode().startswith("codex ")
+    assert "/3" in status.out.decode()
+    assert [*os.walk(tmp_path)] == [(str(tmp_path), [], [])]
