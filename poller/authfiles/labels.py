@@ -15,6 +15,8 @@ from poller.text import printable, short_addresses
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
+_LENGTH = 200
+"""Characters of a label; a file's name alone may have 255, its path 4,000."""
 _NAMELESS = frozenset({"auth.json", ".auth.json", ".json", ""})
 
 
@@ -40,9 +42,14 @@ def labels_of(paths: Collection[str], *, shows_addresses: bool = False) -> dict[
 
 
 def shown(label: str, *, shows_addresses: bool) -> str:
-    """Return a label printable, and without the addresses in it unless they are to be shown."""
+    """Return a label as outputs show it: printable, 200 characters of it at most.
+
+    Without the addresses in it unless they are to be shown.
+    """
     text = printable(label)
-    return text if shows_addresses else short_addresses(text)
+    if not shows_addresses:
+        text = short_addresses(text)
+    return text if len(text) <= _LENGTH else f"{text[: _LENGTH // 2 - 1]}…{text[-_LENGTH // 2 :]}"
 
 
 def _rivals(stems: Mapping[str, str]) -> dict[str, list[str]]:

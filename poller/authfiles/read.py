@@ -57,8 +57,8 @@ class AuthFile:
         if len(logins) == 1:
             return [self.label]
         unique = UniqueLabels()
-        names = [shown(login.name or "", shows_addresses=self.shows_addresses) for login in logins]
-        return [f"{self.label}:{unique.claim(name)}" for name in names]
+        names = [f"{self.label}:{login.name}" for login in logins]
+        return [unique.claim(shown(name, shows_addresses=self.shows_addresses)) for name in names]
 
 
 class Account(NamedTuple):

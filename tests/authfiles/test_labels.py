@@ -116,6 +116,14 @@ def test_addresses_that_are_shortened_alike_are_told_apart() -> None:
     assert labels(folder("/h/a", *names)) == ["an…@h…", "an…@h…#2"]
 
 
+def test_a_label_has_200_characters_at_most() -> None:
+    names = [f"{'a' * 150}{number}{'b' * 95}.auth.json" for number in range(2)]
+    middles = ["aaaa0", "aaaa1"]
+    assert labels(folder("/h/a", *names)) == [f"{'a' * 99}…{each}{'b' * 95}" for each in middles]
+    same = [f"{'a' * 100}{number}{'b' * 110}.auth.json" for number in range(2)]
+    assert labels(folder("/h/a", *same))[1].endswith("b#2")
+
+
 def test_a_hundred_thousand_labels_of_one_address_take_seconds_at_most() -> None:
     paths = [f"/h/a/aa{number:07}zz@example.com.auth.json" for number in range(100_000)]
     began = time.process_time()

@@ -708,6 +708,14 @@ def test_any_claims_give_a_credential_or_a_failure(value: Any) -> None:
     assert isinstance(found, Failure) == is_foreign
 
 
+@pytest.mark.parametrize("odd", [float("inf"), float("nan"), "\ud83d", int("9" * 400)])
+def test_an_issuer_counts_in_claims_that_only_others_can_read(odd: Any) -> None:
+    foreign = jwt({"iss": "https://accounts.google.com", "odd": odd})
+    assert isinstance(parse(content(with_tokens(access_token=foreign)), now=NOW), Failure)
+    ours = jwt({"iss": "https://auth.openai.com", "odd": odd, "exp": int("9" * 400)})
+    assert not isinstance(parse(content(with_tokens(access_token=ours)), now=NOW), Failure)
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_any_bytes_give_logins_or_a_failure(value: bytes) -> None:
