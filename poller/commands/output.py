@@ -74,7 +74,7 @@ def table_sink(
     return TextAtEnd(writer, add=table.add, render=render, progress=progress)
 
 
-def metrics_sink(writer: Writes, *, clock: Callable[[], float]) -> Sink:
+def metrics_sink(settings: Settings, writer: Writes, *, clock: Callable[[], float]) -> Sink:
     """Return what writes a round as metrics for Prometheus; ``clock`` tells Unix seconds."""
     from poller import __version__
     from poller.insight.pool import pool
@@ -84,7 +84,7 @@ def metrics_sink(writer: Writes, *, clock: Callable[[], float]) -> Sink:
     accounts: list[Standing] = []
 
     def render(snapshot: Snapshot) -> Iterable[str]:
-        known = pool(accounts, now=clock())
+        known = pool(accounts, now=clock(), weights=settings.weights or {})
         yield metrics(Measured(__version__, accounts, known, last_round=snapshot))[0].decode()
 
     return TextAtEnd(writer, add=lambda report: accounts.append(standing(report)), render=render)

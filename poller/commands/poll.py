@@ -129,7 +129,7 @@ class _Poll:
         if is_table(settings):
             sink = table_sink(settings, writer, clock=session.clock, progress=progress)
         elif settings.format == "prometheus":
-            sink = metrics_sink(writer, clock=session.clock)
+            sink = metrics_sink(settings, writer, clock=session.clock)
         else:
             sink = self._records.sink(writer)
         if self._history is not None:
