@@ -108,6 +108,11 @@ def account_table(
     return AccountTable(tuple(map(maker.title, places.columns)), titles, tuple(rows))
 
 
+def _has_passed(row: Row, now: float) -> bool:
+    """Whether what blocked an account is over, so that only the next answer tells."""
+    return row.state is State.BLOCKED and row.usable_at is not None and row.usable_at <= now
+
+
 class _Maker:
     def __init__(
         self,
@@ -141,7 +146,7 @@ class _Maker:
         if failure is not None:
             kind, sign, state = "failed", UNICODE.failed, page.failed
             note = teller.words.sentence(failure.kind, failure.code).what
-        elif row is None:
+        elif row is None or _has_passed(row, teller.now):
             kind, sign, state, note = "unknown", UNICODE.unknown, page.unknown, ""
         else:
             kind, sign = _SIGNS[row.state]

@@ -59,7 +59,7 @@ class Teller:
             told = self.page.left_now.format(percent=percent_text(percent))
         if window.started is False:
             return f"{told}{self.words.clause}{self.page.unstarted}"
-        if window.reset_at is None:
+        if window.reset_at is None or window.reset_at <= self.now:
             return told
         return f"{told}{self.words.clause}{self.page.resets_at.format(at=self.at(window.reset_at))}"
 
@@ -118,14 +118,18 @@ class Teller:
     # The pool
 
     def states(self, pool: Pool) -> str:
-        """Return how many accounts there are in each state."""
-        return self.page.states.format(
-            usable=pool.usable,
-            on_credits=pool.on_credits,
-            unknown=pool.unknown,
-            blocked=pool.blocked,
-            failed=pool.failed,
-        )
+        """Return how many accounts there are in each state that some are in."""
+        words = self.words
+        told = [words.usable.format(count=pool.usable)]
+        for form, count in (
+            (words.paying, pool.on_credits),
+            (words.unknown, pool.unknown),
+            (words.blocked, pool.blocked),
+            (words.failed, pool.failed),
+        ):
+            if count:
+                told.append(form.format(count=count))
+        return words.clause.join(told)
 
     def share(self, share: Share) -> str:
         """Return what is left in whole windows: ``6.3 of 9``, or a range."""

@@ -51,7 +51,6 @@ class PageWords:
     share: str
     exact: str
     range: str
-    states: str
     dry: str
     dry_until: str
     dry_range: str
@@ -175,8 +174,6 @@ ENGLISH_PAGE = PageWords(
     share="Of it",
     exact="{lower} of {of}",
     range="{lower} to {upper} of {of}",
-    states="{usable} usable, {on_credits} on credits, {unknown} unknown, {blocked} blocked, "
-    "{failed} failed",
     dry="At this pace nothing is left from {at} on.",
     dry_until="At this pace nothing is left from {at} on; {account} is back {back}.",
     dry_range="At this pace nothing is left from some time between {soonest} and {latest} on.",
@@ -309,7 +306,6 @@ CHINESE_PAGE = PageWords(
     share="占比",
     exact="{lower}，共 {of}",
     range="{lower} 至 {upper}，共 {of}",
-    states="可用 {usable}，用点数 {on_credits}，未知 {unknown}，受限 {blocked}，失败 {failed}",
     dry="按目前速度，{at} 起全部用完。",
     dry_until="按目前速度，{at} 起全部用完；{account} {back} 恢复。",
     dry_range="按目前速度，{soonest} 至 {latest} 之间起全部用完。",

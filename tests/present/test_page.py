@@ -341,6 +341,7 @@ SPENDING: dict[str, Any] = {
         (after(silent("a")), "? unknown"),
         (after(answered("a", five=(3, 1), at=NOW - 2 * HOUR)), "✓ usable figures of "),
         (BOB, "■ blocked back "),
+        (after(answered("a", five=(100, 1), at=NOW - 1.5 * HOUR)), "? unknown figures of "),
         (
             after(answered("a", five=(3, 1), allowed=False, rate_limit_reached_type="x_depleted")),
             "■ blocked blocked by ",
@@ -502,7 +503,8 @@ def test_what_is_left_of_the_pool_is_a_range_where_something_is_unknown() -> Non
     seen = known(ALICE, BOB, stale)
     assert teller().share(seen.pool.windows["five_hour"]) == "0.6 to 1.6 of 3"
     assert teller().share(known(BOB).pool.windows["five_hour"]) == "0 of 1"
-    assert "1 usable, 0 on credits, 1 unknown, 1 blocked" in teller().states(seen.pool)
+    assert teller().states(seen.pool) == "1 usable, 1 unknown, 1 blocked"
+    assert teller().states(known(WEEK_SPENT, DEAD).pool) == "0 usable, 1 on credits, 1 failed"
 
 
 @pytest.mark.parametrize(
@@ -581,6 +583,7 @@ def test_changes_and_resets_beyond_what_is_read_are_counted(pages: Pages) -> Non
         (Window("weekly", 58, 604_800, int(NOW + HOUR)), f"58 % left, resets {at_hours(1)}"),
         (Window("weekly", 100, 604_800, int(NOW + HOUR), started=False), "100 % left, not begun"),
         (Window("weekly", None, 604_800, None), "unknown"),
+        (Window("weekly", 58, 604_800, int(NOW - HOUR)), "58 % left"),
     ],
 )
 def test_a_window_is_told_in_few_words(window: Window, told: str) -> None:
