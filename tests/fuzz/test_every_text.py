@@ -87,7 +87,7 @@ OUTPUTS: dict[str, Callable[[Kept], Sink]] = {
     "table": lambda kept: table_sink(
         replace(SETTINGS, format="table", output="x"), kept, clock=lambda: NOW, progress=None
     ),
-    "prometheus": lambda kept: metrics_sink(kept, clock=lambda: NOW),
+    "prometheus": lambda kept: metrics_sink(SETTINGS, kept, clock=lambda: NOW),
 }
 
 
