@@ -14,13 +14,13 @@ from poller.present.record import serialize
 from poller.values import unexpected_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from poller.deliver.progress import Progress
     from poller.deliver.sinks import Sink, Writes
     from poller.insight.standing import Standing
     from poller.settings import Settings
-    from poller.values import Report, Snapshot
+    from poller.values import Forecast, Report, Snapshot
 
 STDOUT = 1
 
@@ -77,17 +77,23 @@ def table_sink(
 def metrics_sink(settings: Settings, writer: Writes, *, clock: Callable[[], float]) -> Sink:
     """Return what writes a round as metrics for Prometheus; ``clock`` tells Unix seconds."""
     from poller import __version__
-    from poller.insight.pool import pool
+    from poller.insight.pool import NO_WEIGHTS, pool
     from poller.insight.standing import standing
     from poller.present.prometheus import Measured, metrics
 
     accounts: list[Standing] = []
+    forecasts: dict[str, Mapping[str, Forecast]] = {}
+
+    def add(report: Report) -> None:
+        accounts.append(standing(report))
+        forecasts[report.account] = report.forecast or {}
 
     def render(snapshot: Snapshot) -> Iterable[str]:
-        known = pool(accounts, now=clock(), weights=settings.weights or {})
-        yield metrics(Measured(__version__, accounts, known, last_round=snapshot))[0].decode()
+        known = pool(accounts, now=clock(), weights=settings.weights or NO_WEIGHTS)
+        measured = Measured(__version__, accounts, known, forecasts=forecasts, last_round=snapshot)
+        yield metrics(measured)[0].decode()
 
-    return TextAtEnd(writer, add=lambda report: accounts.append(standing(report)), render=render)
+    return TextAtEnd(writer, add=add, render=render)
 
 
 class Records:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from poller.present.forecast_cell import forecast_texts
 from poller.present.table import DIM, GREEN, PLAIN, RED, YELLOW, Column, Table, name_column, wrapped
 from poller.present.terminal import cells, cut, cut_middle, padded
 from poller.present.usage_rows import SPEND_LIMIT, State, is_used_up
@@ -32,6 +33,7 @@ _PLAN, _PLAN_CUT, _PLAN_GONE = 5, 10, 40
 _BARS, _BAR_PRIORITIES = (8, 6, 4, 0), (20, 30, 50)
 _NOTES_CUT, _NOTES_GONE = 25, 90
 _RESET_CUT, _RESET_GONE = 70, 80
+_FORECAST_CUT, _FORECAST_GONE = 15, 35
 _WINDOW_GONE = 100
 
 
@@ -52,6 +54,8 @@ class _Shown:
     """The same in fewer cells, where that can be."""
     note_in: int = -1
     """The column without a window that the note stands in; -1 for the last of all."""
+    forecast: tuple[str, str] = "", ""
+    """At length and in short."""
     is_account: bool = True
 
 
@@ -119,6 +123,7 @@ class UsageLines:
             freed_in,
             self._note(row),
             self._short_note(row),
+            forecast=forecast_texts(row.forecast, row.windows, self._words, self._clock),
         )
         for index in rest:
             window = row.windows[index]
@@ -208,7 +213,9 @@ class UsageLines:
         windows = [
             self._window_column(place, *resets) for place, resets in enumerate(self._resets())
         ]
-        return [self._account_column(), self._plan_column(), *windows, self._notes_column()]
+        columns = [self._account_column(), self._plan_column(), *windows]
+        forecast = self._forecast_column()
+        return [*columns, *([forecast] if forecast else []), self._notes_column()]
 
     def _account_column(self) -> Column[_Shown]:
         widths: list[int] = []
@@ -267,6 +274,24 @@ class UsageLines:
                 return title
         title = words.window(columns[place])
         return title if cells(title) <= width else words.window(columns[place], short=True)
+
+    def _forecast_column(self) -> Column[_Shown] | None:
+        """Return the column of forecasts; None where there are none."""
+        told = [
+            forecast_texts(row.forecast, row.windows, self._words, self._clock)
+            for row in self._rows
+            if row.forecast
+        ]
+        wide, short = (max((cells(one[place]) for one in told), default=0) for place in (0, 1))
+        if not wide:
+            return None
+        title = cells(self._words.forecast)
+        less = Column(self._words.forecast, max(short, title), self._forecast_cell, _FORECAST_GONE)
+        if max(wide, title) == max(short, title):
+            return less
+        return Column(
+            self._words.forecast, max(wide, title), self._forecast_cell, _FORECAST_CUT, less
+        )
 
     def _notes_column(self) -> Column[_Shown]:
         words, guests = self._words, self._places.guests
@@ -327,6 +352,10 @@ class UsageLines:
         if shown.note_in == place:
             return [(padded(shown.note, width), PLAIN)]
         return drawing.absent(self._marks.none if shown.is_account else "", width)
+
+    def _forecast_cell(self, shown: _Shown, width: int) -> Line:
+        told = next((told for told in shown.forecast if cells(told) <= width), "")
+        return [(padded(told, width), PLAIN)]
 
     def _ending_cell(self, shown: _Shown, width: int) -> Line:
         return [(self._ending(shown, width), PLAIN)]

@@ -13,9 +13,9 @@ from poller.text import printable
 from poller.values import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from poller.values import Limit, Usage
+    from poller.values import Forecast, Limit, Usage
 
 _LONGEST = 40
 """Characters of a plan or a reason that are kept: text from outside may be any length."""
@@ -55,6 +55,8 @@ class Row:
     spend_left: str | None
     """Of a spend limit that tells no percentage."""
     extra_limits: tuple[Limit, ...]
+    forecast: Mapping[str, Forecast] | None = None
+    """By window, where a history tells."""
 
     @property
     def used_up(self) -> bool:
@@ -62,7 +64,12 @@ class Row:
         return any(map(is_used_up, self.extra_limits))
 
 
-def row_of(account: str, usage: Usage, places: Places) -> Row:
+def row_of(
+    account: str,
+    usage: Usage,
+    places: Places,
+    forecast: Mapping[str, Forecast] | None = None,
+) -> Row:
     """Return what the table keeps of a usage; ``places`` notes its windows."""
     spend, windows = _spend_limit(usage), usage.windows
     if spend is not None:
@@ -83,6 +90,7 @@ def row_of(account: str, usage: Usage, places: Places) -> Row:
         _kept(balance),
         _kept(spend_left),
         usage.extra_limits,
+        forecast or None,
     )
 
 

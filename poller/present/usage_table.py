@@ -74,7 +74,7 @@ class UsageTable:
                 expires_at=report.expires_at,
             )
         elif report.usage is not None:
-            self._rows.append(row_of(report.account, report.usage, self._places))
+            self._rows.append(row_of(report.account, report.usage, self._places, report.forecast))
 
     def render(self, *, width: int, color: bool, unicode: bool, now: float) -> Iterator[str]:
         """Yield the table in pieces, lines ended: rows, failures, and what sums up.

@@ -88,6 +88,11 @@ class Words:
     ago: str
     waits: str
 
+    forecast: str
+    lasts: str
+    """A forecast of which nothing has to be feared."""
+    empty_about: str
+    """When nothing is left at this pace."""
     together: str
     """What all accounts have left, in whole windows."""
     together_exactly: str

@@ -112,3 +112,15 @@ async def test_the_demo_is_recorded_only_into_a_file_that_is_named(tmp_path: Pat
     assert (done.code, (tmp_path / "mine.db").exists()) == (0, False)
     done = await run("--demo", "2", "--history", "demo.db", cwd=tmp_path)
     assert rows(tmp_path / "demo.db", "SELECT accounts FROM round") == [(2,)]
+
+
+async def test_only_with_a_history_a_record_has_a_forecast(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice"), account("bob", "~402"))
+    async with serve() as simulator:
+        url = "--chatgpt-url", simulator.url
+        without = await run(*url, cwd=tmp_path)
+        new = await run("--history", "h.db", *url, cwd=tmp_path)
+    assert [one["forecast"] for one in without.records] == [None, None]
+    # Of an account that was never seen before, there is nothing to say yet.
+    assert new.by_account["alice"]["forecast"] == {}
+    assert new.by_account["bob"]["forecast"] is None
