@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poller.insight.forecast import MAY_RUN_OUT
 from poller.present.shares import share
+from poller.values import MAY_RUN_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
