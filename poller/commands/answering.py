@@ -73,14 +73,16 @@ def answered(
     tell: Callable[[KnownAccounts], int],
     *,
     max_age_s: float,
+    forecasts: bool = True,
 ) -> int:
     """Call ``tell`` with what is known; return its exit code, or what went wrong before.
 
-    Accounts that were not seen within ``max_age_s`` are asked.
+    Accounts that were not seen within ``max_age_s`` are asked. Without ``forecasts`` there
+    are none, and the history is read faster.
     """
     try:
         with history_of(settings) as path:
-            known = known_now(settings, interrupts, path, max_age_s=max_age_s)
+            known = known_now(settings, interrupts, path, max_age_s=max_age_s, forecasts=forecasts)
             return tell(known) if interrupts.number is None else 128 + interrupts.number
     except UsageError as error:
         say(f"poller: {error}")
@@ -116,7 +118,12 @@ def history_of(settings: Settings) -> Generator[str]:
 
 
 def known_now(
-    settings: Settings, interrupts: Interrupts, path: str, *, max_age_s: float
+    settings: Settings,
+    interrupts: Interrupts,
+    path: str,
+    *,
+    max_age_s: float,
+    forecasts: bool = True,
 ) -> KnownAccounts:
     """Return what is known of the accounts; those not seen within ``max_age_s`` are asked.
 
@@ -127,7 +134,8 @@ def known_now(
         UsageError: there are none, or not what was asked for.
     """
     now = time.time()
-    recollection, looked = Recollection(path, now=now), _Looked()
+    recollection = Recollection(path, now=now, forecasts=forecasts)
+    looked = _Looked()
     by_name = settings.demo is None and settings.files_from is None
     if by_name:
         looked = _look(settings, recollection, max_age_s, now=now)
@@ -142,7 +150,12 @@ def known_now(
         say(f"poller: {recollection.trouble}")
     if not looked.accounts and interrupts.number is None:
         raise UsageError("nothing to ask: every account is disabled or none is named")
-    return _summed_up(looked, recollection, now=now, path=path)
+    accounts = _standings(looked, recollection)
+    said = {
+        one.account: recollection.forecast(one.account, one.key, now=now)
+        for one in (accounts if forecasts else ())
+    }
+    return KnownAccounts(accounts, said, now, path)
 
 
 def _recording(settings: Settings, path: str) -> Settings:
@@ -232,26 +245,21 @@ def _changed_since(path: str | None, at: float) -> bool:
         return True
 
 
-def _summed_up(
-    looked: _Looked, recollection: Recollection, *, now: float, path: str
-) -> KnownAccounts:
+def _standings(looked: _Looked, recollection: Recollection) -> list[Standing]:
     accounts: list[Standing] = []
-    forecasts: dict[str, Mapping[str, Forecast]] = {}
     for label, who in sorted(looked.accounts.items(), key=lambda item: item[1].position):
         known = recollection.standing(label, who.key)
-        if known is None:
-            continue
-        # The history knows an account by the label it had.
-        report = replace(
-            known.report,
-            position=who.position,
-            account=label,
-            source=who.source,
-            expires_at=who.expires_at,
-        )
-        accounts.append(replace(known, report=report))
-        forecasts[label] = recollection.forecast(label, who.key, now=now)
-    return KnownAccounts(accounts, forecasts, now, path)
+        if known is not None:
+            # The history knows an account by the label it had.
+            report = replace(
+                known.report,
+                position=who.position,
+                account=label,
+                source=who.source,
+                expires_at=who.expires_at,
+            )
+            accounts.append(replace(known, report=report))
+    return accounts
 
 
 def _cwd() -> str:

@@ -30,7 +30,13 @@ def guard(settings: Settings, interrupts: Interrupts) -> int:
     One sentence on standard error says how many; nothing goes to standard output.
     """
     max_age_s = settings.max_age_s or MAX_AGE_S
-    return answered(settings, interrupts, partial(_tell, settings, max_age_s), max_age_s=max_age_s)
+    return answered(
+        settings,
+        interrupts,
+        partial(_tell, settings, max_age_s),
+        max_age_s=max_age_s,
+        forecasts=settings.for_s is not None,
+    )
 
 
 def _tell(settings: Settings, max_age_s: float, known: KnownAccounts) -> int:

@@ -29,7 +29,13 @@ def next_account(settings: Settings, interrupts: Interrupts) -> int:
     The reason goes to standard error. Nothing is switched.
     """
     max_age_s = settings.max_age_s or MAX_AGE_S
-    return answered(settings, interrupts, partial(_tell, settings, max_age_s), max_age_s=max_age_s)
+    return answered(
+        settings,
+        interrupts,
+        partial(_tell, settings, max_age_s),
+        max_age_s=max_age_s,
+        forecasts=settings.for_s is not None,
+    )
 
 
 def _tell(settings: Settings, max_age_s: float, known: KnownAccounts) -> int:

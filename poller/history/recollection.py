@@ -63,13 +63,17 @@ class Recollection:
     an event loop must not wait for a disk.
     """
 
-    def __init__(self, path: str | None, *, now: float) -> None:
-        """``path`` of the history, None where there is none; ``now`` in Unix seconds."""
+    def __init__(self, path: str | None, *, now: float, forecasts: bool = True) -> None:
+        """Recall the history at ``path``, None where there is none; ``now`` in Unix seconds.
+
+        Without ``forecasts`` little of it is read: enough to know what is believed.
+        """
         self._path, self._now = path, now
         self.trouble: str | None = None
         """Why the history cannot be read, for a person. One that is missing is no trouble."""
         self._loaded = False
-        self._since = now - _LONGEST_S
+        self._longest_s = _LONGEST_S if forecasts else _BELIEVED_AFTER_S
+        self._since = now - self._longest_s
         self._by_key: dict[str, Latest] = {}
         self._by_label: dict[str, Latest] = {}
         self._remembered: dict[str, _Remembered] = {}
@@ -136,7 +140,7 @@ class Recollection:
         except HistoryUnusable as error:
             self.trouble = str(error)
         share = min(1.0, _READ_WHOLE / max(1, len(stored)))
-        self._since = self._now - max(_SHORTEST_S, _LONGEST_S * share)
+        self._since = self._now - min(self._longest_s, max(_SHORTEST_S, _LONGEST_S * share))
         for one in sorted(stored, key=lambda one: one.account.last_seen):
             self._by_label[one.account.label] = one
             if one.account.key is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,19 @@ async def test_accounts_may_come_from_a_list(here: Here) -> None:
 async def test_without_an_account_nothing_is_answered(here: Here) -> None:
     done = await here.run("next", "nobody")
     assert (done.code, done.out) == (64, b"")
+
+
+async def test_what_is_known_costs_nothing_that_sends_requests(here: Here) -> None:
+    here.accounts(account("alice"))
+    record(here.history, [seen("alice", five=58, week=95)])
+    code = (
+        "import sys\n"
+        "from poller.cli import main\n"
+        "code = main(['next', '--history', 'h.db', '--for', '1h', '--quiet'])\n"
+        "print(code, *{'asyncio', 'anyio', 'aiohttp', 'tenacity'} & {*sys.modules})\n"
+    )
+    done = await run("-c", code, cwd=here.folder, command=(sys.executable,))
+    assert done.out == b"alice\n0\n"
 
 
 # What they answer
