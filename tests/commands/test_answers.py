@@ -361,7 +361,7 @@ async def test_timeline_tells_the_resets_ahead(here: Here) -> None:
     done = await here.run("timeline", "--format", "table", "--timezone", "UTC")
     lines = done.out.decode().splitlines()
     assert lines[0].startswith("Resets of the next 24 hours")
-    assert "left in all: 5h 1.7 of 3 - week 1.7 of 3" in lines
+    assert "left in total: 5h 1.7 of 3 - week 1.7 of 3" in lines
     assert all(len(line) <= 80 for line in lines)
 
 

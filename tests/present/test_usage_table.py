@@ -92,7 +92,7 @@ def drawn(
 def rows(reports: Iterable[Report], *, width: int = 100, extra: bool = False) -> list[str]:
     """Return the lines under the titles, but for what all accounts have together."""
     lines = drawn(reports, width=width, extra=extra).splitlines()[2:]
-    return [line for line in lines if not line.startswith("left in all: ")]
+    return [line for line in lines if not line.startswith("left in total: ")]
 
 
 def order(reports: Iterable[Report]) -> list[str]:
@@ -164,7 +164,7 @@ Codex quota left · 13 accounts                    Sun 22 Nov 15:04, times in UT
 ✗ token expired: mallory → poller --refresh, or log in with codex and copy again
 ✗ not reached, blocked by a network filter: niaj → try again later, or from
   another network
-left in all: 5h 1.6 to 2.6 of 7 · week 2.2 to 4.2 of 8 · month 0.6 of 1
+left in total: 5h 1.6 to 2.6 of 7 · week 2.2 to 4.2 of 8 · month 0.6 of 1
 7 usable · 1 unknown · 3 blocked, next back at 16:34: frank · 2 failed
 """
 
@@ -188,7 +188,7 @@ Codex quota left · 13 accounts                 times in UTC
   codex and copy again
 ✗ not reached, blocked by a network filter: niaj → try again
   later, or from another network
-left in all: 5h 1.6 to 2.6 of 7 · week 2.2 to 4.2 of 8
+left in total: 5h 1.6 to 2.6 of 7 · week 2.2 to 4.2 of 8
 7 usable (1 on credits) · 1 unknown · 3 blocked · 2 failed
 """
 
@@ -230,7 +230,7 @@ blocked grace        plus   #####   80%     -             0% Thu 26 Nov 15:04 <
 blocked ken          team             -          blocked by credits_depleted
 failed: token expired: mallory -> poller --refresh, or log in with codex and copy again
 failed: not reached, blocked by a network filter: niaj -> try again later, or from another network
-left in all: 5h 1.6 to 2.6 of 7 - week 2.2 to 4.2 of 8 - month 0.6 of 1
+left in total: 5h 1.6 to 2.6 of 7 - week 2.2 to 4.2 of 8 - month 0.6 of 1
 7 usable (1 on credits) - 1 unknown - 3 blocked, next back at 16:34 (1 h 30 min): frank - 2 failed
 """
 
@@ -539,7 +539,7 @@ def together(*reports: Report, width: int = 100, weights: Mapping[str, float] = 
     for report in reports:
         table.add(report)
     lines = "".join(table.render(width=width, color=False, unicode=True, now=NOW)).splitlines()
-    return lines[-2] if lines[-2].startswith("left in all: ") else ""
+    return lines[-2] if lines[-2].startswith("left in total: ") else ""
 
 
 THREE = (
@@ -550,15 +550,15 @@ THREE = (
 
 
 def test_what_three_accounts_or_more_have_together_is_told_above_the_last_line() -> None:
-    assert together(*THREE) == "left in all: 5h 0.4 to 1 of 2 · week 1.5 to 2.5 of 3"
+    assert together(*THREE) == "left in total: 5h 0.4 to 1 of 2 · week 1.5 to 2.5 of 3"
     assert together(*THREE[:2]) == ""
-    assert together(*THREE, width=32) == "left in all: 5h 0.4 to 1 of 2"
+    assert together(*THREE, width=32) == "left in total: 5h 0.4 to 1 of 2"
     assert together(*THREE, width=20) == ""
 
 
 def test_an_account_counts_by_its_plan_where_weights_are_given() -> None:
     told = together(*THREE, weights={"pro": 5.0})
-    assert told == "left in all: 5h 0.4 to 3.3 of 6 · week 1.5 to 6.5 of 7"
+    assert told == "left in total: 5h 0.4 to 3.3 of 6 · week 1.5 to 6.5 of 7"
 
 
 def test_what_failed_has_nothing_together() -> None:
