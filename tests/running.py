@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 
 from poller.authfiles.find import in_memory
+from poller.cli import main
 from poller.polling.account import Attempts
 from poller.polling.breaker import Breaker, UpstreamHealth
 from poller.polling.feed import AccountFeed
@@ -29,6 +30,8 @@ from poller.upstream.client import open_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+    import pytest
 
     from poller.authfiles.read import AuthFile
     from poller.polling.account import Fetches, Renews
@@ -196,6 +199,14 @@ async def run(*args: str, cwd: Path, given: bytes | None = None, **how: Any) -> 
         how["stdin"] = asyncio.subprocess.PIPE
     async with started(*args, cwd=cwd, **how) as running:
         return await ended(running, given)
+
+
+def ran_here(capfdbinary: pytest.CaptureFixture[bytes], *words: str) -> Ended:
+    """Run a command that asks nobody, in this process: that is a tenth of the time."""
+    capfdbinary.readouterr()
+    code = main(words)
+    out, err = capfdbinary.readouterr()
+    return Ended(code, out, err.decode())
 
 
 @asynccontextmanager

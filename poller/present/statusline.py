@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _ENOUGH_PERCENT, _LOW_PERCENT = 10.0, 20.0
 """An account with less than the first is shown only where none has more, as ``next`` chooses."""
-_NAME = 16
-"""Cells of an account's name."""
+_NAME, _NAME_TOLD = 16, 32
+"""Cells of an account's name in the line, and in a tooltip."""
 _MOST_TOLD = 30
 """Accounts in a tooltip; a taller one leaves the screen."""
 _STYLES = {"low": "fg=black,bg=yellow", "blocked": "fg=white,bg=red", "unknown": "dim"}
@@ -72,7 +72,7 @@ class StatusLine:
             parts.append(f"{self._pool.usable + self._pool.on_credits}/{self._pool.accounts}")
         if isinstance(self._choice, Choice):
             if several:
-                parts.append(_short(self._choice.account))
+                parts.append(_short(self._choice.account, _NAME))
             if self._choice.tier is Tier.CREDITS:
                 parts.append(self._words.on_credits)
             elif self._remaining is not None:
@@ -162,14 +162,15 @@ class StatusLine:
 
     def _tooltip(self) -> Iterator[str]:
         for one in self._accounts[:_MOST_TOLD]:
+            name = _short(one.account, _NAME_TOLD)
             if one.report.failure is not None:
-                yield f"{one.account}: {self._words.sentence(one.report.failure.kind, None).what}"
+                yield f"{name}: {self._words.sentence(one.report.failure.kind, None).what}"
                 continue
             usage = one.usage
             told = [] if usage is None else list(map(self._window, usage.windows))
             if usage is not None and usage.on_credits:
                 told.append(self._words.on_credits)
-            yield f"{one.account}: {self._words.comma.join(told) or '?'}"
+            yield f"{name}: {self._words.comma.join(told) or '?'}"
         left = len(self._accounts) - _MOST_TOLD
         if left > 0:
             yield self._words.more.format(count=left).strip()
@@ -183,9 +184,9 @@ class StatusLine:
         return f"{name} {told}{at}"
 
 
-def _short(name: str) -> str:
+def _short(name: str, width: int) -> str:
     # Half the cells are enough for any characters, and to measure them takes 20 ms at first.
-    return name if 2 * len(name) <= _NAME else cut_middle(name, _NAME, "…")
+    return name if 2 * len(name) <= width else cut_middle(name, width, "…")
 
 
 def _age(seconds: float) -> str:

@@ -15,7 +15,10 @@ from tests.history.made_up import failed, record, report, rows, spans
 from tests.running import run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.running import Ended
 
 pytestmark = pytest.mark.anyio
 
@@ -41,43 +44,41 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_it_is_shown_as_a_table(folder: Path) -> None:
-    done = await run("history", *HISTORY, "--format", "table", cwd=folder)
+def test_it_is_shown_as_a_table(folder: Path, here: Callable[..., Ended]) -> None:
+    done = here("history", *HISTORY, "--format", "table")
     assert (done.code, done.err) == (0, "")
     lines = done.out.decode().splitlines()
     assert [line.split()[0] for line in lines[2:5]] == ["alice", "week", "bob"]
     assert lines[-2] == "without an answer: carol"
     assert lines[-1].startswith("recorded since ")
-    chosen = await run(
-        *("history", "show", "bo?", *HISTORY, "--format", "table", "--since", "1d"), cwd=folder
-    )
+    chosen = here(*("history", "show", "bo?", *HISTORY, "--format", "table", "--since", "1d"))
     assert "alice" not in chosen.out.decode()
-    week = await run(*("history", *HISTORY, "--format", "table", "--window", "weekly"), cwd=folder)
+    week = here(*("history", *HISTORY, "--format", "table", "--window", "weekly"))
     assert "5h" not in week.out.decode()
 
 
-async def test_into_a_pipe_go_whole_spans(folder: Path) -> None:
-    done = await run(
-        "history", "alice", *HISTORY, "--window", "weekly", "--since", "3h", cwd=folder
-    )
+def test_into_a_pipe_go_whole_spans(folder: Path, here: Callable[..., Ended]) -> None:
+    done = here("history", "alice", *HISTORY, "--window", "weekly", "--since", "3h")
     told = [json.loads(line) for line in done.out.splitlines()]
     assert done.code == 0
     assert 5 <= len(told) <= 7
     assert list(told[0]) == [
         *("account", "key", "window", "since", "until", "polls", "used_percent", "reset_at"),
     ]
-    as_csv = await run("history", "export", "bob", *HISTORY, "--format", "csv", cwd=folder)
+    as_csv = here("history", "export", "bob", *HISTORY, "--format", "csv")
     read = list(csv.DictReader(StringIO(as_csv.out.decode(), newline="")))
     assert {row["account"] for row in read} == {"bob"}
     assert len(read) == 96
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "csv"])
-async def test_an_export_makes_the_same_history_again(folder: Path, format_: str) -> None:
-    exported = await run("history", "export", *HISTORY, "--format", format_, cwd=folder)
+def test_an_export_makes_the_same_history_again(
+    folder: Path, format_: str, here: Callable[..., Ended]
+) -> None:
+    exported = here("history", "export", *HISTORY, "--format", format_)
     (folder / "export").write_bytes(exported.out)
     for _ in range(2):
-        done = await run("history", "import", "export", "--history", "new.db", cwd=folder)
+        done = here("history", "import", "export", "--history", "new.db")
         assert done.code == 0
     assert done.err.startswith("poller: imported 0 new observations, ")
     assert spans(folder / "new.db") == spans(folder / "h.db")
@@ -91,7 +92,9 @@ async def test_records_are_imported_from_a_pipe(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "h.db", "SELECT 1 FROM account")) == 3
 
 
-async def test_the_sessions_of_the_codex_cli_are_imported(tmp_path: Path) -> None:
+def test_the_sessions_of_the_codex_cli_are_imported(
+    tmp_path: Path, here: Callable[..., Ended]
+) -> None:
     limits = {
         "primary": {"used_percent": 42.0, "window_minutes": 300, "resets_in_seconds": 3600},
         "secondary": {"used_percent": 5.0, "window_minutes": 10080, "resets_in_seconds": 86400},
@@ -102,31 +105,31 @@ async def test_the_sessions_of_the_codex_cli_are_imported(tmp_path: Path) -> Non
     where.mkdir(parents=True)
     (where / "rollout-2026-09-21.jsonl").write_text(f"{json.dumps(line)}\nnothing\n")
     asked = ("history", "import", "--codex-sessions", "sessions", *HISTORY)
-    nobody = await run(*asked, cwd=tmp_path)
+    nobody = here(*asked)
     assert (nobody.code, nobody.err) == (
         64,
         "poller: --codex-sessions: say whose they are with --as NAME: they name no account\n",
     )
-    done = await run(*asked, "--as", "codex", cwd=tmp_path)
+    done = here(*asked, "--as", "codex")
     assert (done.code, done.err) == (0, "poller: imported 1 new observations, 0 were known\n")
     stored = rows(tmp_path / "h.db", "SELECT account, window, used_percent FROM samples")
     assert stored == [("codex", "five_hour", 42.0), ("codex", "weekly", 5.0)]
 
 
-async def test_what_is_old_is_pruned(folder: Path) -> None:
+def test_what_is_old_is_pruned(folder: Path, here: Callable[..., Ended]) -> None:
     before = len(rows(folder / "h.db", "SELECT 1 FROM span"))
-    done = await run("history", "prune", *HISTORY, "--older-than", "1d", cwd=folder)
+    done = here("history", "prune", *HISTORY, "--older-than", "1d")
     assert done.code == 0
     assert done.err.startswith("poller: removed ")
     assert len(rows(folder / "h.db", "SELECT 1 FROM span")) < before
 
 
-async def test_the_forecast_is_checked(folder: Path) -> None:
-    done = await run("history", "check", *HISTORY, cwd=folder)
+def test_the_forecast_is_checked(folder: Path, here: Callable[..., Ended]) -> None:
+    done = here("history", "check", *HISTORY)
     (told,) = [json.loads(line) for line in done.out.splitlines()]
     assert (done.code, told["window"]) == (0, "five_hour")
     assert told["asked"] > 10
-    table = await run("history", "check", *HISTORY, "--format", "table", cwd=folder)
+    table = here("history", "check", *HISTORY, "--format", "table")
     assert table.out.decode().splitlines()[-3] == "week: too little is recorded to compare"
 
 
@@ -150,21 +153,23 @@ async def test_the_forecast_is_checked(folder: Path) -> None:
         ("check --format csv", "--format: history check has table and jsonl"),
     ],
 )
-async def test_a_mistake_is_told(folder: Path, words: str, why: str) -> None:
+def test_a_mistake_is_told(folder: Path, words: str, why: str, here: Callable[..., Ended]) -> None:
     (folder / "config").write_text("nothing\n")
-    done = await run("history", *words.split(), *HISTORY, "-q", cwd=folder)
+    done = here("history", *words.split(), *HISTORY, "-q")
     assert (done.code, done.out, done.err) == (64, b"", f"poller: {why}\n")
 
 
 @pytest.mark.parametrize("words", ["", "export", "check", "prune --older-than 1d"])
-async def test_without_a_history_that_is_said(tmp_path: Path, words: str) -> None:
-    done = await run("history", *words.split(), *HISTORY, cwd=tmp_path)
+def test_without_a_history_that_is_said(
+    tmp_path: Path, words: str, here: Callable[..., Ended]
+) -> None:
+    done = here("history", *words.split(), *HISTORY)
     assert (done.code, done.err) == (
         64,
         "poller: history h.db: there is none yet: record some polls\n",
     )
     (tmp_path / "h.db").write_text("another thing, and long enough to look like one\n" * 9)
-    done = await run("history", *words.split(), *HISTORY, cwd=tmp_path)
+    done = here("history", *words.split(), *HISTORY)
     assert done.code == 64
     assert "it is no database" in done.err
 

@@ -17,7 +17,10 @@ from tests.history.made_up import failed, record, report
 from tests.running import POLLER, ROOT, environment, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.running import Ended
 
 pytestmark = pytest.mark.anyio
 
@@ -46,20 +49,20 @@ def history(tmp_path: Path) -> Path:
     return tmp_path / "h.db"
 
 
-async def test_a_line_without_a_request(history: Path) -> None:
-    done = await run("status", "--history", "h.db", cwd=history.parent)
+def test_a_line_without_a_request(history: Path, here: Callable[..., Ended]) -> None:
+    done = here("status", "--history", "h.db")
     assert (done.code, done.out, done.err) == (0, b"codex 1/3 alice 58% !1\n", "")
 
 
 @pytest.mark.parametrize("format_", ["waybar", "json"])
-async def test_objects(history: Path, format_: str) -> None:
-    done = await run("status", "--history", "h.db", "--format", format_, cwd=history.parent)
+def test_objects(history: Path, format_: str, here: Callable[..., Ended]) -> None:
+    done = here("status", "--history", "h.db", "--format", format_)
     assert done.code == 0
     assert json.loads(done.out)["text"] == "codex 1/3 alice 58% !1"
 
 
-async def test_old_figures_say_so(history: Path) -> None:
-    done = await run("status", "--history", "h.db", "--max-age", "10", cwd=history.parent)
+def test_old_figures_say_so(history: Path, here: Callable[..., Ended]) -> None:
+    done = here("status", "--history", "h.db", "--max-age", "10")
     assert done.code == 0
     assert done.out.startswith(b"codex ? 3")
 
@@ -72,21 +75,23 @@ async def test_old_figures_say_so(history: Path) -> None:
         (b"no database, but long enough to be one\n" * 9, "it is no database"),
     ],
 )
-async def test_without_a_history_there_is_still_a_line(
-    tmp_path: Path, content: bytes | None, why: str
+def test_without_a_history_there_is_still_a_line(
+    tmp_path: Path, content: bytes | None, why: str, here: Callable[..., Ended]
 ) -> None:
     if content is not None:
         (tmp_path / "h.db").write_bytes(content)
-    done = await run("status", "--history", "h.db", cwd=tmp_path)
+    done = here("status", "--history", "h.db")
     assert (done.code, done.out) == (0, b"codex ?\n")
     assert done.err.startswith(f"poller: history h.db: {why}")
-    quiet = await run("status", "-q", "--history", "h.db", cwd=tmp_path)
+    quiet = here("status", "-q", "--history", "h.db")
     assert (quiet.code, quiet.out, quiet.err) == (0, b"codex ?\n", "")
 
 
-async def test_a_configuration_that_speaks_of_tables_is_no_matter(history: Path) -> None:
+def test_a_configuration_that_speaks_of_tables_is_no_matter(
+    history: Path, here: Callable[..., Ended]
+) -> None:
     (history.parent / "config.toml").write_text('[output]\nformat = "csv"\n')
-    done = await run("status", "--history", "h.db", cwd=history.parent)
+    done = here("status", "--history", "h.db")
     assert (done.code, done.out) == (0, b"codex 1/3 alice 58% !1\n")
 
 

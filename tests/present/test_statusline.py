@@ -141,6 +141,11 @@ def test_waybar_gets_an_object_with_every_account() -> None:
     ]
 
 
+def test_a_tooltip_does_not_grow_with_a_name() -> None:
+    told = json.loads(line(after(answered("x" * 500, five=(1, 1)))).waybar)["tooltip"]
+    assert len(told) < 60
+
+
 def test_a_tooltip_ends_and_says_how_many_are_left() -> None:
     accounts = [after(answered(f"n{number}", five=(1, 1))) for number in range(40)]
     told = json.loads(line(*accounts).waybar)["tooltip"].split("\n")
