@@ -178,6 +178,39 @@ async def test_no_report_holds_a_token(
         assert_clean(message)
 
 
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_an_old_token_stays_masked_once_the_file_has_a_new_one(
+    spelling: str, tmp_path: Path
+) -> None:
+    old, new = account("alice"), account("alice", lives_s=90_000)
+    path = write(tmp_path, old) / "alice.auth.json"
+    spell, secret = SPELLINGS[spelling], tokens(old.auth_file)[0]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        status, headers, payload = usage(spell(secret))
+        if secret in head:  # the first: meanwhile, codex renews the file
+            path.write_bytes(new.auth_file)
+            status, headers, payload = refusal(spell(secret))
+            status = 401
+        body = json.dumps(payload).encode()
+        lines = [f"HTTP/1.1 {status} Said", *(f"{k}: {v}" for k, v in headers.items())]
+        lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
+        writer.write("\r\n".join(lines).encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/usage"
+        words = ("--raw-json", "--raw-headers", "--show-identity", "-vvv")
+        done = await run(str(path), *words, "--chatgpt-url", url, cwd=tmp_path)
+    (record,) = done.records
+    assert record["attempts"] >= 2
+    assert_clean(done.out.decode())
+    assert_clean(done.err)
+
+
 FORMATS = next(each for each in taken_by("poll") if each.field == "format").kind.names
 OUTPUTS = (
     *(("--format", name, "--extra") for name in FORMATS),

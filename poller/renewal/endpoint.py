@@ -111,7 +111,8 @@ class TokenEndpoint:
         except RefreshRefusedError:
             raise
         except Exception as error:  # noqa: BLE001 - the border: everything is translated
-            failed = TransportError(*translate(error, f"{self._url.host}:{self._url.port}"))
+            address, proxied = f"{self._url.host}:{self._url.port}", self._proxy is not None
+            failed = TransportError(*translate(error, address, proxied=proxied))
             return refusal_without_answer(failed, sent=connector.connected)
 
     def _session(self, connector: _Connector) -> aiohttp.ClientSession:

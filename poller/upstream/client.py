@@ -42,6 +42,7 @@ class Client:
         self._pool = pool
         self._common = _common_head(where)
         self._address = f"{where.url.host}:{where.url.port}"
+        self._proxied = where.proxy is not None
         self._keep_headers = settings.raw_headers
 
     async def fetch(
@@ -102,7 +103,7 @@ class Client:
         return self._common + own.encode() + b"\r\n"
 
     def _fault(self, error: BaseException, exchange: Exchange) -> TransportError:
-        kind, detail, status = translate(error, self._address)
+        kind, detail, status = translate(error, self._address, proxied=self._proxied)
         message = exchange.message
         if message is not None:
             status = message.code

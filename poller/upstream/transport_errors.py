@@ -168,11 +168,14 @@ def _network(kind: FailureKind, message: str, hint: str, retry: Retry = Retry.TR
     )
 
 
-def translate(error: BaseException, address: str) -> tuple[TransportErrorKind, str, int | None]:
+def translate(
+    error: BaseException, address: str, *, proxied: bool = False
+) -> tuple[TransportErrorKind, str, int | None]:
     """Return the kind, its detail and a status for any exception of a request.
 
-    Total: what is not known is ``TransportErrorKind.UNEXPECTED``, named by its class alone. The
-    detail never holds the exception's own text, which may hold headers or passwords.
+    ``address`` is the upstream's; a proxy's is never told. Total: what is not known is
+    ``TransportErrorKind.UNEXPECTED``, named by its class alone. The detail never holds the
+    exception's own text, which may hold headers or passwords.
     """
     match error:
         case aiohttp.ClientHttpProxyError():
@@ -183,11 +186,19 @@ def translate(error: BaseException, address: str) -> tuple[TransportErrorKind, s
                 words(error.os_error),
                 None,
             )
+        case aiohttp.ClientConnectorDNSError() if proxied:  # no other name is looked up
+            return (
+                _resources(error, TransportErrorKind.PROXY_UNREACHABLE),
+                "its name was not found",
+                None,
+            )
         case aiohttp.ClientConnectorDNSError():
             down = error.os_error.errno in _RESOLVER_DOWN
             kind = TransportErrorKind.RESOLVER_DOWN if down else TransportErrorKind.NAME_NOT_FOUND
             return _resources(error, kind), printable(error.host), None
         case aiohttp.ClientConnectorCertificateError():
+            if proxied and error.host != address.rpartition(":")[0]:
+                return TransportErrorKind.TLS, "the proxy's certificate", None
             return TransportErrorKind.TLS, _certificate_words(error.certificate_error), None
         case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
             return TransportErrorKind.TLS, f"{address} did not speak TLS as it should", None

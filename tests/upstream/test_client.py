@@ -17,8 +17,13 @@ from poller.settings import Settings, UsageError
 from poller.simulator.accounts import access_claims, jwt
 from poller.simulator.server import Simulator, serve
 from poller.upstream.client import Client, open_client
-from poller.upstream.transport_errors import TransportError, TransportErrorKind, translate
-from poller.values import Credential, Response, Secret
+from poller.upstream.transport_errors import (
+    TransportError,
+    TransportErrorKind,
+    translate,
+    transport_failure,
+)
+from poller.values import Credential, FailureKind, Response, Secret
 from tests.conftest import Certificates, connect_proxy
 
 if TYPE_CHECKING:
@@ -308,6 +313,28 @@ async def test_a_proxy_that_is_not_there_is_the_proxys_trouble() -> None:
         got = await fault_of(client, "acct-1")
 
     assert got.kind is TransportErrorKind.PROXY_UNREACHABLE
+
+
+async def test_a_proxys_name_that_is_not_found_is_not_told() -> None:
+    async with client_of("https://127.0.0.1:1/usage", proxy="http://hunter2.invalid:1") as client:
+        got = await fault_of(client, "acct-1")
+    assert got.kind is TransportErrorKind.PROXY_UNREACHABLE
+    assert got.detail == "its name was not found"
+    failure = transport_failure(got)
+    assert (failure.kind, failure.message) == (
+        FailureKind.PROXY,
+        "could not connect to the proxy: its name was not found",
+    )
+
+
+async def test_a_proxy_whose_certificate_is_not_trusted_is_not_told(
+    certificates: Certificates,
+) -> None:
+    async with serve(ssl_context=certificates.server) as simulator:
+        proxy = simulator.origin.replace("127.0.0.1", "localhost")
+        async with client_of("https://127.0.0.1:1/usage", proxy=proxy) as client:
+            got = await fault_of(client, "acct-1")
+    assert (got.kind, got.detail) == (TransportErrorKind.TLS, "the proxy's certificate")
 
 
 async def test_cancellation_passes_and_closes_the_connection() -> None:
