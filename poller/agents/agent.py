@@ -19,29 +19,18 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller.agents import subjects
+from poller.agents.jobs import Jobs
+from poller.agents.reading import decoded
 from poller.agents.wire import (
     Call,
     Job,
-    JobLimits,
     JobResult,
-    ListedAccount,
     Listing,
     Presence,
     Welcome,
-    decoded,
     encoded,
-    login_digest,
-    state_of,
-    without_folders,
 )
-from poller.authfiles.read import Account, AuthFile, accounts_of
-from poller.authfiles.reread import read_slowly
-from poller.polling.feed import open_feed
-from poller.polling.in_flight import InFlight
-from poller.process.threads import run_in_thread
-from poller.settings import UsageError
-from poller.usage.identity import account_key
-from poller.values import Failure, FailureKind, Identity, unexpected_failure
+from poller.values import unexpected_failure
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -49,7 +38,6 @@ if TYPE_CHECKING:
     from poller.agents.link import Arrived, Link
     from poller.agents.shared_folder import SharedFolder
     from poller.polling.account import Attempts
-    from poller.polling.parts import Outcome
     from poller.settings import Settings
 
 logger = logging.getLogger("poller")
@@ -77,16 +65,6 @@ _STATUS = "Status"
 _NO_JOB = frozenset({"404", "408"})
 _ACK, _IN_PROGRESS, _TERM = b"+ACK", b"+WPI", b"+TERM"
 _LATER = b'-NAK {"delay": 2000000000}'
-_GONE = Failure(
-    FailureKind.FILE_MISSING,
-    "this machine has no such account any more",
-    "look at the folder of auth files there",
-)
-_LOGIN_GONE = Failure(
-    FailureKind.NO_CREDENTIALS,
-    "the account is no longer in its file",
-    "look at the file: its tool has removed or renamed the account",
-)
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +85,8 @@ class _Source:
     consumer: str
     inbox: str
     made: str
-    run: str
+    runs: set[str] = field(default_factory=set[str])
+    """Those whose jobs come from it."""
     pulls: deque[float] = field(default_factory=deque[float])
     """When each that has no answer yet was sent; monotonic seconds."""
 
@@ -138,9 +117,8 @@ class Agent:
         self.name = name
         self.rival: str | None = None
         """The process that has the same name and was there first."""
-        self._settings = settings
-        self._attempts = attempts
-        self._limited: dict[JobLimits, Attempts] = {}
+        self._concurrency = settings.concurrency
+        self._jobs = Jobs(settings, attempts, shared)
         self._link = link
         self._shared = shared
         self._id = os.urandom(8).hex()
@@ -148,9 +126,7 @@ class Agent:
         self._runs: dict[str, _Run] = {}
         self._sources: dict[str, _Source] = {}
         self._running: dict[str, _Running] = {}
-        self._own: dict[str, AuthFile] = {}
-        """Of this machine's own accounts, by label."""
-        self._places = anyio.Semaphore(settings.concurrency)
+        self._places = anyio.Semaphore(self._concurrency)
         self._alive_at = time.monotonic()
         self._walled_at = time.time()
         self._present_at = -1e9
@@ -213,16 +189,16 @@ class Agent:
             if not self._may_pull(told):
                 return
             inbox = self._link.inbox(told.consumer)
-            source = _Source(told.stream, told.consumer, inbox, told.made, told.run)
+            source = _Source(told.stream, told.consumer, inbox, told.made)
             self._sources[told.consumer] = source
             await self._link.hear(inbox, partial(self._on_job, source))
         if source.made != told.made:  # what was asked for before gets no answer
             source.made = told.made
             source.pulls.clear()
-        source.run = told.run
+        source.runs.add(told.run)
         await self._pull()
         if told.lists and self._tasks is not None:
-            self._tasks.start_soon(self._list, told.run)
+            self._tasks.start_soon(self._tell_accounts, told.run)
 
     def _may_pull(self, told: Welcome) -> bool:
         """Say whether a consumer is one of ours: nothing else is ever asked for."""
@@ -295,7 +271,7 @@ class Agent:
         with running.scope:
             try:
                 async with self._places:
-                    result = await self._result(job)
+                    result = await self._jobs.result(job)
             except Exception as error:  # noqa: BLE001 - it costs this job, not those beside it
                 result = JobResult(job.id, job.run, unexpected_failure(error), job.state)
             payload = encoded(result)
@@ -310,86 +286,15 @@ class Agent:
         self._running.pop(job.id, None)
         await self._pull()
 
-    async def _result(self, job: Job) -> JobResult:
-        account = await self._account(job)
-        attempts = self._with_limits(job.limits)
-        polled = InFlight(account, job.limits.retries)
-        job.state.put_into(polled)
-        began_at = time.monotonic()
-        if job.left_s is not None:
-            polled.started_at = began_at + job.left_s - job.limits.deadline_s
-        known = account.outcome
-        outcome: Outcome
-        if known is None or (isinstance(known, Failure) and not attempts.may_renew(polled, known)):
-            outcome = known or _GONE
-        elif job.confirms is not None:
-            outcome = await attempts.confirm(polled, job.confirms)
-        else:
-            outcome = await attempts.attempt(polled)
-        report = attempts.conclude(polled, outcome)
-        tells = job.limits.identity and self._settings.show_identity
-        has_asked = polled.requests_sent > job.state.requests_sent
-        return JobResult(
-            job.id,
-            job.run,
-            without_folders(outcome) if isinstance(outcome, Failure) else outcome,
-            state_of(polled),
-            took_s=time.monotonic() - began_at if has_asked else None,
-            http_status=report.http_status,
-            key=report.key,
-            expires_at=report.expires_at,
-            identity=report.identity if tells else Identity(),
-            raw=report.raw if tells and job.limits.raw_json else None,
-            headers=report.headers if tells and job.limits.raw_headers else None,
-        )
-
-    def _with_limits(self, limits: JobLimits) -> Attempts:
-        found = self._limited.get(limits)
-        if found is None:
-            asked = replace(
-                self._settings,
-                timeout_s=limits.timeout_s,
-                account_deadline_s=limits.deadline_s,
-                raw_json=limits.raw_json and limits.identity and self._settings.show_identity,
-                raw_headers=limits.raw_headers and limits.identity and self._settings.show_identity,
-            )
-            if len(self._limited) > 64:
-                self._limited.clear()
-            found = self._limited[limits] = self._attempts.limited(asked)
-        return found
-
-    async def _account(self, job: Job) -> Account:
-        """Return the account that a job means, with what its file says now."""
-        none = Account(0, job.account, job.account, _GONE, None, job.login)
-        if job.is_shared:
-            work = partial(self._shared[job.to].resolved, job.account)
-            path = await run_in_thread(work, abandon_on_cancel=True)
-            if isinstance(path, Failure):
-                return none._replace(outcome=path)
-            file = AuthFile(job.account, job.account, path, include_disabled=True)
-        else:
-            if job.account not in self._own:
-                await self._look_for_own()
-            known = self._own.get(job.account)
-            if known is None:
-                return none
-            file = known
-        reading = await read_slowly(file, within_s=job.limits.deadline_s)
-        for account in accounts_of(file, 0, reading):
-            login = account.login
-            if job.login is None or (login is not None and login_digest(login) == job.login):
-                return account
-        return none._replace(outcome=_LOGIN_GONE)
-
     async def _pull(self) -> None:
         """Ask for as many jobs as there is room for."""
         now = time.monotonic()
-        room = self._settings.concurrency - len(self._running)
+        room = self._concurrency - len(self._running)
         for source in self._sources.values():
-            run = self._runs.get(source.run)
             while source.pulls and now - source.pulls[0] > _PULL_S + 1:
                 source.pulls.popleft()
-            if run is None or now - run.heard_at > _RUN_ENDS_S or not self._link.is_up:
+            source.runs &= self._runs.keys()
+            if not source.runs or not self._link.is_up:
                 continue
             for _ in range(min(room, _MOST_PULLS) - len(source.pulls)):
                 source.pulls.append(now)
@@ -397,42 +302,9 @@ class Agent:
                     subjects.pull(source.stream, source.consumer), _PULL, reply=source.inbox
                 )
 
-    # Accounts
-
-    async def _look_for_own(self) -> list[ListedAccount]:
-        """Find this machine's own accounts; return what is told of them.
-
-        Raises:
-            UsageError: there are none.
-        """
-        listed: list[ListedAccount] = []
-        own: dict[str, AuthFile] = {}
-        async with open_feed((), self._settings, clock=time.time) as feed:
-            while (account := await feed.next()) is not None:
-                held = account.held
-                key = None if held is None else account_key(held.user_id, held.account_id)
-                expires_at = None if held is None else held.expires_at
-                listed.append(ListedAccount(account.label, key, expires_at))
-                logins = None if account.login is None else frozenset((account.login,))
-                own[account.label] = AuthFile(
-                    account.label,
-                    account.source,
-                    account.path,
-                    logins=logins,
-                    include_disabled=True,
-                )
-        self._own = own
-        return listed
-
-    async def _list(self, run: str) -> None:
+    async def _tell_accounts(self, run: str) -> None:
         """Tell a collector this machine's own accounts."""
-        trouble = None
-        try:
-            listed = await self._look_for_own()
-        except UsageError as error:
-            listed, trouble = [], str(error)
-        except Exception as error:  # noqa: BLE001 - the collector is not to wait for it
-            listed, trouble = [], type(error).__name__
+        listed, trouble = await self._jobs.listed()
         parts = [
             tuple(listed[start : start + _LISTED_AT_ONCE])
             for start in range(0, len(listed), _LISTED_AT_ONCE)
@@ -451,7 +323,7 @@ class Agent:
             self._id,
             self._since,
             time.time(),
-            self._settings.concurrency,
+            self._concurrency,
             tuple(self._shared),
             tuple(name for name, run in self._runs.items() if run.is_welcomed),
             leaves=leaves,

@@ -7,8 +7,6 @@ is asked again; what comes twice counts once.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import time
 from dataclasses import dataclass, replace
@@ -16,22 +14,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from poller.agents import streams, subjects
-from poller.agents.crew import CLOCK_LEEWAY_S, LOST_AFTER_S, Crew
-from poller.agents.records import Records
-from poller.agents.wire import (
-    Call,
-    Job,
-    JobLimits,
-    JobResult,
-    Listing,
-    Presence,
-    Welcome,
-    decoded,
-    encoded,
-    login_digest,
-    state_of,
-)
+from poller.agents.open_jobs import lost
+from poller.agents.wire import Job, JobLimits, JobResult, login_digest, state_of
 from poller.polling.policy import Pace, worth_retrying
 from poller.usage.identity import account_key
 from poller.values import Failure, FailureKind, Identity, Report, Usage, internal_failure
@@ -39,47 +23,19 @@ from poller.values import Failure, FailureKind, Identity, Report, Usage, interna
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from poller.agents.contact import Contact
     from poller.agents.crew import Machine
-    from poller.agents.link import Arrived, Link
+    from poller.agents.link import Link
     from poller.agents.shared_folder import SharedFolder
     from poller.polling.in_flight import InFlight
     from poller.polling.parts import Outcome
     from poller.settings import Settings
 
-logger = logging.getLogger("poller")
-
-CALL_S = 1.0
-"""So long agents are called for before those that are there are all."""
-_CALL_AGAIN_S = 2.0
 _GRACE_S = 25.0
 """Beyond an account's deadline, before a job is taken for lost."""
 _TICK_S = 0.25
-_GAP_S = 3.0
-"""A clock that jumps by more: this machine slept."""
-_CATCH_UP_S = 3.0
-"""For reading what came while the server was away, before what is open is asked again."""
-_LOOK_AGAIN_S = 15.0
-"""Beyond its timeouts, before the server is asked whether it still has a job."""
-_RELIST_S = 25.0
-"""So often agents are asked for their accounts where rounds follow: changes are noticed."""
 _REQUESTS_OF_ONE = 10
 """Requests that one attempt can take at most; an agent that tells more is not believed."""
-
-
-@dataclass(slots=True, eq=False)
-class _Open:
-    """A job that has no answer yet."""
-
-    job: Job
-    stream: str
-    subject: str
-    consumer: str
-    machine: Machine | None
-    """The only one that may answer; None: any that has the folder."""
-    answer: asyncio.Future[tuple[str, JobResult] | None]
-    stored_as: str
-    asked_at: float
-    """Monotonic seconds."""
 
 
 @dataclass(slots=True)
@@ -101,15 +57,11 @@ class Collector:
         settings: Settings,
         link: Link,
         *,
+        contact: Contact,
         folder: SharedFolder | None,
         clock: Callable[[], float],
     ) -> None:
         """``folder`` is the shared one whose accounts are asked for; None: agents' own."""
-        self.run = os.urandom(8).hex()
-        self.crew = Crew(None if folder is None else folder.name)
-        self._folder = folder
-        self.offsets: dict[str, float] = {}
-        """Clocks of agents that are too far off to say nothing, by name."""
         self._settings = settings
         self._limits = JobLimits(
             settings.timeout_s,
@@ -120,16 +72,11 @@ class Collector:
             settings.raw_headers,
         )
         self._link = link
+        self._contact, self._crew = contact, contact.crew
+        self._folder = folder
         self._clock = clock
         self._pace = None if settings.rate is None else Pace(settings.rate)
-        self._mark = self.run.encode()
-        self._open: dict[str, _Open] = {}
         self._answered: dict[str, _Answered] = {}
-        self.follows = False
-        """Whether accounts are asked for again and again."""
-        self._called_at = self._called_first_at = -1e9
-        self._alone_since: float | None = None
-        self._records = Records(link, self._on_record)
 
     # What the scheduler asks for
 
@@ -168,7 +115,7 @@ class Collector:
         held = polled.credential or account.held
         answered = self._answered.pop(account.label, None)
         told = None if answered is None else answered.result
-        listed = None if self._folder is not None else self.crew.held.get(account.label)
+        listed = None if self._folder is not None else self._crew.held.get(account.label)
         own = None if held is None else held.identity
         identity = _merged(None if told is None else told.identity, own)
         key = None if held is None else account_key(held.user_id, held.account_id)
@@ -235,19 +182,19 @@ class Collector:
                 return inside
             account = inside
         else:
-            told = self.crew.held.get(polled.account.label)
+            told = self._crew.held.get(polled.account.label)
             if told is None:
                 return _GONE
-            machine, account = self.crew.machines[told[0]], told[1].label
-        if not await self._has_place(machine):
-            return _lost(machine, "before it was asked")
+            machine, account = self._crew.machines[told[0]], told[1].label
+        if not await self._has_place(machine, polled):
+            return lost(machine, "before it was asked")
         if self._pace is not None:
             await anyio.sleep(self._pace.wait_s(now=time.monotonic()))
         left_s = max(0.001, self.deadline_left_s(polled))
         job = Job(
             id=os.urandom(16).hex(),
-            run=self.run,
-            to=machine.name if machine is not None else self.crew.folder or "",
+            run=self._contact.run,
+            to=machine.name if machine is not None else self._crew.folder or "",
             is_shared=machine is None,
             account=account,
             login=login,
@@ -257,214 +204,27 @@ class Collector:
             state=state_of(polled),
             confirms=confirms,
         )
-        return await self._answer_to(job, machine, within_s=left_s + _GRACE_S)
+        return await self._contact.jobs.answer_to(job, machine, within_s=left_s + _GRACE_S)
 
-    async def _has_place(self, machine: Machine | None) -> bool:
-        """Wait until a job would be taken at once; False where nobody is left to take it."""
-        while not self._link.is_closed.is_set():
-            is_there = bool(self.crew.living) if machine is None else not machine.is_lost
-            if is_there and self._link.is_up and self.crew.has_place(machine):
+    async def _has_place(self, machine: Machine | None, polled: InFlight) -> bool:
+        """Wait until a job would be taken at once; False where nobody is left to take it.
+
+        A server that is away is waited for, but not longer than an account that was asked
+        before has time.
+        """
+        while not self._link.is_closed.is_set() and self.deadline_left_s(polled) > -_GRACE_S:
+            is_there = bool(self._crew.living) if machine is None else not machine.is_lost
+            if is_there and self._link.is_up and self._crew.has_place(machine):
                 return True
             if not is_there and (machine is not None or self._are_all_gone()):
                 return False
-            await self.crew.moved(_TICK_S)
+            await self._crew.moved(_TICK_S)
         return False
 
     def _are_all_gone(self) -> bool:
         """Say whether no agent has been there for as long as a dead upstream is waited for."""
-        since = self._alone_since
+        since = self._contact.alone_since
         return since is not None and time.monotonic() - since > self._settings.patience_s
-
-    async def _answer_to(
-        self, job: Job, machine: Machine | None, *, within_s: float
-    ) -> tuple[str, JobResult] | Failure:
-        if machine is not None:
-            subject = subjects.own_jobs(machine.name, self.run)
-        else:
-            subject = subjects.shared_jobs(job.to, self.run)
-        now = time.monotonic()
-        answer = asyncio.get_running_loop().create_future()
-        stream, consumer = _place_of(job.to, is_shared=machine is None)
-        opened = _Open(job, stream, subject, consumer, machine, answer, job.id, now)
-        self._open[job.id] = opened
-        self.crew.open_jobs += 1
-        if machine is not None:
-            machine.open_jobs += 1
-        try:
-            await self._link.store(subject, encoded(job), id=job.id)
-            with anyio.move_on_after(within_s):
-                came = await answer
-                return came if came is not None else _lost(machine, "while it was asked")
-            return _unanswered(machine)
-        finally:
-            del self._open[job.id]
-            self._link.forget(opened.stored_as)
-            self.crew.open_jobs -= 1
-            if machine is not None:
-                machine.open_jobs -= 1
-            self.crew.pulse()
-
-    # What arrives
-
-    async def _on_presence(self, message: Arrived) -> None:
-        """Take note of an agent; welcome one that is new."""
-        told = decoded(message.data)
-        if not isinstance(told, Presence):
-            return
-        name, now = subjects.last_part(message.subject), time.monotonic()
-        if not subjects.NAME.fullmatch(name):
-            return
-        if told.leaves:
-            self.crew.hear(name, told, now=now, at=self._clock())
-            self._let_go(self.crew.machines.get(name))
-            return
-        machine = self.crew.hear(name, told, now=now, at=self._clock())
-        if machine is None or self.run in told.runs:
-            return
-        offset_s = told.at - self._clock()
-        if abs(offset_s) > CLOCK_LEEWAY_S:
-            self.offsets[name] = offset_s
-        if machine in self.crew.fitting:
-            logger.info("agent %s is there", name)
-            await self._welcome(machine)
-
-    async def _welcome(self, machine: Machine) -> None:
-        """Make what the agent pulls from, and tell it so: before, its pulls get no answer."""
-        wanted = self.crew.folder
-        stream, consumer = _place_of(wanted or machine.name, is_shared=wanted is not None)
-        jobs = subjects.OWN_JOBS if wanted is None else subjects.SHARED_JOBS
-        try:
-            made = await streams.consumer(
-                self._link, stream, consumer, f"{jobs}.{wanted or machine.name}.*"
-            )
-        except Exception as error:  # noqa: BLE001 - nats-py's: the server is away, or busy
-            logger.info("agent %s is welcomed later: %s", machine.name, type(error).__name__)
-            machine.made = ""
-            return
-        machine.made = made
-        lists = wanted is None
-        told = Welcome(self.run, self._clock(), stream, consumer, made, lists)
-        await self._link.send(subjects.welcome(machine.name), encoded(told))
-
-    def _on_record(self, sender: str, content: bytes) -> None:
-        """Take what an agent has answered."""
-        if self._mark not in content:  # another collector's
-            return
-        told = decoded(content)
-        if isinstance(told, JobResult) and told.run == self.run:
-            self._take(sender, told)
-        elif isinstance(told, Listing) and told.run == self.run:
-            self.crew.take_list(sender, told, now=time.monotonic())
-
-    def _take(self, sender: str, result: JobResult) -> None:
-        opened = self._open.get(result.job)
-        if opened is None or opened.answer.done():  # late, or a second time
-            return
-        if opened.machine is not None:
-            is_meant = opened.machine.name == sender
-        else:
-            machine = self.crew.machines.get(sender)
-            is_meant = machine is not None and opened.job.to in machine.shared
-        if is_meant:
-            opened.answer.set_result((sender, result))
-
-    def _let_go(self, machine: Machine | None) -> None:
-        """Answer the jobs that only a lost agent could."""
-        for opened in self._open.values():
-            if machine is not None and opened.machine is machine and not opened.answer.done():
-                opened.answer.set_result(None)
-
-    # The server
-
-    async def begin(self) -> None:
-        """Make the streams, listen to agents, and call for them."""
-        await self._records.begin()
-        await self._link.hear(f"{subjects.PRESENCE}.*", self._on_presence)
-        await self.call()
-
-    async def come_back(self) -> None:
-        """Make again what a server that was away may have lost, then ask again what is open."""
-        self.crew.excuse(now=time.monotonic())
-        try:
-            await self._records.catch_up(within_s=_CATCH_UP_S)
-            await self.call()
-            for machine in self.crew.fitting:
-                await self._welcome(machine)
-            for opened in tuple(self._open.values()):
-                await self._link.store(opened.subject, encoded(opened.job), id=opened.stored_as)
-        except Exception as error:  # noqa: BLE001 - nats-py's: it is tried again
-            logger.info("the NATS server is back, but not ready: %s", type(error).__name__)
-
-    async def call(self) -> None:
-        """Call for agents."""
-        self._called_at = time.monotonic()
-        if self._called_first_at < 0:
-            self._called_first_at = self._called_at
-        await self._link.send(subjects.CALL, encoded(Call(self.run)))
-
-    async def run_clock(self) -> None:
-        """Do what is due from time to time, for as long as the collection is open."""
-        last = time.monotonic()
-        while True:
-            await anyio.sleep(_TICK_S)
-            now = time.monotonic()
-            if now - last > _GAP_S or not self._link.is_up:
-                self.crew.excuse(now=now)
-            last = now
-            if self._link.is_up:
-                await self._look(now)
-
-    async def _look(self, now: float) -> None:
-        for machine in self.crew.lose(now=now):
-            logger.warning("agent %s has not been heard for %g s", machine.name, LOST_AFTER_S)
-            self._let_go(machine)
-        if self.crew.living:
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = now
-        if now - self._called_at >= _CALL_AGAIN_S:
-            await self.call()
-            for machine in self.crew.living:
-                is_old = self.follows and now - machine.listed_at > _RELIST_S
-                if not machine.made or is_old:
-                    await self._welcome(machine)
-        await self._link.store_again(now=now)
-        if self._records.is_silent:
-            await self.come_back()
-        patient_s = 2 * self._settings.timeout_s + _LOOK_AGAIN_S
-        for opened in tuple(self._open.values()):
-            if now - opened.asked_at > patient_s and not opened.answer.done():
-                await self._ask_again(opened, now=now)
-
-    async def _ask_again(self, opened: _Open, *, now: float) -> None:
-        """Store a job again that the server does not have any more, and nobody has answered."""
-        opened.asked_at = now
-        try:
-            is_gone = await streams.is_idle(self._link, opened.stream, opened.consumer)
-        except Exception:  # noqa: BLE001 - nats-py's: another time
-            return
-        if is_gone:
-            self._link.forget(opened.stored_as)
-            opened.stored_as = os.urandom(16).hex()
-            await self._link.store(opened.subject, encoded(opened.job), id=opened.stored_as)
-
-    def may_come(self) -> bool:
-        """Say whether agents, or accounts of agents, may still come."""
-        is_calling = time.monotonic() - self._called_first_at < CALL_S
-        return is_calling or not self.crew.are_listed()
-
-    async def leave(self) -> None:
-        """Take back what is still to be done, and tell the agents."""
-        with anyio.move_on_after(0.7, shield=True):
-            await self._link.send(subjects.CALL, encoded(Call(self.run, ends=True)))
-            if self._link.is_up:
-                await streams.purge(self._link, self.run)
-                await self._records.end()
-
-
-def _place_of(name: str, *, is_shared: bool) -> tuple[str, str]:
-    """Return the stream and the consumer that jobs for an agent, or a folder, are pulled from."""
-    return (subjects.SHARED, f"shared-{name}") if is_shared else (subjects.OWN, f"own-{name}")
 
 
 _GONE = Failure(
@@ -480,26 +240,6 @@ def _merged(answered: Identity | None, own: Identity | None) -> Identity:
         theirs.user_id or held.user_id,
         theirs.account_id or held.account_id,
         theirs.email or held.email,
-    )
-
-
-def _lost(machine: Machine | None, when: str) -> Failure:
-    who = "all agents were" if machine is None else f"the agent {machine.name} was"
-    return Failure(
-        FailureKind.WORKER_LOST,
-        f"{who} lost {when}",
-        "see whether poller agent runs there and reaches the NATS server",
-        may_work_later=True,
-    )
-
-
-def _unanswered(machine: Machine | None) -> Failure:
-    who = "any agent" if machine is None else f"the agent {machine.name}"
-    return Failure(
-        FailureKind.WORKER_LOST,
-        f"no answer came from {who} in time",
-        "see whether poller agent runs there and reaches the NATS server",
-        may_work_later=True,
     )
 
 

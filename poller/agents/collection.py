@@ -15,6 +15,7 @@ import anyio
 
 from poller.agents import subjects
 from poller.agents.collect import Collector
+from poller.agents.contact import Contact
 from poller.agents.link import open_link
 from poller.agents.own_accounts import OwnAccounts, own_files
 from poller.agents.shared_folder import SharedFolder
@@ -53,16 +54,22 @@ async def open_collection(
     folder = None if settings.shared is None else SharedFolder.of(settings.shared[0])
     name, inbox = f"poller {subjects.COLLECTOR}", subjects.inbox(subjects.COLLECTOR)
     async with open_link(settings, name=name, inbox=inbox, within_s=_SERVER_WITHIN_S) as link:
-        collector = Collector(settings, link, folder=folder, clock=clock)
-        found = _Collection(settings, collector, folder, clock=clock)
+        contact = Contact(
+            link,
+            folder=None if folder is None else folder.name,
+            timeout_s=settings.timeout_s,
+            clock=clock,
+        )
+        collector = Collector(settings, link, contact=contact, folder=folder, clock=clock)
+        found = _Collection(settings, contact, folder, clock=clock)
         try:
-            await collector.begin()
+            await contact.begin()
         except Exception as error:  # noqa: BLE001 - nats-py's
             raise UsageError(f"the NATS server has no JetStream for us: {error}") from None
-        link.back = collector.come_back
+        link.back = contact.come_back
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(collector.run_clock)
+                tasks.start_soon(contact.run_clock)
                 try:
                     await found.gather()
                     yield Session(
@@ -77,7 +84,7 @@ async def open_collection(
                 tasks.cancel_scope.cancel()
         finally:
             link.back = None
-            await collector.leave()
+            await contact.leave()
     if raised is not None:
         raise raised
 
@@ -88,14 +95,13 @@ class _Collection:
     def __init__(
         self,
         settings: Settings,
-        collector: Collector,
+        contact: Contact,
         folder: SharedFolder | None,
         *,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._collector = collector
-        self._crew = collector.crew
+        self._contact, self._crew = contact, contact.crew
         self._folder = folder
         self._clock = clock
 
@@ -142,7 +148,7 @@ class _Collection:
             inside = replace(self._settings, account_dirs=(self._folder.path,))
             async with open_feed(accounts, inside, clock=self._clock) as feed:
                 yield feed
-                feed.notices.clock_offsets.update(self._collector.offsets)
+                feed.notices.clock_offsets.update(self._contact.offsets)
             return
         if isinstance(accounts, AsyncIterable):
             raise UsageError("accounts that come in one at a time: not over agents")
@@ -154,17 +160,17 @@ class _Collection:
         own = await self._named(tuple(os.fspath(each) for each in known))  # type: ignore[arg-type]
         yield own
         own.notices.lost_agents += [machine.name for machine in self._crew.untold()]
-        own.notices.clock_offsets.update(self._collector.offsets)
+        own.notices.clock_offsets.update(self._contact.offsets)
 
     async def files(self, accounts: tuple[Named, ...], settings: Settings) -> Files:
         """Return the accounts that rounds begin with, and what finds them again."""
         if self._folder is not None:
             inside = replace(settings, account_dirs=(self._folder.path,))
             return await files_of_rounds(accounts, inside)
-        self._collector.follows = True
+        self._contact.follows = True
         given = tuple(os.fspath(each) for each in accounts if not isinstance(each, AuthFile))
         await self._named(given)
-        while self._collector.may_come():
+        while self._contact.may_come():
             await self._crew.moved(_LOOK_S)
         again = partial(own_files, self._crew, given or settings.accounts)
         return Files(again(), again)
@@ -174,11 +180,11 @@ class _Collection:
         if self._settings.files_from is not None:
             raise UsageError("--files-from: files lie with the agents: name accounts, or a folder")
         given = given or self._settings.accounts
-        may_come = self._collector.may_come
+        may_come = self._contact.may_come
         own = OwnAccounts(
             self._crew, given, may_come=lambda: may_come() or bool(self._crew.open_jobs)
         )
-        while own.unmatched and self._collector.may_come():
+        while own.unmatched and self._contact.may_come():
             await self._crew.moved(_LOOK_S)
         if own.unmatched:
             there = ", ".join(sorted(self._crew.machines))

@@ -20,7 +20,6 @@ _HEAD = """\
 {seeds}
 
 listen: "0.0.0.0:4222"
-server_name: "poller"
 
 tls {{
   # Of this server, and its key; poller trusts the authority with --nats-ca FILE.

@@ -37,7 +37,7 @@ async def read_slowly(
     """
     with anyio.move_on_after(within_s):
         return await _read_until_settled(file, clock=clock)
-    return Reading(_no_answer(within_s))
+    return Reading(no_answer(within_s))
 
 
 async def reread(account: Account, *, clock: Callable[[], float] = time.time) -> Account:
@@ -66,7 +66,8 @@ async def _read_until_settled(file: AuthFile, *, clock: Callable[[], float]) -> 
         times += 1
 
 
-def _no_answer(within_s: float) -> Failure:
+def no_answer(within_s: float) -> Failure:
+    """Return the failure of a file on a drive that does not answer."""
     return Failure(
         FailureKind.FILE_UNREADABLE,
         f"the file did not answer within {within_s:g} s",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poller.agents.reading import decoded
 from poller.agents.wire import (
     AttemptState,
     Call,
@@ -20,7 +21,6 @@ from poller.agents.wire import (
     Message,
     Presence,
     Welcome,
-    decoded,
     encoded,
     login_digest,
     without_folders,

@@ -1,0 +1,138 @@
+"""Jobs that have no answer yet: stored, answered once, asked again where they got lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from poller.agents import streams, subjects
+from poller.agents.wire import encoded
+from poller.values import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from poller.agents.crew import Crew, Machine
+    from poller.agents.link import Link
+    from poller.agents.wire import Job, JobResult
+
+_LOOK_AGAIN_S = 15.0
+"""Beyond its timeouts, before the server is asked whether it still has a job."""
+
+
+@dataclass(slots=True, eq=False)
+class _OpenJob:
+    job: Job
+    subject: str
+    machine: Machine | None
+    """The only one that may answer; None: any that has the folder."""
+    answer: asyncio.Future[tuple[str, JobResult] | None]
+    stored_as: str
+    asked_at: float
+    """Monotonic seconds."""
+
+
+class OpenJobs:
+    """All jobs of a collector that have no answer yet."""
+
+    def __init__(self, link: Link, crew: Crew, *, timeout_s: float) -> None:
+        """``timeout_s`` is that of one request."""
+        self._link = link
+        self._crew = crew
+        self._patient_s = 2 * timeout_s + _LOOK_AGAIN_S
+        self._open: dict[str, _OpenJob] = {}
+
+    async def answer_to(
+        self, job: Job, machine: Machine | None, *, within_s: float
+    ) -> tuple[str, JobResult] | Failure:
+        """Have a job done; return who did it and what came, or why nobody did.
+
+        ``machine`` is the only one that can; None means all that have the folder.
+        """
+        if machine is not None:
+            subject = subjects.own_jobs(job.to, job.run)
+        else:
+            subject = subjects.shared_jobs(job.to, job.run)
+        answer = asyncio.get_running_loop().create_future()
+        opened = _OpenJob(job, subject, machine, answer, job.id, time.monotonic())
+        self._open[job.id] = opened
+        self._crew.open_jobs += 1
+        if machine is not None:
+            machine.open_jobs += 1
+        try:
+            await self._link.store(subject, encoded(job), id=job.id)
+            with anyio.move_on_after(within_s):
+                came = await answer
+                return came if came is not None else lost(machine, "while it was asked")
+            return _unanswered(machine)
+        finally:
+            del self._open[job.id]
+            self._link.forget(opened.stored_as)
+            self._crew.open_jobs -= 1
+            if machine is not None:
+                machine.open_jobs -= 1
+            self._crew.pulse()
+
+    def take(self, sender: str, result: JobResult) -> None:
+        """Take an agent's answer: the first that comes from whom it may come."""
+        opened = self._open.get(result.job)
+        if opened is None or opened.answer.done():  # late, or a second time
+            return
+        if opened.machine is not None:
+            is_meant = opened.machine.name == sender
+        else:
+            machine = self._crew.machines.get(sender)
+            is_meant = machine is not None and opened.job.to in machine.shared
+        if is_meant:
+            opened.answer.set_result((sender, result))
+
+    def let_go(self, machine: Machine) -> None:
+        """Answer the jobs that only a lost agent could."""
+        for opened in self._open.values():
+            if opened.machine is machine and not opened.answer.done():
+                opened.answer.set_result(None)
+
+    async def store_all(self) -> None:
+        """Store all again; what the server still has, it stores once."""
+        for opened in tuple(self._open.values()):
+            await self._link.store(opened.subject, encoded(opened.job), id=opened.stored_as)
+
+    async def look(self, *, now: float) -> None:
+        """Ask again what the server does not have any more, and nobody has answered."""
+        for opened in tuple(self._open.values()):
+            if now - opened.asked_at > self._patient_s and not opened.answer.done():
+                opened.asked_at = now
+                stream, consumer = place_of(opened.job.to, is_shared=opened.machine is None)
+                if await streams.is_idle(self._link, stream, consumer):
+                    self._link.forget(opened.stored_as)
+                    opened.stored_as = os.urandom(16).hex()
+                    await self._link.store(opened.subject, encoded(opened.job), id=opened.stored_as)
+
+
+def place_of(name: str, *, is_shared: bool) -> tuple[str, str]:
+    """Return the stream and the consumer that jobs for an agent, or a folder, are pulled from."""
+    return (subjects.SHARED, f"shared-{name}") if is_shared else (subjects.OWN, f"own-{name}")
+
+
+def lost(machine: Machine | None, when: str) -> Failure:
+    """Return the failure of an account whose machine was lost."""
+    who = "all agents were" if machine is None else f"the agent {machine.name} was"
+    return Failure(
+        FailureKind.WORKER_LOST,
+        f"{who} lost {when}",
+        "see whether poller agent runs there and reaches the NATS server",
+        may_work_later=True,
+    )
+
+
+def _unanswered(machine: Machine | None) -> Failure:
+    who = "any agent" if machine is None else f"the agent {machine.name}"
+    return Failure(
+        FailureKind.WORKER_LOST,
+        f"no answer came from {who} in time",
+        "see whether poller agent runs there and reaches the NATS server",
+        may_work_later=True,
+    )
