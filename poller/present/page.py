@@ -4,7 +4,8 @@ Whoever has the values makes an :class:`~poller.present.overview.Overview` of th
 :class:`Pages` per language and time zone, which keeps its templates compiled:
 
 - ``report(overview, pasts, since=)`` yields a whole file, in pieces: no scripts, no requests.
-- ``index(overview, query=)`` is the page ``/``. ``query`` is ``?q=``, a part of names.
+- ``index(overview, query=, pasts=)`` is the page ``/``. ``query`` is ``?q=``, a part of names.
+  With ``pasts``, of the last week, it has the curves of up to ``MOST_CURVES`` accounts, too.
 - ``account(overview, account, past, shown=)`` is ``/account/KEY?range=24h|7d|30d``, where
   ``past`` is one of ``RANGES[shown]`` seconds; None where nothing is recorded.
 - ``login(wrong=)`` is ``/login``: a form that posts ``token``.
@@ -20,6 +21,7 @@ script opens ``events``, and asks for the page anew after ``record``, ``round`` 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.present.axis import DAY_S, axis_of
@@ -35,19 +37,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import tzinfo
 
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
     from poller.insight.pool import Share
     from poller.insight.standing import Standing
     from poller.present.axis import Axis
     from poller.present.charts import Course
     from poller.present.overview import Overview
-    from poller.present.page_rows import AccountTable
+    from poller.present.page_rows import AccountRow, AccountTable
 
-RANGES = {"24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
+WEEK_S = 7 * DAY_S
+RANGES = {"24h": DAY_S, "7d": WEEK_S, "30d": 30 * DAY_S}
 """What an account's page can show, in seconds."""
 MOST_ACCOUNTS = 500
 """Of the page; more could be neither read nor drawn in time."""
+MOST_CURVES = 16
+"""Accounts whose curves stand on the page of all: it stays below 150 kB."""
 _MOST_RESETS, _MOST_CHANGES = 40, 40
 _AHEAD_S = 5 * 3600.0
 """What charts of windows shorter than a day show of the future."""
@@ -56,6 +61,8 @@ _SEEN = 0.05
 _ONE_LINE = 1 << 20
 _PIECES = 500
 """Of a template that are handed over together: some 20 kB."""
+
+NO_PASTS: Mapping[str, Past] = MappingProxyType({})
 
 _TYPES = {
     "style.css": "text/css; charset=utf-8",
@@ -85,7 +92,7 @@ class _Section:
     """One account of the report."""
 
     ident: str
-    row: object
+    row: AccountRow
     charts: Iterable[_Drawn]
 
 
@@ -99,18 +106,26 @@ class Pages:
     """Whether to say that the accounts are made up."""
     _environment: Environment | None = field(default=None, init=False)
 
-    def index(self, overview: Overview, *, query: str = "") -> str:
-        """Return the page of all accounts whose name has ``query`` in it."""
+    def index(
+        self, overview: Overview, *, query: str = "", pasts: Mapping[str, Past] = NO_PASTS
+    ) -> str:
+        """Return the page of all accounts whose name has ``query`` in it.
+
+        ``pasts`` by account label: how the last week of some of them went.
+        """
         teller = self._teller(overview)
         wanted = query.strip().casefold()
         found = [one for one in overview.standings if wanted in one.account.casefold()]
         table = self._table(overview, found, teller, "account/{}".format)
         shown = table.rows[:MOST_ACCOUNTS]
+        curves = [row for row in shown if row.account in pasts][:MOST_CURVES]
         return self._render(
             "index.html",
             self._common(overview, teller, root=""),
             table=table,
             rows=shown,
+            has_curves=bool(curves),
+            sections=self._sections(curves, overview, pasts, teller, since=overview.now - WEEK_S),
             query=query,
             cut=teller.page.cut.format(shown=len(shown), total=len(found))
             if len(shown) < len(found)
@@ -124,7 +139,7 @@ class Pages:
         teller = self._teller(overview)
         table = self._table(overview, [account], teller, lambda _: "")
         shown_s = RANGES[shown]
-        until = overview.now + min(7 * DAY_S, shown_s / 4)
+        until = overview.now + min(WEEK_S, shown_s / 4)
         axis = self._axis(teller, since=overview.now - shown_s, until=until)
         charts = self._charts(account, past or Past(), teller, axes=(axis, axis), ident="c")
         return self._render(
@@ -154,51 +169,19 @@ class Pages:
         charts begin. Those of the shorter ones show a day at most.
         """
         teller = self._teller(overview)
-        idents = {
-            one.account: f"a{number}" for number, one in enumerate(overview.standings, start=1)
-        }
-        named = {one.account: one for one in overview.standings}
+        idents = _idents(overview)
         table = account_table(
             overview.standings,
             teller,
             forecasts=overview.forecasts,
             href=lambda one: f"#{idents[one.account]}",
         )
-        axes = (
-            self._axis(
-                teller, since=max(since, overview.now - DAY_S), until=overview.now + _AHEAD_S
-            ),
-            self._axis(
-                teller,
-                since=since,
-                until=overview.now + min(7 * DAY_S, (overview.now - since) / 2),
-            ),
-        )
-        sections = (
-            _Section(
-                ident,
-                row,
-                self._charts(
-                    named[row.account],
-                    pasts.get(row.account, Past()),
-                    teller,
-                    axes=axes,
-                    ident=ident,
-                ),
-            )
-            for row in table.rows
-            for ident in (idents[row.account],)
-        )
-        stream = (
-            self._templates()
-            .get_template("report.html")
-            .stream(
-                **self._common(overview, teller, root=""),
-                table=table,
-                rows=table.rows,
-                sections=sections,
-                style=_markup(_content("style.css").decode()),
-            )
+        stream = self._template("report.html").stream(
+            **self._common(overview, teller, root=""),
+            table=table,
+            rows=table.rows,
+            sections=self._sections(table.rows, overview, pasts, teller, since=since),
+            style=_markup(_content("style.css").decode()),
         )
         stream.enable_buffering(_PIECES)
         yield from stream
@@ -208,7 +191,7 @@ class Pages:
     def _teller(self, overview: Overview) -> Teller:
         return Teller(self.language, self.timezone, now=overview.now)
 
-    def _templates(self) -> Environment:
+    def _template(self, name: str) -> Template:
         if self._environment is None:
             # It takes a moment to load, and few commands draw pages.
             from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -220,10 +203,10 @@ class Pages:
                 trim_blocks=True,
                 lstrip_blocks=True,
             )
-        return self._environment
+        return self._environment.get_template(name)
 
     def _render(self, name: str, common: Mapping[str, object], **more: object) -> str:
-        return self._templates().get_template(name).render(**common, **more)
+        return self._template(name).render(**common, **more)
 
     def _always(self, teller: Teller) -> dict[str, object]:
         return {
@@ -292,6 +275,27 @@ class Pages:
 
     # Charts
 
+    def _sections(
+        self,
+        rows: Iterable[AccountRow],
+        overview: Overview,
+        pasts: Mapping[str, Past],
+        teller: Teller,
+        *,
+        since: float,
+    ) -> Iterator[_Section]:
+        """Yield each row's account with its charts; ``since`` is for the longer windows."""
+        now = overview.now
+        short = self._axis(teller, since=max(since, now - DAY_S), until=now + _AHEAD_S)
+        long = self._axis(teller, since=since, until=now + min(WEEK_S, (now - since) / 2))
+        named = {one.account: one for one in overview.standings}
+        idents = _idents(overview)
+        for row in rows:
+            one, ident = named[row.account], idents[row.account]
+            past = pasts.get(row.account, Past())
+            charts = self._charts(one, past, teller, axes=(short, long), ident=ident)
+            yield _Section(ident, row, charts)
+
     def _charts(
         self,
         one: Standing,
@@ -330,6 +334,11 @@ class Pages:
         figure = "" if not windows else teller.figure(windows[0])
         forecast = [] if course.forecast is None else teller.forecast(course.forecast, reset_at)
         return _Drawn(teller.window(course.window), figure, _markup(svg), forecast)
+
+
+def _idents(overview: Overview) -> dict[str, str]:
+    """Return what each account's section is called, by label."""
+    return {one.account: f"a{number}" for number, one in enumerate(overview.standings, start=1)}
 
 
 def _failures(standings: Iterable[Standing], teller: Teller) -> list[str]:

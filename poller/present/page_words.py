@@ -90,6 +90,7 @@ class PageWords:
     """Of one window, and where none is named."""
     changes_cut: str
 
+    curves: str
     now: str
     legend_curve: str
     legend_forecast: str
@@ -231,6 +232,7 @@ ENGLISH_PAGE = PageWords(
         }
     ),
     changes_cut="{count} more is left out.|{count} more are left out.",
+    curves="Curves",
     now="now",
     legend_curve="left, in percent",
     legend_forecast="forecast: the pace, and ▼ with a dotted wedge for when it runs out",
@@ -357,6 +359,7 @@ CHINESE_PAGE = PageWords(
         }
     ),
     changes_cut="另有 {count} 项没有列出。",
+    curves="曲线",
     now="现在",
     legend_curve="剩余百分比",
     legend_forecast="预测：虚线为当前速度，▼ 和点状区域为预计用完的时间",

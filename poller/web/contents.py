@@ -13,14 +13,14 @@ from poller.history.charted import past_of
 from poller.history.database import HistoryMissing, HistoryUnusable
 from poller.history.exporting import json_line
 from poller.history.reading import open_reader
-from poller.present.page import RANGES, static_file
+from poller.present.page import MOST_CURVES, NO_PASTS, RANGES, WEEK_S, static_file
 from poller.present.prometheus import Measured, metrics
 from poller.present.record import line_of, serialize, utc
 from poller.process.threads import run_in_thread
 from poller.web.server import Body, NotGiven
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from aiohttp.web import BaseRequest
 
@@ -129,13 +129,36 @@ class Contents:
         return serialize(report, show_identity=self._shown.show_identity).rstrip(b"\n")
 
     async def _index(self, request: BaseRequest) -> Body:
-        query = request.query.get("q", "")
+        query, watched = request.query.get("q", ""), self._watched
+        kept = None if query else self._kept("/")
+        if kept is not None:
+            return kept
+        version, now, known = watched.version, self._clock(), watched.overview()
+        html = self._shown.pages.index(known, query=query, pasts=await self._pasts(known))
+        body = Body(html.encode("utf-8", "replace"), "text/html; charset=utf-8")
+        if not query:
+            self._drawn["/"] = version, now, body
+        return body
 
-        def draw() -> Body:
-            html = self._shown.pages.index(self._watched.overview(), query=query)
-            return Body(html.encode("utf-8", "replace"), "text/html; charset=utf-8")
+    async def _pasts(self, known: Overview) -> Mapping[str, Past]:
+        """Return the last week of the accounts, where they are few enough to be drawn."""
+        if len(known.standings) > MOST_CURVES:
+            return NO_PASTS
+        labels = {one.identity: one.account for one in known.standings}
 
-        return draw() if query else self._once("/", draw)
+        def read(reader: Reader) -> Mapping[str, Past]:
+            pasts: dict[str, Past] = {}
+            for stored in reader.accounts():
+                label = labels.get(stored.key or stored.label)
+                if label is not None:
+                    ahead, since = known.forecasts.get(label, {}), known.now - WEEK_S
+                    pasts[label] = past_of(reader, stored, since=since, forecasts=ahead)
+            return pasts
+
+        try:
+            return await self._remembered(read, missing=NO_PASTS)
+        except NotGiven:  # the page says what is known without it
+            return NO_PASTS
 
     async def _account(self, request: BaseRequest) -> Body:
         key = request.raw_path.partition("?")[0].rpartition("/")[2]
@@ -236,13 +259,18 @@ class Contents:
 
     def _once(self, name: str, draw: Callable[[], Body]) -> Body:
         """Return what ``draw`` gives, drawn once for many readers while nothing changes."""
-        version, now = self._watched.version, self._clock()
-        known = self._drawn.get(name)
-        if known is not None and known[0] == version and 0 <= now - known[1] < _DRAWN_FOR_S:
-            return known[2]
-        body = draw()
-        self._drawn[name] = version, now, body
-        return body
+        kept = self._kept(name)
+        if kept is None:
+            version, now = self._watched.version, self._clock()
+            kept = draw()
+            self._drawn[name] = version, now, kept
+        return kept
+
+    def _kept(self, name: str) -> Body | None:
+        """Return what was drawn last, while it is still true."""
+        drawn_of, at, body = self._drawn.get(name, (-1, 0.0, None))
+        is_true = drawn_of == self._watched.version and 0 <= self._clock() - at < _DRAWN_FOR_S
+        return body if is_true else None
 
     async def _remembered(self, read: Callable[[Reader], T], *, missing: T) -> T:
         """Return what is read from the history; ``missing`` where there is none."""

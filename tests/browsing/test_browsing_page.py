@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from poller.present.page import static_file
+from poller.present.page import MOST_CURVES, static_file
 from tests.browsing.made_up import pages, seen
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class Site:
         if file is not None:
             return 200, file.content_type, file.content
         if parts.path == "/":
-            html = drawn.index(known, query=given.get("q", [""])[0])
+            few = pasts if self.count <= MOST_CURVES else {}
+            html = drawn.index(known, query=given.get("q", [""])[0], pasts=few)
         elif parts.path.startswith("/account/"):
             account = next(one for one in known.standings if parts.path.endswith(one.key or "?"))
             shown = given.get("range", ["24h"])[0]

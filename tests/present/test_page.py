@@ -20,7 +20,7 @@ from poller.present.axis import axis_of
 from poller.present.catalogue import ENGLISH
 from poller.present.charts import Course, Stretch, digest
 from poller.present.overview import Happening, Overview, Past, overview
-from poller.present.page import MOST_ACCOUNTS, Pages, static_file
+from poller.present.page import MOST_ACCOUNTS, MOST_CURVES, Pages, static_file
 from poller.present.page_texts import Teller
 from poller.present.page_words import CHINESE_PAGE, ENGLISH_PAGE, PageWords, page_words_of
 from poller.values import Failure, FailureKind, Forecast, Limit, Usage, Window
@@ -249,6 +249,29 @@ def test_300_accounts_are_less_than_150_kb(pages: Pages) -> None:
     ahead = {one.account: {"five_hour": forecast(), "weekly": forecast(0.2)} for one in many}
     size = len(pages.index(known(*many, forecasts=ahead)).encode())
     assert 100_000 < size < 150_000
+
+
+def test_the_page_of_few_accounts_has_their_curves(pages: Pages) -> None:
+    seen = known(*SEVERAL, forecasts={"alice": {"five_hour": forecast()}})
+    page = well_formed(pages.index(seen, pasts={"alice": past(), "gone": past()}))
+    assert (2, "Curves") in page.headings
+    assert page.headings[-2:] == [(3, "alice"), (4, "five hours")]
+    assert "Curves" not in pages.index(seen)
+    filtered = pages.index(seen, query="bob", pasts={"alice": past(), "bob": past()})
+    assert filtered.count('class="chart"') == 1
+
+
+def test_its_curves_are_no_more_than_fit(pages: Pages) -> None:
+    looks = tuple(
+        Span(NOW - n * 900, NOW - n * 900, n * 7 % 100, NOW - n * 800) for n in range(672, 0, -1)
+    )
+    both = Past(
+        tuple(Course(name, length, looks) for name, length in (("five_hour", 18_000), ("w", None)))
+    )
+    many = [after(answered(f"n{n:04}", five=(n, 1), key=KEY)) for n in range(40)]
+    html = pages.index(known(*many), pasts={one.account: both for one in many})
+    assert html.count('class="chart"') == 2 * MOST_CURVES
+    assert 80_000 < len(html.encode()) < 150_000
 
 
 # One account
