@@ -118,7 +118,7 @@ class Pages:
         found = [one for one in overview.standings if wanted in one.account.casefold()]
         table = self._table(overview, found, teller, "account/{}".format)
         shown = table.rows[:MOST_ACCOUNTS]
-        curves = [row for row in shown if row.account in pasts][:MOST_CURVES]
+        curves = [row for row in shown if pasts.get(row.account, Past()).courses][:MOST_CURVES]
         return self._render(
             "index.html",
             self._common(overview, teller, root=""),

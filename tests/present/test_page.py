@@ -253,7 +253,8 @@ def test_300_accounts_are_less_than_150_kb(pages: Pages) -> None:
 
 def test_the_page_of_few_accounts_has_their_curves(pages: Pages) -> None:
     seen = known(*SEVERAL, forecasts={"alice": {"five_hour": forecast()}})
-    page = well_formed(pages.index(seen, pasts={"alice": past(), "gone": past()}))
+    recorded = {"alice": past(), "bob": Past(), "gone": past()}
+    page = well_formed(pages.index(seen, pasts=recorded))
     assert (2, "Curves") in page.headings
     assert page.headings[-2:] == [(3, "alice"), (4, "five hours")]
     assert "Curves" not in pages.index(seen)
