@@ -96,7 +96,7 @@ def metrics_sink(settings: Settings, writer: Writes, *, clock: Callable[[], floa
     return TextAtEnd(writer, add=add, render=render)
 
 
-class Records:
+class RecordLines:
     """A round as lines: JSON or CSV."""
 
     def __init__(self, settings: Settings) -> None:

@@ -18,7 +18,7 @@ from poller.commands.alerting import alerting_into, asks_for_all, tell_once
 from poller.commands.demo import demo_if_asked_for
 from poller.commands.notices import broken_demands, waiting, warnings
 from poller.commands.output import (
-    Records,
+    RecordLines,
     is_table,
     metrics_sink,
     open_output,
@@ -80,7 +80,7 @@ class _Poll:
         """Whether every report was written that came."""
         self._interrupts = interrupts
         self._tally = exit_codes.Tally(settings.fail_under, need=settings.need or 0)
-        self._records = Records(settings)
+        self._records = RecordLines(settings)
         self._ended_with: int | None = None
         self._begun = False
         self._history: History | None = None

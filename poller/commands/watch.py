@@ -12,7 +12,7 @@ import anyio
 
 from poller.commands.following import follow
 from poller.commands.notices import broken_demands, warnings
-from poller.commands.output import STDOUT, Records, is_table, table_sink
+from poller.commands.output import STDOUT, RecordLines, is_table, table_sink
 from poller.commands.running import error_name, reader_gone, within_limits
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
@@ -98,7 +98,7 @@ class _Watch:
         following.after.append(keep)
 
     async def _write_records(self, following: Following, stdout: Writer) -> None:
-        sink = Records(self._settings).sink(stdout)
+        sink = RecordLines(self._settings).sink(stdout)
         await sink.begin()
         async for came in following:
             if isinstance(came, Report):

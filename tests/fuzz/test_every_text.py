@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from poller.commands.output import Records, metrics_sink, table_sink
+from poller.commands.output import RecordLines, metrics_sink, table_sink
 from poller.settings import Settings
 from poller.settings.flags import taken_by
 from poller.text import KnownTokens
@@ -78,7 +78,7 @@ class Kept:
 
 
 def _record_sink(kept: Kept, **how: Any) -> Sink:
-    return Records(replace(SETTINGS, **how)).sink(kept)
+    return RecordLines(replace(SETTINGS, **how)).sink(kept)
 
 
 OUTPUTS: dict[str, Callable[[Kept], Sink]] = {
