@@ -14,6 +14,10 @@ from poller.insight.forecast import (
     forecast,
 )
 from poller.insight.series import Burnt, Observation, Span
+from poller.insight.standing import observations
+from poller.simulator.accounts import demo_accounts
+from poller.simulator.living import observations as observations_of
+from poller.usage.normalizer import normalize
 from poller.values import MAY_RUN_OUT, WILL_RUN_OUT
 
 if TYPE_CHECKING:
@@ -415,3 +419,27 @@ def test_no_answers_break_the_outlook(given_answers: Answers) -> None:
             assert look.ended is None or look.ended.since <= look.ended.until
         for came in outlook.forecast(now).values():
             consistent(came, now=now, reset_at=float("inf"))
+
+
+def test_over_a_whole_life_nothing_that_is_said_contradicts_itself() -> None:
+    said = likely = 0
+    for account in demo_accounts(4, now=T0):
+        outlook = Outlook()
+        ends: dict[str, float | None] = {}
+        for at, payload in observations_of(account, range(int(T0), int(T0 + 9 * DAY), 1200)):
+            usage = normalize(payload, observed_at=at)
+            assert usage is not None
+            looks = outlook.observe(at, observations(usage, at=at))
+            ends |= {name: look.reset_at for name, look in looks.items()}
+            for name, came in outlook.forecast(at + 60).items():
+                reset_at = ends[name]
+                assert reset_at is not None
+                consistent(came, now=at + 60, reset_at=reset_at)
+                said += 1
+                chance_of = came.runs_out_chance or 0.0
+                likely += chance_of >= WILL_RUN_OUT
+                # What will run out has a time, and is burnt; what is not burnt now has no end.
+                assert chance_of < MAY_RUN_OUT or came.runs_out_at is not None
+                assert (came.empty_at_pace is None) >= (came.percent_per_hour == 0)
+    assert said > 500
+    assert likely > 0
