@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from poller import __version__
 from poller.commands.following import follow
 from poller.commands.language import language_for
 from poller.commands.served import Served
@@ -69,7 +70,7 @@ async def _serve(
                 zone_of(settings.timezone, os.environ),
                 demo=settings.demo is not None,
             )
-            shown = WebLook(pages, following.history_path, settings.show_identity)
+            shown = WebLook(pages, following.history_path, settings.show_identity, __version__)
             contents = Contents(served, shown, access, clock=following.clock.time)
             happenings = Happenings(contents.everything)
             served.changed = lambda line: happenings.add("change", line)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from poller import __version__
 from poller.history.charted import past_of
 from poller.history.database import HistoryMissing, HistoryUnusable
 from poller.history.exporting import json_line
@@ -85,6 +84,8 @@ class WebLook:
     history_path: str | None
     """Where the past is read from; None where nothing is recorded."""
     show_identity: bool = False
+    version: str = ""
+    """The program's."""
 
 
 class Contents:
@@ -235,7 +236,9 @@ class Contents:
             raise NotGiven(503, "no round has ended yet")
         if not well:
             raise NotGiven(503, f"no round has ended for {age_s:.0f} s")
-        return _line({"status": "ok", "version": __version__, "round_age_s": round(age_s, 1)})
+        return _line(
+            {"status": "ok", "version": self._shown.version, "round_age_s": round(age_s, 1)}
+        )
 
     async def _metrics(self, request: BaseRequest) -> Body:
         accept = request.headers.get("Accept", "")
@@ -243,7 +246,7 @@ class Contents:
         def draw() -> Body:
             overview = self._watched.overview()
             measured = Measured(
-                __version__,
+                self._shown.version,
                 overview.standings,
                 overview.pool,
                 last_round=self._watched.last_round,
