@@ -42,26 +42,25 @@ def report(settings: Settings, interrupts: Interrupts) -> int:
         say("poller: -o: nothing says where to write the report: poller report -o FILE")
         return exit_codes.USAGE
     try:
-        file = NewFile(settings.report_file, option="-o")
+        # Whether it can be written is known before anybody is asked. The draft itself comes
+        # as late as can be, as a second signal ends the process wherever it is.
+        NewFile(settings.report_file, option="-o").close()
     except ResultsLost as error:
         say(f"poller: {error}")
         return exit_codes.RESULTS_LOST
-    try:
-        return answered(
-            settings,
-            interrupts,
-            _Report(settings, interrupts, file).write,
-            max_age_s=settings.max_age_s or _MAX_AGE_S,
-        )
-    finally:
-        file.close()
+    return answered(
+        settings,
+        interrupts,
+        _Report(settings, interrupts, settings.report_file).write,
+        max_age_s=settings.max_age_s or _MAX_AGE_S,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Report:
     settings: Settings
     interrupts: Interrupts
-    file: NewFile
+    path: str
 
     def write(self, known: KnownAccounts) -> int:
         """Write it; return the exit code."""
@@ -116,8 +115,12 @@ class _Report:
         return pasts, gathered(changes(before, after), of=len(after))
 
     async def _save(self, pieces: Iterable[str]) -> None:
-        for piece in pieces:
-            if self.interrupts.number is not None:
-                return
-            await self.file.write(piece.encode("utf-8", "backslashreplace"))
-        await self.file.finish()
+        file = NewFile(self.path, option="-o")
+        try:
+            for piece in pieces:
+                if self.interrupts.number is not None:
+                    return
+                await file.write(piece.encode("utf-8", "backslashreplace"))
+            await file.finish()
+        finally:
+            file.close()
