@@ -320,7 +320,7 @@ def test_the_help_tells_every_flag_and_default_within_80_columns() -> None:
     assert text.isascii()
 
 
-def test_the_help_stands_in_groups_and_ends_with_six_examples() -> None:
+def test_the_help_stands_in_groups_and_ends_with_eight_examples() -> None:
     groups = re.findall(r"(?m)^(\w+):$", help_text())
     sections = [
         name
@@ -329,7 +329,7 @@ def test_the_help_stands_in_groups_and_ends_with_six_examples() -> None:
     ]
     assert groups == ["commands", *sections, "other", "examples"]
     examples = help_text().partition("examples:\n")[2].splitlines()
-    assert len(examples) == 6
+    assert len(examples) == 8
     assert all("poller" in line for line in examples)
 
 

@@ -31,7 +31,9 @@ examples:
   poller                                   every account in ./account
   poller alice 'team-*' --account-dir D    some of those in D
   poller | jq -r 'select(.usable) | .account'
-  poller --quiet --need 2 >/dev/null; [ $? -ne 4 ] || echo 'too few left'
+  poller watch                             a table that stays up to date
+  poller next                              the account to use now
+  poller guard --need 2 || echo 'too few left'
 """
 
 
