@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+from collections import deque
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -23,16 +25,23 @@ from poller.values import Report, Snapshot
 
 if TYPE_CHECKING:
     from poller.commands.following import Batch, Following
+    from poller.commands.live_watch import LiveWatch
     from poller.present.words import Words
     from poller.process.signals import Interrupts
     from poller.settings import Settings
+
+_WARNINGS = 100
+"""Kept for afterwards: a run may last for weeks."""
 
 
 def watch(settings: Settings, interrupts: Interrupts) -> int:
     """Poll for as long as ``settings`` say; return the exit code."""
     command = _Watch(within_limits(settings), interrupts)
     try:
-        anyio.run(command.run)
+        try:
+            anyio.run(command.run)
+        finally:
+            command.say_warnings()
     except UsageError as error:
         say(f"poller: {error}")
         return exit_codes.USAGE
@@ -53,6 +62,10 @@ class _Watch:
         self._ended_with: int | None = None
         self._tally: exit_codes.Tally | None = None
         """Of the last round, where it ends by itself."""
+        self._onto_screen = is_table(settings) and _is_screen()
+        self._screen: LiveWatch | None = None
+        self._warnings: deque[str] = deque(maxlen=_WARNINGS)
+        """What stood on the screen meanwhile."""
         self._states: dict[str, tuple[object, ...]] = {}
 
     async def run(self) -> None:
@@ -67,6 +80,23 @@ class _Watch:
 
     async def _watch(self, following: Following) -> None:
         settings = self._settings
+        if self._onto_screen:
+            from poller.commands.live_watch import LiveWatch
+
+            screen = LiveWatch(
+                settings,
+                following,
+                interrupts=self._interrupts,
+                ends=partial(self._is_end, following),
+            )
+            self._screen = screen
+            for line in self._warnings:
+                screen.warn(line)
+            with saying_what_is_logged(settings.verbose, self._warn):
+                await screen.run()
+            if screen.hung_up:
+                self._end(128 + signal.SIGHUP)
+            return
         stdout = Writer(STDOUT)
         with saying_what_is_logged(settings.verbose, say):
             async with anyio.create_task_group() as tasks:
@@ -103,9 +133,7 @@ class _Watch:
         async for came in following:
             if isinstance(came, Report):
                 await sink.take(came)
-            elif following.is_first_round:
-                self._say_noticed(following)
-            if self._ends(came):
+            if self._is_end(following, came):
                 return
 
     async def _write_tables(self, following: Following, stdout: Writer) -> None:
@@ -116,13 +144,13 @@ class _Watch:
                 for report in came.reports:
                     await sink.take(report)
                 await sink.end(came)
-                if following.is_first_round:
-                    self._say_noticed(following)
-            if self._ends(came):
+            if self._is_end(following, came):
                 return
 
-    def _ends(self, came: Report | Snapshot) -> bool:
+    def _is_end(self, following: Following, came: Report | Snapshot) -> bool:
         """Say whether what came was what is waited for."""
+        if isinstance(came, Snapshot) and following.is_first_round:
+            self._say_noticed(following)
         settings = self._settings
         if isinstance(came, Report):
             usage, failure = came.usage, came.failure
@@ -148,7 +176,18 @@ class _Watch:
             self._warn(line)
 
     def _warn(self, line: str) -> None:
-        if not self._settings.quiet:
+        if self._settings.quiet:
+            return
+        if not self._onto_screen:
+            say(f"poller: {line}")
+            return
+        self._warnings.append(line)
+        if self._screen is not None:
+            self._screen.warn(line)
+
+    def say_warnings(self) -> None:
+        """Say again what stood on the screen meanwhile."""
+        for line in self._warnings:
             say(f"poller: {line}")
 
     @cached_property
@@ -181,3 +220,8 @@ class _Watch:
         for line in broken_demands(self._tally, lambda: self._words):
             say(f"poller: {line}")
         return self._tally.code
+
+
+def _is_screen() -> bool:
+    """Whether standard output is a terminal that lines can be redrawn on."""
+    return os.isatty(STDOUT) and os.environ.get("TERM") != "dumb" and hasattr(os, "ttyname")

@@ -197,6 +197,11 @@ def wrapped(text: str, width: int, *, indent: int) -> Iterator[str]:
         yield line.rstrip()
 
 
+def painted(line: Line, *, color: bool) -> str:
+    """Return one line as text, without an end."""
+    return (_painted if color else _plain)(line)[:-1]
+
+
 def drawn(lines: Iterable[Line], *, color: bool) -> Iterator[str]:
     """Yield lines as text, each ended, some hundred at a time."""
     texts = map(_painted if color else _plain, lines)

@@ -57,6 +57,8 @@ class _Shown:
     forecast: tuple[str, str] = "", ""
     """At length and in short."""
     is_account: bool = True
+    account: str = ""
+    """The label, whatever its name is cut to."""
 
 
 class UsageLines:
@@ -72,10 +74,12 @@ class UsageLines:
         marks: Marks,
         extra: bool,
         width: int,
+        beside: Sequence[Column[str]] = (),
     ) -> None:
+        """``beside`` are further columns; they draw an account by its label."""
         self._rows, self._places = rows, places
         self._words, self._clock, self._marks, self._extra = words, clock, marks, extra
-        self._terminal_width = width
+        self._terminal_width, self._beside = width, beside
         usable, unknown, blocked, _ = words.states
         self._signs: dict[State, Piece] = {
             State.ON_PLAN: (marks.usable or usable, GREEN),
@@ -92,18 +96,26 @@ class UsageLines:
         """Yield titles and rows, and a sentence about extra limits that are used up."""
         if not self._rows:
             return
-        yield self._table.titles()
+        yield self.titles()
         marked: list[str] = []
         for row in self._rows:
             if row.used_up and not self._extra:
                 marked.append(row.account)
-            for shown in self._shown(row):
-                if not shown.note:
-                    yield self._table.line(shown)
-                else:
-                    yield from self._with_note(shown)
+            yield from self.of(row)
         if marked:
             yield from self._used_up(marked)
+
+    def titles(self) -> Line:
+        """Return the line of titles."""
+        return self._table.titles()
+
+    def of(self, row: Row) -> Iterator[Line]:
+        """Yield the lines of one of the rows."""
+        for shown in self._shown(row):
+            if not shown.note:
+                yield self._table.line(shown)
+            else:
+                yield from self._with_note(shown)
 
     # Rows
 
@@ -124,6 +136,7 @@ class UsageLines:
             self._note(row),
             self._short_note(row),
             forecast=forecast_texts(row.forecast, row.windows, self._words, self._clock),
+            account=row.account,
         )
         for index in rest:
             window = row.windows[index]
@@ -215,7 +228,8 @@ class UsageLines:
         ]
         columns = [self._account_column(), self._plan_column(), *windows]
         forecast = self._forecast_column()
-        return [*columns, *([forecast] if forecast else []), self._notes_column()]
+        beside = map(_by_label, self._beside)
+        return [*columns, *([forecast] if forecast else []), *beside, self._notes_column()]
 
     def _account_column(self) -> Column[_Shown]:
         widths: list[int] = []
@@ -374,3 +388,13 @@ class UsageLines:
                 if cells(told) <= room:
                     return told
         return ""
+
+
+def _by_label(column: Column[str]) -> Column[_Shown]:
+    """Return a column that is drawn by label, for lines of the table."""
+
+    def cell(shown: _Shown, width: int) -> Line:
+        return column.cell(shown.account, width) if shown.account else [(" " * width, PLAIN)]
+
+    shorter = None if column.shorter is None else _by_label(column.shorter)
+    return Column(column.title, column.width, cell, column.priority, shorter)

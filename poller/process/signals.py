@@ -37,7 +37,9 @@ class Interrupts:
         """``end`` ends the process at once with an exit code."""
         self.number: int | None = None
         """The first signal, or None."""
-        self._end_process = end
+        self.before_end: Callable[[], object] | None = None
+        """What is done before the process is ended; it may raise nothing and wait for nothing."""
+        self._end = end
         self._listener: Callable[[int], None] | None = None
         self._holds = 0
         self._put_off = False
@@ -76,6 +78,11 @@ class Interrupts:
         if self._put_off:
             self._end_process(128 + self.number)
         self._arm(_LEAVE_WITHIN_S)
+
+    def _end_process(self, code: int) -> None:
+        if self.before_end is not None:
+            self.before_end()
+        self._end(code)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.number is not None:

@@ -1,0 +1,387 @@
+"""The live table: what a screen of so many lines shows of the accounts at one moment."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from poller.insight.forecast import MAY_RUN_OUT
+from poller.insight.pool import NO_WEIGHTS, pool
+from poller.present.catalogue import words_of
+from poller.present.live_words import live_words
+from poller.present.sentences import Failures
+from poller.present.table import (
+    BOLD,
+    DIM,
+    GAP,
+    GREEN,
+    PLAIN,
+    RED,
+    YELLOW,
+    Column,
+    heading,
+    painted,
+    within,
+    wrapped,
+)
+from poller.present.terminal import ASCII, UNICODE, cells, cut, padded
+from poller.present.times import Clock
+from poller.present.usage_lines import UsageLines
+from poller.present.usage_rows import Places, State, ordered, row_of
+from poller.present.usage_summary import summary, together
+from poller.values import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
+
+    from poller.insight.standing import Standing
+    from poller.present.table import Line
+    from poller.present.usage_rows import Row
+    from poller.values import Forecast
+
+CHANGED_FOR_S = 60.0
+"""How long a change is marked."""
+_LITTLE_PERCENT = 20.0
+_POOL_OF = 3
+"""From so many accounts on, what they have together is worth a line."""
+_SPARK, _SPARK_WIDTH = "▁▂▃▄▅▆▇█", 16
+_SPARK_GONE, _FORECAST_CUT, _FORECAST_GONE, _CHANGED_GONE = 2, 15, 60, 65
+_LINES_OF_ALL, _LINES_OF_POOL = 6, 9
+"""Lines of a screen from which on the summary, and the pool, have one."""
+_NOTHING = Usage()
+_FAILURES_SHARE = 3
+"""Failures take a third of the lines at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One account, as the live table shows it."""
+
+    standing: Standing
+    forecasts: Mapping[str, Forecast]
+    """By window."""
+    trail: Sequence[int | None] = ()
+    """Percent left in the last hours, oldest first; None where nobody looked."""
+    changed_at: float = -math.inf
+    """Unix seconds."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What the keys have chosen to see."""
+
+    top: int = 0
+    """The first account that is shown, counted from 0."""
+    sort: int = 0
+    """Place in ``LiveWords.sorts``."""
+    reversed: bool = False
+    filter: str = ""
+    typing: bool = False
+    """Whether the filter is being typed."""
+    attention: bool = False
+    """Whether only what needs attention is shown."""
+    help: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A screen."""
+
+    lines: list[str]
+    """As many as there is room for, painted, without ends."""
+    page: int
+    """Accounts that are shown of those that would be."""
+    last_top: int
+    """The largest ``top`` that leaves no line empty."""
+
+
+class LiveView:
+    """Draws the live table."""
+
+    def __init__(  # noqa: PLR0913 - how it looks, each named
+        self,
+        *,
+        timezone: tzinfo | None,
+        language: str,
+        extra: bool,
+        color: bool,
+        unicode: bool,
+        weights: Mapping[str, float] = NO_WEIGHTS,
+    ) -> None:
+        self._timezone, self._extra, self._color = timezone, extra, color
+        self._words = words_of(language, unicode=unicode)
+        self._live = live_words(language)
+        self._marks = UNICODE if unicode else ASCII
+        self._unicode = unicode
+        self._weights = weights
+
+    def draw(  # noqa: PLR0913 - what is shown, and where, each named
+        self,
+        accounts: Sequence[Watched],
+        wanted: Wanted,
+        *,
+        said: str,
+        now: float,
+        width: int,
+        height: int,
+    ) -> Drawn:
+        """Return the screen; ``said`` is what the last line says."""
+        clock = Clock(self._timezone, now=now, words=self._words)
+        if wanted.help:
+            return Drawn(self._painted(self._help(width), width, height), 0, 0)
+        places, failures, failed = Places(), Failures(), Failures()
+        rows: list[Row] = []
+        shown: list[Row] = []
+        by_label = {one.standing.account: one for one in accounts}
+        for one in accounts:
+            report, usage = one.standing.report, one.standing.usage
+            seen = self._is_wanted(one, wanted)
+            if report.failure is not None:
+                for kept in (failed, failures) if seen else (failed,):
+                    kept.add(
+                        report.account,
+                        report.failure,
+                        status=report.http_status,
+                        expires_at=report.expires_at,
+                    )
+            else:
+                row = row_of(report.account, usage or _NOTHING, places)
+                rows.append(row)
+                if seen:
+                    shown.append(row)
+        places.settle()
+        shown = self._sorted(shown, wanted)
+        table = UsageLines(
+            shown,
+            places,
+            words=self._words,
+            clock=clock,
+            marks=self._marks,
+            extra=self._extra,
+            width=width,
+            beside=self._columns(by_label, clock, now),
+        )
+        under = list(
+            islice(
+                failures.lines(self._words, self._marks, now=now, width=width),
+                max(1, height // _FAILURES_SHARE),
+            )
+        )
+        last: list[Line] = []
+        if height >= _LINES_OF_POOL and len(accounts) >= _POOL_OF:
+            known = pool([one.standing for one in accounts], now=now, weights=self._weights)
+            told = together(known, self._words, marks=self._marks, width=width)
+            last += [told] if told[0][0] else []
+        if height >= _LINES_OF_ALL:
+            last.append(
+                summary(
+                    rows,
+                    failed,
+                    self._words,
+                    clock,
+                    marks=self._marks,
+                    now=now,
+                    width=width,
+                )
+            )
+        room = max(1, height - 3 - len(under) - len(last))
+        body, page, last_top = self._body(table, shown, wanted, room)
+        title = self._title(len(accounts), len(shown), wanted, page)
+        top = self._top(title, clock, width)
+        titles = table.titles() if shown else []
+        foot = self._foot(said, wanted, width)
+        head = [top, titles, *body, *under, *last][: max(0, height - 1)]
+        blank: list[Line] = [[]] * (height - 1 - len(head))
+        return Drawn(self._painted([*head, *blank, foot], width, height), page, last_top)
+
+    def _body(
+        self, table: UsageLines, rows: Sequence[Row], wanted: Wanted, room: int
+    ) -> tuple[list[Line], int, int]:
+        """Return the lines of the accounts in view, how many those are, and the last top."""
+        if not rows:
+            return [[(self._live.nothing_shown, DIM)]], 0, 0
+        last_top, left = len(rows), room
+        while last_top and (needs := len(list(table.of(rows[last_top - 1])))) <= left:
+            left -= needs
+            last_top -= 1
+        last_top = min(last_top, len(rows) - 1)
+        wanted.top = min(wanted.top, last_top)
+        lines: list[Line] = []
+        page = 0
+        for row in rows[wanted.top :]:
+            drawn = list(table.of(row))
+            if lines and len(lines) + len(drawn) > room:
+                break
+            lines += drawn
+            page += 1
+        return lines[:room], page, last_top
+
+    def _is_wanted(self, one: Watched, wanted: Wanted) -> bool:
+        usage = one.standing.usage
+        text = wanted.filter.casefold()
+        plan = "" if usage is None else usage.plan or ""
+        if text and text not in one.standing.account.casefold() and text not in plan.casefold():
+            return False
+        if not wanted.attention or usage is None or one.standing.report.failure is not None:
+            return True
+        left = usage.remaining_percent
+        little = left is not None and left < _LITTLE_PERCENT
+        return little or usage.usable is not True or bool(usage.on_credits) or _worst(one) >= 0.5
+
+    def _sorted(self, rows: list[Row], wanted: Wanted) -> list[Row]:
+        match wanted.sort:
+            case 0:
+                rows = ordered(rows)
+            case 1:
+                rows = sorted(rows, key=lambda row: row.account)
+            case 2:
+                rows = sorted(rows, key=_least_left)
+            case _:
+                rows = sorted(rows, key=_next_reset)
+        return rows[::-1] if wanted.reversed else rows
+
+    # Beside the table
+
+    def _top(self, title: str, clock: Clock, width: int) -> Line:
+        """Return the first line: what is shown, and as far as there is room, the time."""
+        zone = self._words.zone.format(zone=clock.zone)
+        if cells(title) + GAP + cells(zone) > width:
+            return [(cut(title, width, self._marks.cut), BOLD)]
+        return heading(title, self._words, clock, width=width, right_of=width)
+
+    def _title(self, total: int, shown: int, wanted: Wanted, page: int) -> str:
+        live, words = self._live, self._words
+        told = [words.quota, words.counted(words.accounts, total)]
+        if page < shown:
+            first = wanted.top + 1
+            told.append(live.rows.format(first=first, last=wanted.top + page, total=shown))
+        if wanted.sort or wanted.reversed:
+            form = live.reversed if wanted.reversed else live.sorted_by
+            told.append(form.format(sort=live.sorts[wanted.sort]))
+        if wanted.filter and not wanted.typing:
+            told.append(live.filtered.format(text=wanted.filter))
+        if wanted.attention:
+            told.append(live.attention)
+        return f" {self._marks.dot} ".join(told)
+
+    def _foot(self, said: str, wanted: Wanted, width: int) -> Line:
+        if wanted.typing:
+            return within([(self._live.typing.format(text=wanted.filter) + "_", BOLD)], width, "")
+        keys = self._live.keys
+        room = width - cells(keys) - 2
+        if room < cells(said):
+            return [(cut(said, width, self._marks.cut), PLAIN)]
+        return [(padded(said, room + 2), PLAIN), (keys, DIM)]
+
+    def _help(self, width: int) -> list[Line]:
+        live = self._live
+        lines: list[Line] = [within([(live.help_title, BOLD)], width), []]
+        left = max(cells(keys) for keys, _ in live.help) + 2
+        for keys, what in live.help:
+            if left + 20 > width:
+                lines += [within([(keys, BOLD)], width)]
+                lines += [[(f"  {line}", PLAIN)] for line in wrapped(what, width - 2, indent=0)]
+                continue
+            first, *rest = wrapped(what, width - left, indent=0)
+            lines.append([(padded(keys, left), BOLD), (first, PLAIN)])
+            lines += [[(" " * left + line, PLAIN)] for line in rest]
+        return [*lines, [], within([(live.help_end, DIM)], width)]
+
+    def _painted(self, lines: Sequence[Line], width: int, height: int) -> list[str]:
+        kept = [*lines[:height], *([[]] * (height - len(lines)))]
+        return [painted(within(line, width), color=self._color) for line in kept]
+
+    # Columns beside the windows
+
+    def _columns(
+        self, by_label: Mapping[str, Watched], clock: Clock, now: float
+    ) -> list[Column[str]]:
+        live = self._live
+
+        def changed(label: str, width: int) -> Line:
+            recent = now - by_label[label].changed_at < CHANGED_FOR_S
+            mark = ("•" if self._unicode else "*") if recent else ""
+            return [(padded(mark, width), YELLOW)]
+
+        def forecast(label: str, width: int) -> Line:
+            for told, style in self._forecasts(by_label[label], clock):
+                if cells(told) <= width:
+                    return [(padded(told, width), style)]
+            return [(" " * width, PLAIN)]
+
+        def spark(label: str, width: int) -> Line:
+            return [(padded(_spark(by_label[label].trail, width), width), DIM)]
+
+        told = [t for one in by_label.values() for t, _ in self._forecasts(one, clock)]
+        longest = max(map(cells, [live.forecast, *told]))
+        short = min(longest, max(5, *(cells(each) for each in (live.lasts, "100 %"))))
+        title = live.forecast if cells(live.forecast) <= short else ""
+        columns = [
+            Column("", 1, changed, _CHANGED_GONE),
+            Column(
+                live.forecast,
+                longest,
+                forecast,
+                _FORECAST_CUT,
+                Column(title, short, forecast, _FORECAST_GONE),
+            ),
+        ]
+        trails = [one.trail for one in by_label.values()]
+        if self._unicode and any(figure is not None for trail in trails for figure in trail):
+            hours = max(map(len, trails)) // 4
+            title = live.hours.format(hours=hours)
+            columns.append(Column(title, max(_SPARK_WIDTH, cells(title)), spark, _SPARK_GONE))
+        return columns
+
+    def _forecasts(self, one: Watched, clock: Clock) -> list[tuple[str, str]]:
+        """Return what is forecast, at length and in short; nothing where nothing is known."""
+        if one.standing.report.failure is not None:
+            return []
+        known = [each for each in one.forecasts.values() if each.runs_out_chance is not None]
+        worst = max(known, key=lambda each: each.runs_out_chance or 0.0, default=None)
+        if worst is None or worst.runs_out_chance is None:
+            return []
+        chance = worst.runs_out_chance
+        percent = self._live.chance.format(percent=min(99, max(1, round(100 * chance))))
+        if chance < MAY_RUN_OUT:
+            return [(self._live.lasts, GREEN)]
+        if chance < _SURE or worst.runs_out_at is None:
+            return [(percent, YELLOW)]
+        at = worst.runs_out_at
+        told = clock.text(at) if clock.is_today(at) else clock.short(at)
+        return [(self._live.empty.format(time=told), RED), (percent, RED)]
+
+
+_SURE = 0.8
+"""From this chance on the table says when a window runs out, and not how likely that is."""
+
+
+def _worst(one: Watched) -> float:
+    return max((each.runs_out_chance or 0.0 for each in one.forecasts.values()), default=0.0)
+
+
+def _least_left(row: Row) -> tuple[float, str]:
+    known = [w.remaining_percent for w in row.windows if w.remaining_percent is not None]
+    blocked = row.state is State.BLOCKED
+    return -1.0 if blocked else min(known, default=math.inf), row.account
+
+
+def _next_reset(row: Row) -> tuple[float, str]:
+    resets = [
+        w.reset_at for w in row.windows if w.reset_at is not None and w.remaining_percent != 100
+    ]
+    return min(resets, default=math.inf), row.account
+
+
+def _spark(trail: Sequence[int | None], width: int) -> str:
+    """Return the last figures as blocks, the least of those that share a cell; blanks for gaps."""
+    cells_wide = min(width, _SPARK_WIDTH)
+    per_cell = max(1, len(trail) // cells_wide)
+    told = ""
+    for start in range(0, len(trail), per_cell):
+        known = [figure for figure in trail[start : start + per_cell] if figure is not None]
+        told += _SPARK[min(7, min(known) * 8 // 100)] if known else " "
+    return told
