@@ -13,7 +13,7 @@ import anyio
 from poller.commands.language import language_for
 from poller.commands.output import STDOUT
 from poller.deliver.screen import Screen
-from poller.present.live_view import CHANGED_FOR_S, LiveView, Wanted, Watched
+from poller.present.live_view import CHANGED_FOR_S, LiveAccount, LiveView, Viewing
 from poller.present.live_words import live_words
 from poller.present.terminal import traits
 from poller.process.clock import zone_of
@@ -61,7 +61,7 @@ class LiveWatch:
             color=look.color,
             unicode=look.unicode,
         )
-        self._wanted = Wanted()
+        self._wanted = Viewing()
         self._page, self._last_top = 1, 0
         self._changed_at: dict[str, float] = {}
         self._fingerprints: dict[str, object] = {}
@@ -132,9 +132,9 @@ class LiveWatch:
         screen.show(drawn.lines)
         return time.perf_counter() - began_at
 
-    def _watched(self, one: Standing) -> Watched:
+    def _watched(self, one: Standing) -> LiveAccount:
         following = self._following
-        return Watched(
+        return LiveAccount(
             one,
             following.forecast(one),
             following.trail(one),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from poller.insight.forecast import MAY_RUN_OUT
 from poller.insight.pool import NO_WEIGHTS, pool
 from poller.present.catalogue import words_of
 from poller.present.live_words import live_words
@@ -31,7 +30,7 @@ from poller.present.times import Clock
 from poller.present.usage_lines import UsageLines
 from poller.present.usage_rows import Places, State, ordered, row_of
 from poller.present.usage_summary import summary, together
-from poller.values import Usage
+from poller.values import MAY_RUN_OUT, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +56,7 @@ _FAILURES_SHARE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class LiveAccount:
     """One account, as the live table shows it."""
 
     standing: Standing
@@ -70,7 +69,7 @@ class Watched:
 
 
 @dataclass(slots=True)
-class Wanted:
+class Viewing:
     """What the keys have chosen to see."""
 
     top: int = 0
@@ -120,8 +119,8 @@ class LiveView:
 
     def draw(  # noqa: PLR0913 - what is shown, and where, each named
         self,
-        accounts: Sequence[Watched],
-        wanted: Wanted,
+        accounts: Sequence[LiveAccount],
+        wanted: Viewing,
         *,
         said: str,
         now: float,
@@ -198,7 +197,7 @@ class LiveView:
         return Drawn(self._painted([*head, *blank, foot], width, height), page, last_top)
 
     def _body(
-        self, table: UsageLines, rows: Sequence[Row], wanted: Wanted, room: int
+        self, table: UsageLines, rows: Sequence[Row], wanted: Viewing, room: int
     ) -> tuple[list[Line], int, int]:
         """Return the lines of the accounts in view, how many those are, and the last top."""
         if not rows:
@@ -219,7 +218,7 @@ class LiveView:
             page += 1
         return lines[:room], page, last_top
 
-    def _is_wanted(self, one: Watched, wanted: Wanted) -> bool:
+    def _is_wanted(self, one: LiveAccount, wanted: Viewing) -> bool:
         usage = one.standing.usage
         text = wanted.filter.casefold()
         plan = "" if usage is None else usage.plan or ""
@@ -231,7 +230,7 @@ class LiveView:
         little = left is not None and left < _LITTLE_PERCENT
         return little or usage.usable is not True or bool(usage.on_credits) or _worst(one) >= 0.5
 
-    def _sorted(self, rows: list[Row], wanted: Wanted) -> list[Row]:
+    def _sorted(self, rows: list[Row], wanted: Viewing) -> list[Row]:
         match wanted.sort:
             case 0:
                 rows = ordered(rows)
@@ -252,7 +251,7 @@ class LiveView:
             return [(cut(title, width, self._marks.cut), BOLD)]
         return heading(title, self._words, clock, width=width, right_of=width)
 
-    def _title(self, total: int, shown: int, wanted: Wanted, page: int) -> str:
+    def _title(self, total: int, shown: int, wanted: Viewing, page: int) -> str:
         live, words = self._live, self._words
         told = [words.quota, words.counted(words.accounts, total)]
         if page < shown:
@@ -267,7 +266,7 @@ class LiveView:
             told.append(live.attention)
         return f" {self._marks.dot} ".join(told)
 
-    def _foot(self, said: str, wanted: Wanted, width: int) -> Line:
+    def _foot(self, said: str, wanted: Viewing, width: int) -> Line:
         if wanted.typing:
             return within([(self._live.typing.format(text=wanted.filter) + "_", BOLD)], width, "")
         keys = self._live.keys
@@ -297,7 +296,7 @@ class LiveView:
     # Columns beside the windows
 
     def _columns(
-        self, by_label: Mapping[str, Watched], clock: Clock, now: float
+        self, by_label: Mapping[str, LiveAccount], clock: Clock, now: float
     ) -> list[Column[str]]:
         live = self._live
 
@@ -336,7 +335,7 @@ class LiveView:
             columns.append(Column(title, max(_SPARK_WIDTH, cells(title)), spark, _SPARK_GONE))
         return columns
 
-    def _forecasts(self, one: Watched, clock: Clock) -> list[tuple[str, str]]:
+    def _forecasts(self, one: LiveAccount, clock: Clock) -> list[tuple[str, str]]:
         """Return what is forecast, at length and in short; nothing where nothing is known."""
         if one.standing.report.failure is not None:
             return []
@@ -359,7 +358,7 @@ _SURE = 0.8
 """From this chance on the table says when a window runs out, and not how likely that is."""
 
 
-def _worst(one: Watched) -> float:
+def _worst(one: LiveAccount) -> float:
     return max((each.runs_out_chance or 0.0 for each in one.forecasts.values()), default=0.0)
 
 

@@ -55,7 +55,7 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
         self.seen = b""
         env = environment(cwd, TERMINAL | how.pop("env", {}))
-        self.running: subprocess.Popen[bytes] = subprocess.Popen(
+        self.running: Any = subprocess.Popen(
             command,
             cwd=cwd,
             env=env,
@@ -96,7 +96,7 @@ class Terminal:
             self.read()
         for _ in range(3):
             self.read()
-        return self.running.returncode
+        return int(self.running.returncode)
 
     def close(self) -> None:
         if self.running.poll() is None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from poller.insight.standing import standing
-from poller.present.live_view import LiveView, Wanted, Watched
+from poller.present.live_view import LiveAccount, LiveView, Viewing
 from poller.present.terminal import cells
 from poller.values import Failure, FailureKind, Forecast, Report, Usage, Window
 
@@ -29,14 +29,14 @@ def outlook(chance: float | None, *, at: float | None = None) -> Forecast:
     return Forecast(1.0, None, chance, at, at, at, 100.0, 20, rough=False)
 
 
-def answered(name: str, told: Usage | None = None, **more: Any) -> Watched:
+def answered(name: str, told: Usage | None = None, **more: Any) -> LiveAccount:
     report = Report(0, name, name, NOW - 30, told or usage())
-    return Watched(standing(report), more.pop("forecasts", {}), **more)
+    return LiveAccount(standing(report), more.pop("forecasts", {}), **more)
 
 
-def failed(name: str, kind: FailureKind = FailureKind.TOKEN_EXPIRED) -> Watched:
+def failed(name: str, kind: FailureKind = FailureKind.TOKEN_EXPIRED) -> LiveAccount:
     failure = Failure(kind, f"made up: {kind.value}", "log in again")
-    return Watched(standing(Report(0, name, name, NOW, failure=failure)), {})
+    return LiveAccount(standing(Report(0, name, name, NOW, failure=failure)), {})
 
 
 def view(language: str = "en", *, unicode: bool = True, color: bool = False) -> LiveView:
@@ -46,8 +46,8 @@ def view(language: str = "en", *, unicode: bool = True, color: bool = False) -> 
 
 
 def screen(
-    accounts: list[Watched],
-    wanted: Wanted | None = None,
+    accounts: list[LiveAccount],
+    wanted: Viewing | None = None,
     *,
     width: int = 120,
     height: int = 16,
@@ -55,7 +55,7 @@ def screen(
     **look: Any,
 ) -> list[str]:
     drawn = view(**look).draw(
-        accounts, wanted or Wanted(), said=said, now=NOW, width=width, height=height
+        accounts, wanted or Viewing(), said=said, now=NOW, width=width, height=height
     )
     assert len(drawn.lines) == height
     assert all(cells(line) <= width for line in drawn.lines if "\x1b" not in line)
@@ -118,19 +118,19 @@ def test_a_change_is_marked_for_a_minute_and_the_last_hours_are_drawn() -> None:
 
 
 def test_the_filter_looks_into_names_and_plans() -> None:
-    assert rows(screen(POOL, Wanted(filter="ALI"))) == ["alice"]
-    lines = screen(POOL, Wanted(filter="pro"))
+    assert rows(screen(POOL, Viewing(filter="ALI"))) == ["alice"]
+    lines = screen(POOL, Viewing(filter="pro"))
     assert rows(lines[2:4]) == ["carol"]
     assert "only 'pro'" in lines[0]
     assert not any("erin" in line for line in lines)
-    lines = screen(POOL, Wanted(filter="nobody", typing=True))
+    lines = screen(POOL, Viewing(filter="nobody", typing=True))
     assert "no account to show here" in "".join(lines)
     assert lines[-1] == "filter: nobody_"
     assert "1 failed" in "".join(lines)
 
 
 def test_only_what_needs_attention_is_shown_where_asked_for() -> None:
-    lines = screen(POOL, Wanted(attention=True))
+    lines = screen(POOL, Viewing(attention=True))
     assert rows(lines[2:5]) == ["bob", "carol", "dave"]
     assert "only what needs attention" in lines[0]
     assert any("erin" in line for line in lines)
@@ -146,15 +146,15 @@ def test_only_what_needs_attention_is_shown_where_asked_for() -> None:
     ],
 )
 def test_it_is_sorted_in_four_ways_and_backwards(sort: int, expected: list[str]) -> None:
-    assert rows(screen(POOL, Wanted(sort=sort))[2:6]) == expected
-    backwards = screen(POOL, Wanted(sort=sort, reversed=True))
+    assert rows(screen(POOL, Viewing(sort=sort))[2:6]) == expected
+    backwards = screen(POOL, Viewing(sort=sort, reversed=True))
     assert rows(backwards[2:6]) == expected[::-1]
     assert "reversed" in backwards[0]
 
 
 def test_it_scrolls_by_accounts_and_not_beyond_the_last() -> None:
     many = [answered(f"a{number:03d}") for number in range(100)]
-    wanted = Wanted(sort=1, top=40)
+    wanted = Viewing(sort=1, top=40)
     drawn = view().draw(many, wanted, said="", now=NOW, width=100, height=20)
     assert "a040" in drawn.lines[2]
     assert "41-55 of 100" in drawn.lines[0]
@@ -171,11 +171,11 @@ def test_it_fits_any_size(width: int, height: int) -> None:
     lines = screen(POOL, width=width, height=height)
     assert lines[-1].startswith("asks next at 19:07"[:width])
     assert screen([], width=width, height=height)
-    assert screen(POOL, Wanted(help=True), width=width, height=height)
+    assert screen(POOL, Viewing(help=True), width=width, height=height)
 
 
 def test_help_explains_every_key() -> None:
-    lines = screen(POOL, Wanted(help=True), height=24)
+    lines = screen(POOL, Viewing(help=True), height=24)
     assert lines[0] == "Keys"
     text = "\n".join(lines)
     assert all(f"\n{key}" in text for key in ("q ", "r ", "s  S", "/ ", "e ", "p "))
