@@ -15,9 +15,7 @@ from poller.present.table import (
     BOLD,
     DIM,
     GAP,
-    GREEN,
     PLAIN,
-    RED,
     YELLOW,
     Column,
     heading,
@@ -30,7 +28,7 @@ from poller.present.times import Clock
 from poller.present.usage_lines import UsageLines
 from poller.present.usage_rows import Places, State, ordered, row_of
 from poller.present.usage_summary import summary, together
-from poller.values import MAY_RUN_OUT, Usage
+from poller.values import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +45,7 @@ _LITTLE_PERCENT = 20.0
 _POOL_OF = 3
 """From so many accounts on, what they have together is worth a line."""
 _SPARK, _SPARK_WIDTH = "▁▂▃▄▅▆▇█", 16
-_SPARK_GONE, _FORECAST_CUT, _FORECAST_GONE, _CHANGED_GONE = 2, 15, 60, 65
+_SPARK_GONE, _CHANGED_GONE = 2, 65
 _LINES_OF_ALL, _LINES_OF_POOL = 6, 9
 """Lines of a screen from which on the summary, and the pool, have one."""
 _NOTHING = Usage()
@@ -147,7 +145,7 @@ class LiveView:
                         expires_at=report.expires_at,
                     )
             else:
-                row = row_of(report.account, usage or _NOTHING, places)
+                row = row_of(report.account, usage or _NOTHING, places, one.forecasts)
                 rows.append(row)
                 if seen:
                     shown.append(row)
@@ -161,7 +159,7 @@ class LiveView:
             marks=self._marks,
             extra=self._extra,
             width=width,
-            beside=self._columns(by_label, clock, now),
+            beside=self._columns(by_label, now),
         )
         under = list(
             islice(
@@ -295,67 +293,21 @@ class LiveView:
 
     # Columns beside the windows
 
-    def _columns(
-        self, by_label: Mapping[str, LiveAccount], clock: Clock, now: float
-    ) -> list[Column[str]]:
-        live = self._live
-
+    def _columns(self, by_label: Mapping[str, LiveAccount], now: float) -> list[Column[str]]:
         def changed(label: str, width: int) -> Line:
             recent = now - by_label[label].changed_at < CHANGED_FOR_S
             mark = ("•" if self._unicode else "*") if recent else ""
             return [(padded(mark, width), YELLOW)]
 
-        def forecast(label: str, width: int) -> Line:
-            for told, style in self._forecasts(by_label[label], clock):
-                if cells(told) <= width:
-                    return [(padded(told, width), style)]
-            return [(" " * width, PLAIN)]
-
         def spark(label: str, width: int) -> Line:
             return [(padded(_spark(by_label[label].trail, width), width), DIM)]
 
-        told = [t for one in by_label.values() for t, _ in self._forecasts(one, clock)]
-        longest = max(map(cells, [live.forecast, *told]))
-        short = min(longest, max(5, *(cells(each) for each in (live.lasts, "100 %"))))
-        title = live.forecast if cells(live.forecast) <= short else ""
-        columns = [
-            Column("", 1, changed, _CHANGED_GONE),
-            Column(
-                live.forecast,
-                longest,
-                forecast,
-                _FORECAST_CUT,
-                Column(title, short, forecast, _FORECAST_GONE),
-            ),
-        ]
+        columns = [Column("", 1, changed, _CHANGED_GONE)]
         trails = [one.trail for one in by_label.values()]
         if self._unicode and any(figure is not None for trail in trails for figure in trail):
-            hours = max(map(len, trails)) // 4
-            title = live.hours.format(hours=hours)
+            title = self._live.hours.format(hours=max(map(len, trails)) // 4)
             columns.append(Column(title, max(_SPARK_WIDTH, cells(title)), spark, _SPARK_GONE))
         return columns
-
-    def _forecasts(self, one: LiveAccount, clock: Clock) -> list[tuple[str, str]]:
-        """Return what is forecast, at length and in short; nothing where nothing is known."""
-        if one.standing.report.failure is not None:
-            return []
-        known = [each for each in one.forecasts.values() if each.runs_out_chance is not None]
-        worst = max(known, key=lambda each: each.runs_out_chance or 0.0, default=None)
-        if worst is None or worst.runs_out_chance is None:
-            return []
-        chance = worst.runs_out_chance
-        percent = self._live.chance.format(percent=min(99, max(1, round(100 * chance))))
-        if chance < MAY_RUN_OUT:
-            return [(self._live.lasts, GREEN)]
-        if chance < _SURE or worst.runs_out_at is None:
-            return [(percent, YELLOW)]
-        at = worst.runs_out_at
-        told = clock.text(at) if clock.is_today(at) else clock.short(at)
-        return [(self._live.empty.format(time=told), RED), (percent, RED)]
-
-
-_SURE = 0.8
-"""From this chance on the table says when a window runs out, and not how likely that is."""
 
 
 def _worst(one: LiveAccount) -> float:

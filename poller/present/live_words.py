@@ -10,10 +10,6 @@ from dataclasses import dataclass
 class LiveWords:
     """One language; ``{…}`` is filled in."""
 
-    forecast: str
-    lasts: str
-    empty: str
-    chance: str
     hours: str
     """Title of the sparkline."""
     rows: str
@@ -39,10 +35,6 @@ class LiveWords:
 
 
 ENGLISH = LiveWords(
-    forecast="forecast",
-    lasts="lasts",
-    empty="empty ~{time}",
-    chance="{percent} %",
     hours="last {hours} h",
     rows="{first}-{last} of {total}",
     sorts=("best first", "by name", "by what is left", "by next reset"),
@@ -79,10 +71,6 @@ ENGLISH = LiveWords(
 )
 
 CHINESE = LiveWords(
-    forecast="预测",
-    lasts="够用",
-    empty="约 {time} 用完",
-    chance="{percent} %",
     hours="近 {hours} 小时",
     rows="第 {first}-{last} 个，共 {total} 个",
     sorts=("最好的在前", "按名字", "按剩余", "按下次重置"),
