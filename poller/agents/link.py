@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import stat
 import time
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from poller.settings import Settings
 
     Took = Callable[["Arrived"], Awaitable[None]]
+
+logger = logging.getLogger("poller")
 
 RETRY_S = 0.5
 """Between two attempts to reach the server."""
@@ -80,18 +83,17 @@ class _Unstored:
 class Link:
     """A connection to the server; made by :func:`open_link`."""
 
-    def __init__(self, client: object, inbox: str) -> None:
-        """``client`` is nats-py's, whose types say too little."""
+    def __init__(self, client: object, inbox: str, *, waits: bool) -> None:
+        """``client`` is nats-py's, whose types say too little; ``waits`` means for ever."""
         self.client: Any = client
         self.is_up = False
-        self.went_down_at: float | None = None
-        """Monotonic seconds; None while it is up."""
         self.is_closed = asyncio.Event()
         """Set where the server wants nothing of us any more."""
         self.last_error = ""
         self.back: Callable[[], Awaitable[None]] | None = None
         """Awaited each time the connection has come back."""
         self._inbox = f"{inbox}.{os.urandom(8).hex()}"
+        self._waits, self._said = waits, False
         self._unstored: dict[str, _Unstored] = {}
 
     @property
@@ -105,6 +107,7 @@ class Link:
 
     async def close(self) -> None:
         """Leave the server."""
+        self.is_closed.set()
         with contextlib.suppress(Exception):  # it is left, whatever state it is in
             async with asyncio.timeout(1.0):
                 await self.client.close()
@@ -174,16 +177,22 @@ class Link:
             await one.stored()
 
     async def on_error(self, error: Exception) -> None:
-        """Remember what the last trouble was."""
+        """Remember what the last trouble was; say once what a server is waited for."""
         self.last_error = _words(error)
+        if self._waits and not self.is_up and not self._said:
+            self._said = True
+            logger.warning("no NATS server yet: %s; waiting for it", self.last_error)
 
     async def on_down(self) -> None:
         """Take note that the server is away."""
-        self.is_up, self.went_down_at = False, time.monotonic()
+        self.is_up = False
+        if not self.is_closed.is_set():
+            logger.warning("the NATS server is away; waiting for it")
 
     async def on_up(self) -> None:
         """Take note that the server is back."""
-        self.is_up, self.went_down_at = True, None
+        self.is_up = True
+        logger.warning("the NATS server is back")
         for id_ in tuple(self._unstored):
             await self._send_to_store(id_)
         if self.back is not None:
@@ -219,7 +228,7 @@ async def open_link(
             raise Error("the server offers no TLS")
 
     how = _credentials(settings.creds, check_tls) or _in_address(given, check_tls)
-    link = Link(client, inbox)
+    link = Link(client, inbox, waits=within_s is None)
     try:
         async with asyncio.timeout(within_s):
             await client.connect(

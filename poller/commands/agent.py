@@ -6,11 +6,16 @@ import asyncio
 import platform
 import re
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 
+from poller.agents import subjects
+from poller.agents.agent import Agent
+from poller.agents.link import open_link
+from poller.agents.shared_folder import SharedFolder
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.library import open_attempts
 from poller.process import exit_codes
@@ -19,7 +24,9 @@ from poller.settings import UsageError
 from poller.upstream.exchange import room_for_connections
 
 if TYPE_CHECKING:
-    from poller.agents.agent import Agent
+    from collections.abc import Callable
+
+    from poller.agents.link import Link
     from poller.process.signals import Interrupts
     from poller.settings import Settings
 
@@ -51,37 +58,51 @@ def serve(settings: Settings, interrupts: Interrupts) -> int:
 
 
 async def _serve(settings: Settings, interrupts: Interrupts) -> None:
-    from poller.agents import subjects
-    from poller.agents.agent import Agent
-    from poller.agents.link import open_link
-    from poller.agents.shared_folder import SharedFolder
-
     asyncio.get_running_loop().set_default_executor(UnjoinedThreads())
     name = settings.agent_name or _host_name()
     folders = [SharedFolder.of(each) for each in settings.shared or ()]
     shared = {folder.name: folder for folder in folders}
-    stopping = anyio.Event()
+    stopping, rival = anyio.Event(), None
     _stop_on_signals(interrupts, stopping)
     async with open_attempts(settings, exit_guard=interrupts) as attempts:
-        while not stopping.is_set():
-            _say_waiting(settings, name)
-            async with open_link(
-                settings, name=f"poller agent {name}", inbox=subjects.inbox(name), within_s=None
-            ) as link:
+        while not stopping.is_set() and rival is None:
+            async with AsyncExitStack() as stack:
+                link = await _connected(stack, settings, name, stopping)
+                if link is None:
+                    return
+                _say_ready(settings, name)
                 agent = Agent(settings, name=name, attempts=attempts, link=link, shared=shared)
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_stop_when, stopping, agent)
+                    tasks.start_soon(_call_when, stopping, agent.stop)
                     await agent.run()
                     tasks.cancel_scope.cancel()
-            if agent.rival is not None:
-                raise UsageError(
-                    f"another agent is called {name} already: give this one another --name"
-                )
-            with anyio.move_on_after(_AGAIN_S):
+                rival = agent.rival
+            with anyio.move_on_after(0 if rival else _AGAIN_S):
                 await stopping.wait()
+    if rival is not None:
+        raise UsageError(f"another agent is called {name} already: give this one another --name")
 
 
-def _say_waiting(settings: Settings, name: str) -> None:
+async def _connected(
+    stack: AsyncExitStack, settings: Settings, name: str, stopping: anyio.Event
+) -> Link | None:
+    """Return a connection to the server; None where a signal came first."""
+    link, failed = None, None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_call_when, stopping, tasks.cancel_scope.cancel)
+        inbox = subjects.inbox(name)
+        connecting = open_link(settings, name=f"poller agent {name}", inbox=inbox, within_s=None)
+        try:
+            link = await stack.enter_async_context(connecting)
+        except UsageError as error:  # a task group would wrap it
+            failed = error
+        tasks.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+    return link
+
+
+def _say_ready(settings: Settings, name: str) -> None:
     if not settings.quiet:
         folders = ", ".join(settings.shared or ()) or "none"
         _said(f"agent {name}: waiting for jobs; shared folders: {folders}")
@@ -96,9 +117,9 @@ def _stop_on_signals(interrupts: Interrupts, stopping: anyio.Event) -> None:
     interrupts.listen(stop)
 
 
-async def _stop_when(stopping: anyio.Event, agent: Agent) -> None:
+async def _call_when(stopping: anyio.Event, work: Callable[[], None]) -> None:
     await stopping.wait()
-    agent.stop()
+    work()
 
 
 def _host_name() -> str:
