@@ -174,6 +174,19 @@ def test_without_a_history_that_is_said(
     assert "it is no database" in done.err
 
 
+def test_what_a_wrong_clock_saw_later_than_now_is_not_shown(
+    tmp_path: Path, here: Callable[..., Ended]
+) -> None:
+    now = time.time()
+    later = [report(99, at=now + 86_400 + 1800 * number, reset_at=None) for number in range(3)]
+    record(tmp_path / "h.db", [report(40, at=now - 60, reset_at=int(now) + 9000)], later)
+    shown = here("history", *HISTORY, "--format", "table").out.decode()
+    assert " 60% " in shown
+    assert " 1% " not in shown
+    assert here("status", *HISTORY).out == b"codex 60%\n"
+    assert here("history", "check", *HISTORY).out == b""
+
+
 async def test_the_demo_shows_an_invented_week_and_touches_nothing(tmp_path: Path) -> None:
     done = await run("history", "--demo", "3", "--format", "table", cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
