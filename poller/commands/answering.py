@@ -53,18 +53,12 @@ class KnownAccounts:
     """In the order of the files."""
     forecasts: Mapping[str, Mapping[str, Forecast]]
     """By label and window; empty without a history."""
+    rates: Mapping[str, Mapping[str, float]]
+    """Percent an hour that is burnt now; likewise."""
     now: float
     """Unix seconds."""
     history: str
     """The file that was read; there may be none at it. Of a demo it is soon gone."""
-
-    @property
-    def rates(self) -> dict[str, dict[str, float]]:
-        """Percent an hour that is burnt now, by label and window."""
-        return {
-            account: {window: one.percent_per_hour for window, one in forecasts.items()}
-            for account, forecasts in self.forecasts.items()
-        }
 
 
 def answered(
@@ -151,11 +145,10 @@ def known_now(
     if not looked.accounts and interrupts.number is None:
         raise UsageError("nothing to ask: every account is disabled or none is named")
     accounts = _standings(looked, recollection)
-    said = {
-        one.account: recollection.forecast(one.account, one.key, now=now)
-        for one in (accounts if forecasts else ())
-    }
-    return KnownAccounts(accounts, said, now, path)
+    asked = accounts if forecasts else ()
+    said = {one.account: recollection.forecast(one.account, one.key, now=now) for one in asked}
+    rates = {one.account: recollection.rates(one.account, one.key, now=now) for one in asked}
+    return KnownAccounts(accounts, said, rates, now, path)
 
 
 def _recording(settings: Settings, path: str) -> Settings:

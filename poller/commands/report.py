@@ -71,6 +71,7 @@ class _Report:
             known.accounts,
             now=known.now,
             forecasts=known.forecasts,
+            rates=known.rates,
             weights=settings.weights or NO_WEIGHTS,
             changes=[Happening(None, change) for change in changed],
             changes_since=since,

@@ -111,6 +111,10 @@ class Recollection:
         said = self._of(label, key).outlook.forecast(now)
         return {name: one for name, one in said.items() if name in names}
 
+    def rates(self, label: str, key: str | None, *, now: float) -> dict[str, float]:
+        """Return percent an hour that is burnt now of an account's windows, by name."""
+        return self._of(label, key).outlook.rates(now)
+
     def _of(self, label: str, key: str | None) -> _Remembered:
         if not self._loaded:
             self._load()

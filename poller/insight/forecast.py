@@ -153,6 +153,12 @@ class Burn:
         burst: float = (squares / percent) ** self.law.burst_power
         return max(_LEAST_VARIANCE, self.law.variance * burst)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether enough was seen to say anything."""
+        law = self.law
+        return self.polled_h >= (law.enough_h if self.rises >= _ENOUGH_RISES else law.enough_idle_h)
+
     def rate(self, at: float) -> float:
         """Percent an hour at present. Without news it comes to be the mean."""
         if self._at is None or at <= self._at:
@@ -262,6 +268,17 @@ class Outlook:
         spans = [series.span for series in self._series.values() if series.reported]
         self._used_up = any(span and span.used_percent >= EXHAUSTED_PERCENT for span in spans)
 
+    def rates(self, now: float) -> dict[str, float]:
+        """Return percent an hour that is burnt of each window about which enough is known.
+
+        Also of one that is used up, or not begun: who used it goes on elsewhere, or will.
+        """
+        return {
+            name: burn.rate(now)
+            for name, burn in self._burns.items()
+            if burn.is_known and self._series[name].reported
+        }
+
     def forecast(self, now: float) -> dict[str, Forecast]:
         """Return the forecast of each window about which enough is known, by its name.
 
@@ -293,8 +310,7 @@ def forecast(span: Span, burn: Burn, *, now: float, scale: float | None = 1.0) -
     law, reset_at, since = burn.law, span.reset_at, span.until
     if not 0 < span.used_percent < EXHAUSTED_PERCENT or reset_at is None or reset_at <= now:
         return None
-    enough_h = law.enough_h if burn.rises >= _ENOUGH_RISES else law.enough_idle_h
-    if burn.polled_h < enough_h or reset_at <= since:
+    if not burn.is_known or reset_at <= since:
         return None
     left = 100 - span.used_percent
     rate = burn.rate(since)

@@ -67,6 +67,7 @@ def overview(  # noqa: PLR0913 - what is known, each named
     *,
     now: float,
     forecasts: Mapping[str, Mapping[str, Forecast]],
+    rates: Mapping[str, Mapping[str, float]] | None = None,
     weights: Mapping[str, float] = NO_WEIGHTS,
     changes: Iterable[Happening] = (),
     changes_since: float | None = None,
@@ -75,10 +76,11 @@ def overview(  # noqa: PLR0913 - what is known, each named
 ) -> Overview:
     """Return what there is to show of the accounts; fields as of :class:`Overview`.
 
-    ``weights`` are the pool's, by plan.
+    ``rates`` are what is burnt now, percent an hour by account and window; without them the
+    forecasts' are taken. ``weights`` are the pool's, by plan.
     """
     standings = list(standings)
-    rates = {
+    rates = rates or {
         account: {name: one.percent_per_hour for name, one in windows.items()}
         for account, windows in forecasts.items()
     }

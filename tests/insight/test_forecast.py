@@ -443,3 +443,13 @@ def test_over_a_whole_life_nothing_that_is_said_contradicts_itself() -> None:
                 assert (came.empty_at_pace is None) >= (came.percent_per_hour == 0)
     assert said > 500
     assert likely > 0
+
+
+def test_what_is_burnt_is_told_of_windows_without_a_forecast_too() -> None:
+    account = Account("five_hour").poll(4.5, five_hour=30)
+    assert account.used["five_hour"] == 100
+    assert account.outlook.forecast(account.now) == {}
+    assert 0 < account.outlook.rates(account.now)["five_hour"] <= 30
+    account.outlook.observe(account.now + 300, {})
+    assert account.outlook.rates(account.now + 300) == {}
+    assert Account("five_hour").poll(1, five_hour=30).outlook.rates(T0) == {}

@@ -168,7 +168,7 @@ def test_the_table_tells_resets_then_hours_then_the_pool() -> None:
         "15:13                    +1      -",
         "Tue 22 Sep 09:13          -   +0.4",
         "",
-        "left in all: 5h 0 of 2 - week 0.6 of 2",
+        "left in total: 5h 0 of 2 - week 0.6 of 2",
         "At this pace nothing is left from 14:13 on; a-long-name-of-an-account is back",
         "16:13.",
     ]
@@ -192,7 +192,7 @@ def test_what_cannot_be_told_is_said() -> None:
         "At this pace something is left at any time of the next hour."
     )
     nobody = drawn(after(failed("a", FailureKind.TIMEOUT)))
-    assert not any("left in all" in line for line in nobody)
+    assert not any("left in total" in line for line in nobody)
 
 
 def test_an_unknown_amount_has_a_question_mark() -> None:
