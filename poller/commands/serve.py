@@ -6,20 +6,21 @@ import asyncio
 import os
 import socket
 import ssl
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
-from poller import __version__
 from poller.commands.following import follow
 from poller.commands.language import language_for
+from poller.commands.running import error_name, keep_status, noticed, within_limits
 from poller.commands.served import Served
-from poller.deliver.stderr import say
+from poller.deliver.stderr import say, saying_what_is_logged
 from poller.present.page import Pages
 from poller.process import exit_codes
 from poller.process.clock import zone_of
 from poller.process.systemd import tell_systemd
+from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.settings.addresses import Address, listening_address
 from poller.text import os_error_text, printable
@@ -42,63 +43,78 @@ def serve(settings: Settings, interrupts: Interrupts) -> int:
     try:
         access, tls = _access(settings), _tls(settings)
         with _listening(settings) as listening:
-            anyio.run(partial(_serve, settings, interrupts, access, listening, tls))
+            site = _Site(within_limits(settings), interrupts, access, listening, tls)
+            anyio.run(site.run)
     except UsageError as error:
         say(f"poller: {error}")
         return exit_codes.USAGE
+    except BaseException as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
+        if interrupts.number is None:
+            say(f"poller: a bug in this program: {error_name(error)}; please report it")
+            return exit_codes.INTERNAL
     return 128 + (interrupts.number or 0)
 
 
-async def _serve(
-    settings: Settings,
-    interrupts: Interrupts,
-    access: Access,
-    listening: socket.socket,
-    tls: ssl.SSLContext | None,
-) -> None:
-    loop = asyncio.get_running_loop()
-    with anyio.CancelScope() as scope:
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """One run of the command."""
+
+    settings: Settings
+    interrupts: Interrupts
+    access: Access
+    listening: socket.socket
+    tls: ssl.SSLContext | None
+
+    async def run(self) -> None:
+        """Poll and serve until a signal comes."""
+        settings, loop = self.settings, asyncio.get_running_loop()
+        loop.set_default_executor(UnjoinedThreads())
 
         def stop(_number: int) -> None:
             loop.call_soon_threadsafe(scope.cancel)
 
-        interrupts.listen(stop)
-        async with follow(settings, interrupts, warn=_warn) as following:
-            served = Served(following, weights={})
-            pages = Pages(
-                language_for(settings, os.environ),
-                zone_of(settings.timezone, os.environ),
-                demo=settings.demo is not None,
-            )
-            shown = WebLook(pages, following.history_path, settings.show_identity, __version__)
-            contents = Contents(served, shown, access, clock=following.clock.time)
-            happenings = Happenings(contents.everything)
-            served.changed = lambda line: happenings.add("change", line)
-            server = WebServer(
-                access,
-                contents.by_path(),
-                login_page=lambda wrong: pages.login(wrong=wrong).encode(),
-                happenings=happenings,
-                clock=following.clock.time,
-            )
-            async with serving(server, listening, tls=tls):
-                scheme = "http" if tls is None else "https"
-                say(f"poller: serving at {scheme}://{_authority(listening)}/")
-                tell_systemd("READY=1", environ=os.environ)
-                await _pass_on(following, served, contents, happenings)
+        with anyio.CancelScope() as scope:
+            self.interrupts.listen(stop)
+            async with follow(settings, self.interrupts, warn=self._warn) as following:
+                keep_status(following, settings, warn=self._warn)
+                with saying_what_is_logged(settings.verbose, say):
+                    await self._serve(following)
 
+    async def _serve(self, following: Following) -> None:
+        settings, clock = self.settings, following.clock.time
+        language = language_for(settings, os.environ)
+        zone = zone_of(settings.timezone, os.environ)
+        pages = Pages(language, zone, demo=settings.demo is not None)
+        served = Served(following, weights=settings.weights or {})
+        look = WebLook(pages, following.history_path, settings.show_identity)
+        contents = Contents(served, look, self.access, clock=clock)
+        happenings = Happenings(contents.everything)
+        served.changed = lambda line: happenings.add("change", line)
+        server = WebServer(
+            self.access,
+            contents.by_path(),
+            login_page=lambda wrong: pages.login(wrong=wrong).encode(),
+            happenings=happenings,
+            clock=clock,
+        )
+        async with serving(server, self.listening, tls=self.tls):
+            scheme = "http" if self.tls is None else "https"
+            say(f"poller: serving at {scheme}://{_authority(self.listening)}/")
+            tell_systemd("READY=1", environ=os.environ)
+            async for came in following:
+                if isinstance(came, Report):
+                    served.note(came)
+                    happenings.add("record", contents.record(came))
+                    continue
+                served.note_round(came)
+                happenings.add("round", event_of_round(came))
+                if following.is_first_round:
+                    for line in noticed(following, settings):
+                        self._warn(line)
 
-async def _pass_on(
-    following: Following, served: Served, contents: Contents, happenings: Happenings
-) -> None:
-    """Tell everybody who listens what comes, for ever."""
-    async for came in following:
-        if isinstance(came, Report):
-            served.note(came)
-            happenings.add("record", contents.record(came))
-        else:
-            served.note_round(came)
-            happenings.add("round", event_of_round(came))
+    def _warn(self, line: str) -> None:
+        if not self.settings.quiet:
+            say(f"poller: {line}")
 
 
 def _access(settings: Settings) -> Access:
@@ -172,7 +188,3 @@ def _authority(listening: socket.socket) -> str:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _warn(sentence: str) -> None:
-    say(f"poller: {sentence}")

@@ -70,7 +70,9 @@ class Served:
     @property
     def counted(self) -> Counted:
         """What was counted since the start."""
-        return Counted(dict(self._requests), {}, list(self._rounds), self._rounds_s)
+        alerting = self._following.alerting
+        told = {} if alerting is None else dict(alerting.counts)
+        return Counted(dict(self._requests), told, list(self._rounds), self._rounds_s)
 
     @property
     def round_within_s(self) -> float:

@@ -130,6 +130,16 @@ async def test_what_was_recorded_is_served(tmp_path: Path) -> None:
     assert bad == [400] * 5
 
 
+async def test_the_line_of_the_status_is_kept_in_a_file(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice", "+two_windows:42:5"))
+    words = ("--status-file", "line", "--chatgpt-url")
+    async with upstream() as simulator, site(*words, simulator.url, cwd=tmp_path) as served:
+        async with asyncio.timeout(20):
+            while os.listdir(tmp_path) == ["account"]:
+                await served.get("healthz")
+    assert "58" in (tmp_path / "line").read_text()
+
+
 async def test_without_a_history_nothing_of_the_past_is_served(tmp_path: Path) -> None:
     write(tmp_path / "account", account("alice"))
     async with (
