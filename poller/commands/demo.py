@@ -16,13 +16,8 @@ if TYPE_CHECKING:
     from poller.authfiles.read import AuthFile
     from poller.process.clock import RunsOn
     from poller.settings import Settings
-    from poller.simulator.accounts import MadeUpAccount
-    from poller.values import Report
 
 _LATENCY_S = 0.15
-_WEEK_S, _STEP_S = 7 * 86_400, 1_800
-_MOST_WITH_A_PAST = 50
-"""Accounts: each takes 30 ms to make up."""
 _TOKENS_LIVE_S = 10 * 365 * 86_400
 """A demo may run for months of its time."""
 
@@ -35,34 +30,8 @@ class PolledWorld:
     accounts: tuple[AuthFile, ...]
     """Of the demo; else none, and the settings say which."""
     clock: RunsOn
-    made_up: tuple[MadeUpAccount, ...] = ()
-
-    def week_before(self) -> list[list[Report]]:
-        """Return what a poller would have seen of the demo's accounts in the week before.
-
-        One list an account; takes a moment.
-        """
-        from poller.simulator.living import observations
-        from poller.usage.identity import account_key
-        from poller.usage.normalizer import normalize
-        from poller.values import Report
-
-        now = self.clock.time()
-        times = [now - _WEEK_S + step for step in range(0, _WEEK_S, _STEP_S)]
-        return [
-            [
-                Report(
-                    position,
-                    account.name,
-                    account.name,
-                    at,
-                    normalize(payload, observed_at=at),
-                    key=account_key(account.user_id, account.account_id),
-                )
-                for at, payload in observations(account, times)
-            ]
-            for position, account in enumerate(self.made_up[:_MOST_WITH_A_PAST])
-        ]
+    made_up: int = 0
+    """How many they are; 0 where they are real."""
 
 
 def demo_files(count: int) -> list[AuthFile]:
@@ -105,7 +74,6 @@ async def living_demo_if_asked_for(settings: Settings) -> AsyncGenerator[PolledW
     latency_s = _LATENCY_S / settings.demo_speed
     async with serve(latency_s=latency_s, live=True, clock=clock, detail=False) as simulator:
         made_up = demo_accounts(settings.demo, now=clock.time(), life_s=_TOKENS_LIVE_S)
-        accounts = tuple(made_up)
-        files = in_memory((account.name, account.auth_file) for account in accounts)
+        files = in_memory((account.name, account.auth_file) for account in made_up)
         pointed = replace(settings, chatgpt_url=simulator.url, proxy=None, refresh=False, demo=None)
-        yield PolledWorld(pointed, tuple(files), clock, accounts)
+        yield PolledWorld(pointed, tuple(files), clock, settings.demo)

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from poller.settings import Settings
     from poller.values import Forecast
 
+_DAY_S = 86_400
 _AFTER_A_SIGNAL_S = 0.5
 """How long a locked history is waited for then: a process that was told to end has 1.8 s."""
 TRAIL_STEP_S, TRAIL_STEPS = 900, 32
@@ -280,11 +281,21 @@ async def _invent(asked: PolledWorld, history: History) -> None:
     try:
         if await history.transact(lambda file: file.execute("SELECT 1 FROM account").fetchone()):
             return
-        for reports in await run_in_thread(asked.week_before):
+        for reports in await run_in_thread(partial(_days_of, asked)):
             history.record(reports)
             await history.transact(lambda _: None)
     except HistoryUnusable:  # said already
         return
+
+
+def _days_of(asked: PolledWorld) -> list[list[Report]]:
+    """Return what a poller would have seen of a demo's accounts in the week before, by day."""
+    from poller.commands.invented import week
+
+    days: dict[float, list[Report]] = {}
+    for reports in week(asked.made_up, now=asked.clock.time()):
+        days.setdefault(reports[0].observed_at // _DAY_S, []).extend(reports)
+    return list(days.values())
 
 
 def _trails(path: str, now: float) -> dict[str, Trail]:
