@@ -15,6 +15,7 @@ from poller.commands.demo import demo_if_asked_for
 from poller.commands.language import words_for
 from poller.commands.notices import waiting
 from poller.commands.recording import recording_if_asked_for
+from poller.commands.running import within_limits
 from poller.deliver.progress import Progress
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.library import open_session, poll
@@ -36,7 +37,7 @@ def ask(settings: Settings, interrupts: Interrupts, files: list[AuthFile]) -> li
     Raises:
         UsageError: there is nothing to poll, or not what was asked for.
     """
-    return anyio.run(_ask, settings, interrupts, files)
+    return anyio.run(_ask, within_limits(settings), interrupts, files)
 
 
 async def _ask(settings: Settings, interrupts: Interrupts, files: list[AuthFile]) -> list[Report]:

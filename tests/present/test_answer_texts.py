@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from poller.insight.changes import changes
 from poller.insight.choice import Choice, NoChoice, Strategy, Wanted, choose, count
 from poller.insight.pool import pool
 from poller.insight.timeline import timeline
 from poller.present.answer_words import CHINESE_ANSWERS, ENGLISH_ANSWERS, answer_words_of
 from poller.present.answers import choice_record, count_text, reason
+from poller.present.changes import change_lines
 from poller.present.page_texts import Teller
 from poller.present.terminal import ASCII, UNICODE, cells
 from poller.present.timeline import TimelineTable, timeline_lines
@@ -221,3 +223,15 @@ def test_a_count_of_enough_known_accounts_says_no_more_than_that() -> None:
     teller = Teller("en", UTC, now=NOW)
     text = count_text(counted, Wanted(), teller, total=1, window=None)
     assert text == "1 of 1 account can be used; 1 is needed"
+
+
+# diff
+
+
+def test_a_line_for_each_change() -> None:
+    before = [after(answered("a", five=(42, 2)))]
+    changed = changes(before, [after(failed("a", FailureKind.DNS, at=NOW + 60))])
+    assert change_lines(changed) == (
+        b'{"account":"a","key":null,"change":"failed","window":null,"before":null,"after":"dns"}\n'
+    )
+    assert change_lines([]) == b""
