@@ -58,10 +58,11 @@ def record_week(path: str, count: int, *, now: float, seed: int = 0) -> None:
 
 def week(count: int, *, now: float, seed: int = 0) -> Iterator[list[Report]]:
     """Yield the rounds of a week up to ``now`` (Unix seconds), each account's report in each."""
+    now = int(now)
     world = LivingAccounts(seed)
     accounts = list(demo_accounts(min(count, _MOST), now=now))
     every_s = min(_LONGEST_S, _EVERY_S * -(-count // _USUAL))
-    for at in range(int(now) - WEEK_S, int(now), every_s):
+    for at in range(now - WEEK_S, now, every_s):
         ago = now - at
         if _SLEPT_S[0] >= ago >= _SLEPT_S[1]:
             continue
