@@ -136,7 +136,7 @@ IN_CHINESE = """\
 ✗ old-laptop  codex  plus  1 天前      可以
 ✗ mac-mini    codex  plus  3 天前      没有 refresh token
 ✗ broken      –      –     –           –
-✗ 不是完整的登录文件（the file is empty）：broken → 重新完整复制一份
+✗ 不是完整的登录文件（空文件）：broken → 重新完整复制一份
 ✗ token 已过期：old-laptop（1 天前） → poller --refresh，或用 codex 登录再复制
 ✗ token 已过期：mac-mini（3 天前） → 用 codex 登录再复制
 ! 本机其他用户可以读取：account/copy.auth.json、account/phone.auth.json → chmod
