@@ -35,7 +35,7 @@ class WindowPast:
     window_seconds: float | None
     steps: tuple[Step, ...]
     """In order; between two of them nobody looked, or nothing was believed."""
-    lowest: Step | None
+    lowest: Step
     percent_per_day: float | None
     """What was used; more than 100 where the window was reset within a day."""
     resets: int
@@ -94,7 +94,7 @@ class _Watched:
         return WindowPast(
             self.series.window_seconds,
             tuple(self.steps),
-            min(self.steps, key=lambda step: step.remaining_percent, default=None),
+            min(self.steps, key=lambda step: step.remaining_percent),
             self.burnt_percent / self.known_s * _DAY_S if enough else None,
             self.resets,
             self.ran_out,

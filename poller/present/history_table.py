@@ -160,15 +160,12 @@ class HistoryTable:
         return Column(whole.title, whole.width, whole.cell, _MOMENT_GONE, short)
 
     def _figure(self, row: _Row) -> Piece:
-        if row.past.lowest is None:
-            return self._marks.none, PLAIN
         left = row.past.lowest.remaining_percent
         return f"{share(left, of=100)}%".rjust(PERCENT), style_of(left)
 
     def _figure_and_moment(self, row: _Row) -> Piece:
         text, style = self._figure(row)
-        at = "" if row.past.lowest is None else f" {self._clock.short(row.past.lowest.since)}"
-        return text + at, style
+        return f"{text} {self._clock.short(row.past.lowest.since)}", style
 
     def _per_day(self, row: _Row) -> str:
         used = row.past.percent_per_day

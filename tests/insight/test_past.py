@@ -56,8 +56,16 @@ def test_what_was_used_before_the_time_does_not_count() -> None:
 def test_a_figure_that_flaps_is_not_the_lowest() -> None:
     told = [span(10, 0, 2), span(90, 2.1, 2.1, looks=1), span(11, 2.2, 4)]
     past = pasts(told, since=AT)["five_hour"]
-    assert past.lowest is not None
     assert past.lowest.remaining_percent == 89
+
+
+def test_a_gap_is_no_reset() -> None:
+    told = [
+        span(1, 0, 1, window="weekly", reset_h=100),
+        span(3, 9, 10, window="weekly", reset_h=100),
+    ]
+    past = pasts(told, since=AT)["weekly"]
+    assert (past.resets, len(past.steps)) == (0, 2)
 
 
 def test_a_figure_for_a_day_needs_an_hour() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isclose
 
 import pytest
@@ -155,6 +156,17 @@ def test_the_naive_forecast_goes_on_as_since_the_start() -> None:
     assert sum(each.count for each in came.bins) == came.asked
     assert (came.covered, came.certain) == (None, 0)
     assert [each.error_h for each in came.leads] == [None] * 3
+
+
+def test_without_its_length_a_window_has_no_naive_forecast() -> None:
+    told = [*steady(60, weeks=2), *week([(0.1, 1.0)], start_h=336)]
+    blind = [
+        (name, replace(first, window_seconds=None), until, looks)
+        for name, first, until, looks in told
+    ]
+    answers = replay(blind)["weekly"].answers
+    assert answers
+    assert not any(each.asked.naive_at for each in answers)
 
 
 def test_times_are_compared_so_long_before_it_ran_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -140,6 +141,16 @@ def test_how_good_the_forecast_was_stands_beside_what_is_simpler() -> None:
         "",
         "naive: a window empties as fast as since its start; yes or no",
     ]
+
+
+def test_of_many_windows_nothing_is_luck() -> None:
+    text = check_table.render(
+        {"five_hour": replace(SCORE, ran_out=40, covered=None)},
+        width=80,
+        color=False,
+        language="en",
+    )
+    assert "luck" not in "".join(text)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
