@@ -39,6 +39,8 @@ class NatsServer:
     host: str = "127.0.0.1"
     prefix: tuple[str, ...] = ()
     """What the command is started with: a network namespace."""
+    plain: bool = False
+    """Whether it has no JetStream."""
     port: int = -1
     name: str = "poller"
     running: asyncio.subprocess.Process | None = None
@@ -59,10 +61,14 @@ class NatsServer:
         ports.mkdir()
         config = self.folder / f"{self.name}.conf"
         config.write_text(
-            f'listen: "{self.host}:{self.port}"\nserver_name: "{self.name}"\n'
-            f'jetstream {{ store_dir: "{self.store}", max_file_store: 1GB,'
-            f" max_memory_store: 64MB }}\n{self.more}\n"
+            f'listen: "{self.host}:{self.port}"\nserver_name: "{self.name}"\n{self.more}\n'
         )
+        if not self.plain:
+            with config.open("a") as file:
+                file.write(
+                    f'jetstream {{ store_dir: "{self.store}", max_file_store: 1GB,'
+                    " max_memory_store: 64MB }\n"
+                )
         log = (self.folder / f"{self.name}.log").open("ab")
         command = (*self.prefix, SERVER or "", "-c", str(config), "--ports_file_dir", str(ports))
         with log:

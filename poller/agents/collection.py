@@ -38,6 +38,10 @@ _SERVER_WITHIN_S = 5.0
 _LONGEST_CALL_S = 3.0
 """So long agents are called for where none answers."""
 _SAY_AGAIN_S = 10.0
+_NO_JETSTREAM = (
+    "the NATS server has no JetStream, or no rights to it for us: poller agent --server-config "
+    "NAME... prints a configuration that has both"
+)
 _LOOK_S = 0.25
 
 
@@ -64,8 +68,8 @@ async def open_collection(
         found = _Collection(settings, contact, folder, clock=clock)
         try:
             await contact.begin()
-        except Exception as error:  # noqa: BLE001 - nats-py's
-            raise UsageError(f"the NATS server has no JetStream for us: {error}") from None
+        except Exception:  # noqa: BLE001 - nats-py's
+            raise UsageError(_NO_JETSTREAM) from None
         link.back = contact.come_back
         try:
             async with anyio.create_task_group() as tasks:
@@ -159,7 +163,9 @@ class _Collection:
             return
         own = await self._named(tuple(os.fspath(each) for each in known))  # type: ignore[arg-type]
         yield own
-        own.notices.lost_agents += [machine.name for machine in self._crew.untold()]
+        own.notices.lost_agents += [
+            machine.name for machine in self._crew.untold(now=time.monotonic())
+        ]
         own.notices.clock_offsets.update(self._contact.offsets)
 
     async def files(self, accounts: tuple[Named, ...], settings: Settings) -> Files:

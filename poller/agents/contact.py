@@ -66,8 +66,8 @@ class Contact:
 
     def may_come(self) -> bool:
         """Say whether agents, or accounts of agents, may still come."""
-        is_calling = time.monotonic() - self._called_first_at < _CALL_S
-        return is_calling or not self.crew.are_listed()
+        now = time.monotonic()
+        return now - self._called_first_at < _CALL_S or not self.crew.are_listed(now=now)
 
     async def come_back(self) -> None:
         """Make again what a server that was away may have lost, then ask again what is open."""

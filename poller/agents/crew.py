@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from poller.agents.wire import ListedAccount, Listing, Presence
 
 LOST_AFTER_S = 10.0
 """An agent that is unheard for so long is lost."""
 COMES_BACK_S = 10.0
 """After that it is not expected back: its accounts that were not asked yet are given up."""
+TELLS_WITHIN_S = 30.0
+"""An agent that is there and has not told its accounts by then is not waited for."""
 CLOCK_LEEWAY_S = 30.0
 """A clock that is off by more is said."""
 
@@ -32,6 +32,8 @@ class Machine:
     shared: frozenset[str]
     heard_at: float
     """Monotonic seconds."""
+    came_at: float
+    """Likewise: when it was first heard, or again after it was lost."""
     clock_offset_s: float = 0.0
     """How far its clock is ahead of the collector's."""
     is_lost: bool = False
@@ -102,12 +104,13 @@ class Crew:
         is_new = machine is None or machine.agent != told.agent or machine.is_lost
         if machine is None:
             machine = self.machines[name] = Machine(
-                name, told.agent, told.concurrency, frozenset(told.shared), now, told.at - at
+                name, told.agent, told.concurrency, frozenset(told.shared), now, now, told.at - at
             )
         machine.agent, machine.concurrency = told.agent, told.concurrency
         machine.shared, machine.heard_at = frozenset(told.shared), now
         machine.is_lost = False
         if is_new:
+            machine.came_at = now
             machine.parts.clear()
             self.pulse()
         return machine
@@ -156,10 +159,16 @@ class Crew:
             return machine.open_jobs < machine.concurrency
         return self.open_jobs < sum(each.concurrency for each in self.living)
 
-    def untold(self) -> Iterable[Machine]:
-        """Return those that were lost before they had told their accounts."""
-        return [each for each in self.machines.values() if each.is_lost and each.accounts is None]
+    def untold(self, *, now: float) -> list[Machine]:
+        """Return those that were lost before they had told their accounts, or do not tell."""
+        return [
+            machine
+            for machine in self.machines.values()
+            if machine.accounts is None
+            and (machine.is_lost or now - machine.came_at > TELLS_WITHIN_S)
+        ]
 
-    def are_listed(self) -> bool:
-        """Say whether all that are there have told their accounts."""
-        return all(machine.accounts is not None for machine in self.living)
+    def are_listed(self, *, now: float) -> bool:
+        """Say whether all that are there have told their accounts, or will not."""
+        silent = self.untold(now=now)
+        return all(each.accounts is not None or each in silent for each in self.living)

@@ -61,7 +61,7 @@ class OwnAccounts:
     @property
     def total(self) -> int | None:
         """How many accounts there are in all; None while more may come."""
-        return len(self._positions) if self._crew.are_listed() else None
+        return len(self._positions) if self._crew.are_listed(now=time.monotonic()) else None
 
     @property
     def unmatched(self) -> list[str]:
