@@ -27,6 +27,7 @@ from poller.authfiles.entry import (
     judged,
 )
 from poller.usage.json_values import first_text, mapping, short_text, text
+from poller.usage.response import LARGE_BYTES, collector_paused
 from poller.values import Credential, Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -87,6 +88,13 @@ def parse(content: bytes, *, now: float) -> tuple[Login, ...] | Failure:
     is no auth file of a known shape, or another service's. A file of more accounts than
     :data:`ACCOUNTS_LIMIT` is one login that is ``file_invalid``.
     """
+    if len(content) <= LARGE_BYTES:
+        return _logins_in(content, now=now)
+    with collector_paused():
+        return _logins_in(content, now=now)
+
+
+def _logins_in(content: bytes, *, now: float) -> tuple[Login, ...] | Failure:
     document = _document(content)
     if isinstance(document, Failure):
         return document

@@ -18,7 +18,7 @@ from poller.renewal.refusals import RefreshRefusedError
 from poller.renewal.tokens import Refusal, Tokens
 from poller.upstream.exchange import ssl_context
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, translate
-from poller.usage.response import BODY_LIMIT
+from poller.usage.response import LARGE_BYTES
 from poller.values import Response
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ class TokenEndpoint:
             timeout=aiohttp.ClientTimeout(total=timeout_s, ceil_threshold=math.inf),
         ) as response:
             content = b""
-            while len(content) <= BODY_LIMIT and not response.content.at_eof():
+            while len(content) <= LARGE_BYTES and not response.content.at_eof():
                 content += await response.content.readany()
-            if len(content) > BODY_LIMIT:
+            if len(content) > LARGE_BYTES:
                 return TransportError(
                     TransportErrorKind.TOO_LARGE, status=response.status, answered=True
                 )

@@ -4,11 +4,13 @@ import copy
 import json
 import random
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from poller.authfiles.shapes import parse
 from poller.present.record import serialize
 from poller.usage.answer import Answer
 from poller.usage.response import usage_or_failure
@@ -169,6 +171,16 @@ def test_a_hold_is_what_lets_nobody_else_run() -> None:
 
     assert fuzzing.hold_of(long.sort) >= alone_s / 2
     assert min(fuzzing.hold_of(in_steps) for _ in range(5)) < 10 * alone_s
+
+
+@pytest.mark.parametrize("unit", ["[]", "{}", "0", '{"accessToken":""}', '"x"'])
+def test_no_file_holds_the_loop_while_it_is_read(unit: str) -> None:
+    heap: list[object] = [[] for _ in range(300_000)]  # what the collector would walk through
+    parts = ",".join([unit] * ((1 << 20) // (len(unit) + 1) - 10))
+    content = f'{{"accounts":[{parts}]}}'.encode()
+    holds_s = [fuzzing.hold_of(partial(parse, content, now=0.0)) for _ in range(20)]
+    assert min(holds_s) <= fuzzing.HOLD_LIMIT_S
+    assert len(heap) == 300_000
 
 
 def test_some_inputs_are_as_large_as_one_may_be() -> None:
