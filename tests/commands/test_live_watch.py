@@ -255,13 +255,16 @@ class Tmux:
     def screen(self) -> list[str]:
         return self("capture-pane", "-p").rstrip("\n").split("\n")
 
+    def _state(self) -> str:
+        return self("list-panes", "-F", "#{pane_dead} #{pane_dead_status} #{pane_height}")
+
     def until(self, *texts: str) -> list[str]:
         deadline = time.monotonic() + LONGEST_S
         while True:
             shown = self.screen()
             if all(any(text in line for line in shown) for text in texts):
                 return shown
-            assert time.monotonic() < deadline, "\n".join(shown)
+            assert time.monotonic() < deadline, "\n".join([*shown, self._state()])
             time.sleep(0.03)
 
 

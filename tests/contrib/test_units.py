@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import plistlib
 import re
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from poller.cli import parse
 from tests.parts import needs
 
-UNITS = sorted((Path(__file__).parents[2] / "contrib" / "systemd").glob("*.service"))
+CONTRIB = Path(__file__).parents[2] / "contrib"
+UNITS = sorted((CONTRIB / "systemd").glob("*.service"))
 WORST_EXPOSURE = 3.0
 
 
@@ -44,3 +47,18 @@ def test_a_system_service_can_do_little_else(unit: Path) -> None:
     found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
     assert found is not None
     assert float(found[1]) < WORST_EXPOSURE
+
+
+def test_what_launchd_is_told_is_a_command_that_there_is() -> None:
+    told = plistlib.loads((CONTRIB / "launchd" / "poller.watch.plist").read_bytes())
+    program, command, *options = told["ProgramArguments"]
+    assert program.endswith("/bin/poller")
+    assert command == "watch"
+    assert parse([command, *options]).format == "jsonl"
+    assert told["KeepAlive"] == {"SuccessfulExit": False}
+
+
+def test_the_unit_of_watch_starts_a_command_that_there_is() -> None:
+    text = (CONTRIB / "systemd" / "poller-watch.service").read_text()
+    (line,) = re.findall(r"(?m)^ExecStart=\S+ (.+)$", text)
+    assert parse(line.split()).status_file == "%t/poller-status"

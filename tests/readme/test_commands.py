@@ -308,6 +308,18 @@ async def test_the_twelve_questions_are_answered(tmp_path: Path) -> None:
     assert "null" not in "".join(answers.values())
 
 
+# Watching
+
+
+@needs_jq
+async def test_watching_writes_what_its_page_says(tmp_path: Path) -> None:
+    (command,) = blocks("docs/watch.md", "console")
+    async with sandbox(tmp_path) as box:
+        ran = await box.bash(command.replace("--every 5m", "--every 1s"))
+    assert (ran.code, ran.err) == (0, "")
+    assert all(re.fullmatch(r"\S+\t1\t(true|false)?", line) for line in ran.out.splitlines())
+
+
 # The simulator
 
 
