@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from poller.settings import Settings
     from poller.values import Snapshot
 
-_LEAST_S = 0.1
-"""Between two screens; a slow one is followed by a pause of nine times as long."""
+_LEAST_S, _MOST_S = 0.1, 1.0
+"""Between two screens; after one that took long, three times as long as it took."""
 _MINUTE_S = 60
 _SAID_S = 5.0
 """How long an answer to a key stands (real seconds)."""
@@ -82,7 +82,7 @@ class LiveWatch:
                 tasks.start_soon(self._take)
                 while not self._over:
                     took_s = self._draw(screen)
-                    await anyio.sleep(max(_LEAST_S, 9 * took_s))
+                    await anyio.sleep(min(max(_LEAST_S, 3 * took_s), _MOST_S))
                     await self._until_something_changes()
                 tasks.cancel_scope.cancel()
         finally:
@@ -115,8 +115,8 @@ class LiveWatch:
     # Drawing
 
     def _draw(self, screen: Screen) -> float:
-        """Show what is known now; return how long that took."""
-        began_at = time.perf_counter()
+        """Show what is known now; return the CPU seconds that took."""
+        began_at = time.thread_time()
         following = self._following
         width, height = screen.size
         accounts = [self._watched(one) for one in following.standings()]
@@ -130,7 +130,7 @@ class LiveWatch:
         )
         self._page, self._last_top = max(1, drawn.page), drawn.last_top
         screen.show(drawn.lines)
-        return time.perf_counter() - began_at
+        return time.thread_time() - began_at
 
     def _watched(self, one: Standing) -> LiveAccount:
         following = self._following
