@@ -234,7 +234,7 @@ class Pages:
                 (teller.window(name), teller.share(share), _parts(share))
                 for name, share in overview.pool.windows.items()
             ],
-            "dry": teller.dry(ahead.dry),
+            "dry": teller.dry(ahead.dry) if any(overview.forecasts.values()) else "",
             "hours": [
                 (
                     teller.at(hour.since),

@@ -202,6 +202,14 @@ def test_an_account_without_a_key_has_no_page(pages: Pages) -> None:
     assert [link for link in links if link and link[0] != "#"] == [f"account/{KEY}"]
 
 
+def test_nothing_is_said_of_a_pace_that_nobody_knows(pages: Pages) -> None:
+    assert "At this pace" not in pages.index(known(ALICE))
+    ahead = {"alice": {"five_hour": forecast()}}
+    assert "At this pace something is left at any time" in pages.index(
+        known(ALICE, forecasts=ahead)
+    )
+
+
 def test_a_dead_upstream_is_told_in_a_banner(pages: Pages) -> None:
     html = pages.index(known(ALICE, dead_since=NOW - HOUR))
     assert '<p class="banner">The upstream has not answered since ' in html
