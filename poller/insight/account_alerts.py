@@ -21,6 +21,8 @@ LIKELY, UNLIKELY = 0.5, 0.25
 """Chances at which a window is forecast to run out, and no longer."""
 
 _K = AlertKind
+_STEP_PERCENT = 10.0
+"""What may be burnt between two looks without a doubt."""
 _ABSENT_AFTER = 2
 """Answers in a row that must lack a window before it blocks nothing any more."""
 _PLAN_AFTER = 2
@@ -61,7 +63,10 @@ def _take_exhaustion(notes: Notes, one: Watched, believed: Usage, answer: Usage)
     for window, percent in left.items():
         if notes.rule.watches(window):
             agrees = answered.get(window, 100.0) <= 0
-            word = Word(percent <= 0, agrees, percent > 0, was.get(window), percent, until)
+            before = was.get(window)
+            # Whoever is blocked is; what is used up and not blocked may be a flapped answer.
+            answers = 1 if answer.usable is False else 2
+            word = Word(percent <= 0, agrees, percent > 0, before, percent, until, answers)
             _take_spent(notes, one, window, word)
     # 98 percent used and blocked happens; so does another limit's block.
     blocking = believed.limited_by if believed.limited_by in left else None
@@ -131,7 +136,11 @@ def _take_low(notes: Notes, one: Watched, believed: Usage, answer: Usage) -> Non
         said = answered.get(window, 100.0)
         holds = left < rule.below and (left > 0 or spent_is_low)
         agrees = said < rule.below and (said > 0 or spent_is_low)
-        word = Word(holds, agrees, left >= rule.clear, was.get(window), left)
+        before = was.get(window)
+        # A series believes steps of less than 40 percent at once, flapped answers' as well.
+        small = before is not None and before - left <= _STEP_PERCENT
+        answers = 1 if small or answer.usable is False else 2
+        word = Word(holds, agrees, left >= rule.clear, before, left, answers=answers)
         notes.level(one, _K.LOW, window, word)
 
 

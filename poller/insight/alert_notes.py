@@ -29,6 +29,8 @@ class Word(NamedTuple):
     before: float | None = None
     after: float | None = None
     until: float | None = None
+    answers: int = 1
+    """How many in a row it takes at least."""
 
 
 class Edge(Enum):
@@ -100,8 +102,9 @@ class Notes:
             if mark.agreeing:  # against it
                 self.put(key, replace(mark, agreeing=0))
             return Edge.LASTS if self.is_due(mark) else None
-        agreeing = min(mark.agreeing + 1, self.rule.answers) if word.agrees else 0
-        if word.holds and agreeing >= self.rule.answers:
+        needed = max(self.rule.answers, word.answers)
+        agreeing = min(mark.agreeing + 1, needed) if word.agrees else 0
+        if word.holds and agreeing >= needed:
             self.put(key, Mark(firing=True, since=self.now))
             return Edge.BEGINS
         if agreeing != mark.agreeing:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _K = AlertKind
 _TOGETHER_S = 2 * GAP_S
 """Early resets within so long are one: each takes two looks, up to an hour apart."""
+_HARDLY_USED_PERCENT = 95.0
+"""Left of a window of which so little was used that its reset may be an answer that flapped."""
 _RULE = MarkKey(0, "rule")
 _FLEET = MarkKey(0, _K.FLEET_RESET)
 
@@ -31,7 +33,10 @@ def tell_early_resets(notes: Notes) -> None:
         early = [
             [each.window, each.before, each.after]
             for each in one.resets
-            if each.change is ChangeKind.EARLY_RESET and notes.rule.watches(each.window)
+            if each.change is ChangeKind.EARLY_RESET
+            and notes.rule.watches(each.window)
+            and isinstance(each.before, float | int)
+            and each.before < _HARDLY_USED_PERCENT
         ]
         if early:
             key = MarkKey(one.id, _K.EARLY_RESET)

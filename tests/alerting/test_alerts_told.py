@@ -106,7 +106,7 @@ async def test_what_fails_is_tried_again_said_and_kept_for_the_next_round(folder
     (folder / "alerts.toml").write_text(
         f'[[alert]]\nname = "low"\nrun = ["/bin/sh", "-c", "{script}"]\n'
     )
-    figures: dict[str, Any] = {"user-alice": limits(80)}
+    figures: dict[str, Any] = {"user-alice": limits(88)}
     async with serve(figures=figures) as simulator:
         await polled(folder, simulator.url)
         figures["user-alice"] = limits(95)
@@ -211,7 +211,7 @@ async def test_rules_are_listed_with_what_fires(folder: Path) -> None:
     words = ("alerts", "list", "--config", "alerts.toml", "--history", "h.db")
     first = json.loads((await run(*words, cwd=folder)).out.splitlines()[0])
     assert (first["name"], first["firing"], first["trouble"]) == ("low", [], None)
-    figures: dict[str, Any] = {"user-alice": limits(80)}
+    figures: dict[str, Any] = {"user-alice": limits(88)}
     async with serve(figures=figures) as simulator:
         await polled(folder, simulator.url)
         figures["user-alice"] = limits(95)
@@ -303,7 +303,7 @@ async def test_hooks_do_not_see_the_urls_of_other_rules(folder: Path) -> None:
 
 async def test_watch_tells_while_it_goes_on_and_a_hook_holds_nothing_up(folder: Path) -> None:
     (folder / "alerts.toml").write_text(RULE.replace("cat >> came", "sleep 1; cat >> came"))
-    figures: dict[str, Any] = {"user-alice": limits(80)}
+    figures: dict[str, Any] = {"user-alice": limits(88)}
     words = ("watch", "--config", "alerts.toml", "--history", "h.db", "--every", "0.2s")
     async with (
         serve(figures=figures) as simulator,

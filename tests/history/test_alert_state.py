@@ -177,7 +177,7 @@ def test_quiet_hours_hold_back_and_tell_together_afterwards(path: Path) -> None:
     quiet = replace(RULE, quiet=QuietHours(16 * 60, 16 * 60 + 40))
     urgent = replace(quiet, name="urgent", critical=True)
     rules = quiet, urgent
-    evaluate(path, five(80, 0), rules=rules)
+    evaluate(path, five(86, 0), rules=rules)
     assert evaluate(path, five(95, 1), rules=rules) == ["urgent"]
     assert evaluate(path, five(100, 2), rules=rules) == ["urgent"]
     assert evaluate(path, five(100, 8), rules=rules) == ["rule", "urgent"]
@@ -186,7 +186,7 @@ def test_quiet_hours_hold_back_and_tell_together_afterwards(path: Path) -> None:
 
 
 def test_what_could_not_be_delivered_comes_first_next_time(path: Path) -> None:
-    evaluate(path, five(80, 0))
+    evaluate(path, five(86, 0))
     evaluate(path, five(95, 1))
     first = taken(path)
     evaluate(path, five(100, 2))
