@@ -9,7 +9,7 @@ import pytest
 from poller.history.reading import open_reader
 from poller.history.recollection import Recollection, standings_at
 from poller.values import FailureKind, Report, Usage, Window
-from tests.history.made_up import AT, KEYS, RESET_AT, failed, record, report
+from tests.history.made_up import AT, KEYS, RESET_AT, failed, record, report, wide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,3 +172,13 @@ def test_who_was_not_asked_for_a_day_is_gone(path: Path) -> None:
     with open_reader(str(path)) as reader:
         assert [one.account for one in standings_at(reader, AT + DAY + 120)] == ["alice"]
         assert len(standings_at(reader, AT + 120)) == 2
+
+
+def test_of_thousands_of_accounts_the_last_answer_alone_is_known(path: Path) -> None:
+    record(path, wide(2001, at=AT), wide(2001, at=AT + 300, number=1))
+    seen = recollection(path)
+    known = seen.standing("n0000", f"{1:016x}")
+    assert known is not None
+    assert known.answered_at == AT + 300
+    told = seen.note(replace(wide(1, at=AT + 600)[0]))
+    assert told.forecast == {}
