@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from poller.commands.language import language_for
+from poller.commands.language import language_for, words_for
 from poller.deliver.printing import print_out
 from poller.history.database import default_path
 from poller.history.reading import open_reader
@@ -160,7 +160,5 @@ def check(settings: Settings, names: list[str], interrupts: Interrupts) -> int:
     if settings.format == "jsonl" or (settings.format == "auto" and not os.isatty(_STDOUT)):
         lines = (check_table.record(name, one) for name, one in scores.items() if one is not None)
         return print_out(b"".join(map(line_of, lines)).decode())
-    language = language_for(settings, os.environ)
-    return print_out(
-        "".join(check_table.render(scores, width=look.width, color=look.color, language=language))
-    )
+    words = words_for(settings, os.environ, stream=sys.stdout)
+    return print_out("".join(check_table.render(scores, words, width=look.width, color=look.color)))

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from poller.insight.replay import BINS, WINDOWS
-from poller.present.catalogue import words_of
 from poller.present.history_words import history_words_of
 from poller.present.table import BOLD, DIM, PLAIN, YELLOW, drawn, within
 from poller.present.terminal import cells, padded
@@ -28,10 +27,10 @@ _FIGURE, _GAP = 9, 2
 
 
 def render(
-    scores: Mapping[str, Score | None], *, width: int, color: bool, language: str
+    scores: Mapping[str, Score | None], words: Words, *, width: int, color: bool
 ) -> Iterator[str]:
     """Yield the text in pieces, lines ended; ``scores`` by window, None without any."""
-    drawing = _Drawing(words_of(language, unicode=True), history_words_of(language))
+    drawing = _Drawing(words, history_words_of(words.language))
     lines = (within(line, width) for line in drawing.lines(scores))
     return drawn(lines, color=color)
 

@@ -76,7 +76,7 @@ class HistoryTable:
         """``pasts`` by account and window; ``over`` is since when and until now (Unix seconds)."""
         self._since, self._now = over
         self._words = words_of(language, unicode=unicode)
-        self._own = history_words_of(language)
+        self._own = history_words_of(self._words.language)
         self._marks = UNICODE if unicode else ASCII
         self._clock = Clock(timezone, now=self._now, words=self._words)
         self._unicode = unicode

@@ -10,6 +10,7 @@ import pytest
 from poller.insight.past import Step, WindowPast
 from poller.insight.replay import Bin, Lead, Score
 from poller.present import check_table
+from poller.present.catalogue import words_of
 from poller.present.history_table import Extent, HistoryTable, size_text
 from poller.present.terminal import cells
 
@@ -84,6 +85,10 @@ def test_a_terminal_without_signs_gets_none() -> None:
     assert "\x1b[31m" in drawn(80, color=True)
 
 
+def test_where_only_ascii_can_be_shown_it_is_english() -> None:
+    assert drawn(80, "zh", unicode=False).startswith("What was left")
+
+
 def test_nothing_recorded_is_said() -> None:
     table = HistoryTable({}, over=(NOW - DAY, NOW), timezone=UTC)
     told = "".join(table.render(Extent("h.db", 4096, None), width=80, color=False))
@@ -117,7 +122,7 @@ SCORE = Score(
 
 def checked(language: str = "en", *, width: int = 80, color: bool = False) -> list[str]:
     scores = {"five_hour": SCORE, "weekly": None}
-    text = check_table.render(scores, width=width, color=color, language=language)
+    text = check_table.render(scores, words_of(language), width=width, color=color)
     return "".join(text).splitlines()
 
 
@@ -161,7 +166,7 @@ def test_it_fits_eighty_columns_and_is_cut_beyond(language: str) -> None:
 
 
 def test_nothing_to_compare_needs_no_explanation() -> None:
-    text = check_table.render({}, width=80, color=False, language="en")
+    text = check_table.render({}, words_of("en"), width=80, color=False)
     assert "naive" not in "".join(text)
 
 
