@@ -23,6 +23,8 @@ POLICY = (
     "img-src 'self'; form-action 'self'; base-uri 'none'"
 )
 LONGEST_S = 20.0
+QUIET_S = 5.0
+"""How long the script waits between two looks at the page."""
 
 
 @dataclass
@@ -203,10 +205,11 @@ def test_many_events_renew_it_once_in_a_while(chromium: Chromium, site: Site) ->
         site.now_s = 3600
         site.tell()
         until(lambda: site.asked.count("/") == 2)
+        begun = time.monotonic()
         for _ in range(30):
             site.tell()
             one.page.wait_for_timeout(20)
-        assert site.asked.count("/") == 2
+        assert site.asked.count("/") <= 2 + (time.monotonic() - begun) // QUIET_S
 
 
 def test_after_a_503_it_tries_again(chromium: Chromium) -> None:

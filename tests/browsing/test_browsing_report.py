@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,5 +104,5 @@ def test_it_prints_light_on_few_pages_with_all_that_was_folded(
         body = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert body == "rgb(255, 255, 255)"
         printed = page.pdf(format="A4")
-        assert printed.count(b"/Type /Page\n") <= 12
+        assert 3 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 12
         assert page.get_by_text("can be used again").first.is_visible()
