@@ -265,12 +265,18 @@ def _parts(value: object) -> object:
 
 def _weights(value: object) -> object:
     """Return a mapping of plans to weights."""
-    from poller.settings.quoting import is_table
+    from poller.settings.quoting import is_table, quoted
 
     if not is_table(value):
         return None
     weights = {plan: _between(weight, 0, _HEAVIEST) for plan, weight in value.items()}
-    return None if None in weights.values() else weights
+    for plan, weight in weights.items():
+        if weight is None:
+            raise UsageError(
+                f"{quoted(plan)}: expected a number from 0 to {_HEAVIEST:g}, "
+                f"got {quoted(value[plan])}"
+            )
+    return weights
 
 
 def _switch(value: object) -> object:
