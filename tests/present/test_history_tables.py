@@ -149,12 +149,8 @@ def test_how_good_the_forecast_was_stands_beside_what_is_simpler() -> None:
 
 
 def test_of_many_windows_nothing_is_luck() -> None:
-    text = check_table.render(
-        {"five_hour": replace(SCORE, ran_out=40, covered=None)},
-        width=80,
-        color=False,
-        language="en",
-    )
+    many = {"five_hour": replace(SCORE, ran_out=40, covered=None)}
+    text = check_table.render(many, words_of("en"), width=80, color=False)
     assert "luck" not in "".join(text)
 
 
