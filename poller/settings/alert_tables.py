@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_RULES = 50
 _MOST_PATTERNS, _MOST_WORDS = 1000, 100
+FILLED_IN = ("{text}", "{rule}", "{event}")
+"""What stands for something in the words of a command."""
 STYLES = ("json", "ntfy", "slack", "discord")
 _WINDOW = re.compile(r"(?:five_hour|weekly|monthly|[1-9]\d{0,3}[mhd])(?:_\d+)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -180,6 +182,12 @@ def _quiet(value: object) -> object:
 def _command(value: object) -> object:
     words = _texts(value, _MOST_WORDS) if is_list(value) else None
     program = kinds.path_at(words[0]) if words else None
+    for option, script in zip(words or (), (words or ())[1:], strict=False):
+        if option == "-c" and any(each in script for each in FILLED_IN):
+            raise UsageError(
+                "what is filled into a script would be run by it: give it a word of its own, such "
+                """as ["sh", "-c", 'echo "$1"', "sh", "{text}"]"""
+            )
     return (program, *words[1:]) if words and program else None
 
 
