@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import poller
@@ -33,3 +33,10 @@ def test_only_the_entry_ends_the_process() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "_exit"
     }
     assert ending == {"__main__.py"}
+
+
+def test_no_two_files_of_tests_are_called_the_same() -> None:
+    here = Path(__file__).parent
+    loose = [path for path in here.rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    names = Counter(path.name for path in loose)
+    assert [name for name, times in names.items() if times > 1] == []
