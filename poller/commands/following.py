@@ -224,23 +224,27 @@ async def follow(
     """
     async with AsyncExitStack() as stack:
         asked = await stack.enter_async_context(living_demo_if_asked_for(settings))
-        path = settings.history_file
-        if settings.demo is not None and (path is None or settings.no_history):
-            folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-            path = f"{folder}/history.db"
-        history = None
-        if not settings.no_history or settings.demo is not None:
+        path, history = settings.history_file, None
+        if settings.demo is not None:
+            if path is None or settings.no_history:
+                folder = stack.enter_context(
+                    tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+                )
+                path = f"{folder}/history.db"
             history = await stack.enter_async_context(open_history(path, on_trouble=warn))
             await _invent(asked, history)
         now = asked.clock.time()
-        path = (path or default_path()) if history is not None else None
-        trails = {} if path is None else await run_in_thread(partial(_trails, path, now))
         session = await stack.enter_async_context(
             open_asking(asked.settings, interrupts, clock=asked.clock.time)
         )
         stream = await stack.enter_async_context(
             rounds(asked.accounts, session=session, clock=asked.clock)
         )
+        if settings.demo is None and not settings.no_history:
+            # Not before there is something to record: opening it makes the file.
+            history = await stack.enter_async_context(open_history(path, on_trouble=warn))
+        path = (path or default_path()) if history is not None else None
+        trails = {} if path is None else await run_in_thread(partial(_trails, path, now))
         following = Following(
             stream,
             session,

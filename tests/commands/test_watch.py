@@ -195,6 +195,13 @@ async def test_what_cannot_be_done_is_said(
     assert done.out == b""
 
 
+async def test_where_there_is_nothing_to_watch_nothing_is_written(tmp_path: Path) -> None:
+    done = await run("watch", cwd=tmp_path)
+
+    assert done.code == 64
+    assert os.listdir(tmp_path) == []
+
+
 async def test_a_history_that_cannot_be_written_costs_no_record(tmp_path: Path) -> None:
     write(tmp_path / "account", *numbered(2))
     (tmp_path / "broken.db").write_text("this is no database " * 100)
