@@ -142,6 +142,14 @@ class Following:
         """Return the forecasts of one account's windows now."""
         return self._recollection.forecast(one.account, one.key, now=self.clock.time())
 
+    def rates(self) -> dict[str, dict[str, float]]:
+        """Return percent an hour that is burnt now, by label and by window."""
+        now = self.clock.time()
+        return {
+            one.account: self._recollection.rates(one.account, one.key, now=now)
+            for one in self.standings()
+        }
+
     def trail(self, one: Standing) -> Sequence[int | None]:
         """Return percent left of its first window, each quarter of an hour until now."""
         trail = self._trails.get(one.identity)

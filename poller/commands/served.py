@@ -53,6 +53,7 @@ class Served:
             following.standings(),
             now=now,
             forecasts=following.forecasts(),
+            rates=following.rates(),
             weights=self._weights,
             changes=reversed(self._changes),
             changes_since=self._since,
