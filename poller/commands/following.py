@@ -263,6 +263,8 @@ async def follow(
             trails=trails,
         )
         following.alerting = alerting_into(_recorded(history, settings), settings, warn=warn)
+        if settings.alerts and history is None:
+            warn("alerts are not evaluated without a history: leave out --no-history")
         if following.alerting is not None:
             # Entered last: the history that it goes by is open until it has ended.
             teller = await stack.enter_async_context(telling(following.alerting, asked.clock))

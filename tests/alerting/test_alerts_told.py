@@ -325,3 +325,13 @@ async def test_watch_tells_nobody_of_made_up_accounts(folder: Path) -> None:
     words = ("watch", "--demo", "--demo-speed", "3600", "--rounds", "2", "--config", "alerts.toml")
     done = await run(*words, "--every", "60s", cwd=folder)
     assert (done.code, done.err) == (0, "")
+
+
+async def test_watch_says_that_alerts_need_a_history(folder: Path) -> None:
+    async with serve() as simulator:
+        words = ("watch", "--no-history", "--rounds", "1", "--config", "alerts.toml")
+        done = await run(*words, "--chatgpt-url", simulator.url, cwd=folder)
+    assert done.code == 0
+    assert done.err == (
+        "poller: alerts are not evaluated without a history: leave out --no-history\n"
+    )

@@ -119,6 +119,12 @@ def test_a_failed_look_keeps_what_was_known(path: Path) -> None:
     assert told(path, five(100, 2)) == ["alice failed over", "alice exhausted"]
 
 
+def test_a_failure_that_lacks_the_key_is_its_accounts(path: Path) -> None:
+    told(path, five(50, 0))
+    assert told(path, replace(failed(at=AT + EVERY_S), key=None)) == ["alice failed"]
+    assert told(path, five(50, 2)) == ["alice failed over"]
+
+
 def test_the_better_of_two_files_of_one_login_counts(path: Path) -> None:
     told(path, five(50, 0))
     copy = replace(failed(at=AT + EVERY_S), account="copy")
