@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import pytest
 from poller.commands.invented import record_week
 from poller.simulator.accounts import demo_accounts
 from poller.simulator.server import serve
-from tests.running import UNMEASURED, account, ended, run, started, write
+from tests.running import POLLER, UNMEASURED, account, ended, run, started, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,10 +37,11 @@ def headings(html: str) -> list[str]:
 
 async def test_what_the_history_knows_is_told_without_a_request(tmp_path: Path) -> None:
     lived(tmp_path)
+    (tmp_path / "account/broken.auth.json").write_text("{")
     done = await run("report", "-o", "r.html", "--history", "h.db", *NOBODY, cwd=tmp_path)
     assert (done.code, done.out, done.err) == (0, b"", "")
     html = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert {"work", "personal", "team-lead"} <= set(headings(html))
+    assert {"work", "personal", "team-lead", "broken"} <= set(headings(html))
     assert html.count('class="chart"') == 5
     assert "@example.com" not in html
     assert not re.search(r"<script|https?:", html)
@@ -136,6 +138,21 @@ async def test_the_file_is_readable_less_the_umask_and_replaced_whole(tmp_path: 
     assert done.code == 0
     assert report.stat().st_mode & 0o777 == 0o640
     assert report.read_bytes().endswith(b"</html>")
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="nothing limits the size of files")
+async def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    lived(tmp_path)
+    (tmp_path / "account/broken.auth.json").write_text("{")
+    report = tmp_path / "r.html"
+    report.write_text("the old one")
+    asked = ("report", "-o", "r.html", "--history", "h.db", *NOBODY)
+    limited = ("prlimit", "--fsize=10000", *POLLER)
+    done = await run(*asked, cwd=tmp_path, command=limited, env=UNMEASURED)
+    assert done.code == 74
+    assert "poller: -o r.html: cannot be written (file too large)" in done.err
+    assert report.read_text() == "the old one"
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
 async def test_a_broken_history_is_said_and_what_is_asked_is_told(tmp_path: Path) -> None:
