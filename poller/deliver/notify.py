@@ -54,9 +54,7 @@ async def post(
 ) -> Delivery:
     """Send a message to a webhook. Raises nothing but cancellation."""
     try:
-        context = ssl.create_default_context()
-        if ca_file is not None:
-            context.load_verify_locations(ca_file)
+        context = await run_in_thread(partial(_context, ca_file))  # it takes tens of ms
     except OSError as error:  # ssl.SSLError is one
         return failed(f"certificates cannot be read: {os_error_text(error)}")
     headers, body = _STYLES[style](posted)
@@ -77,6 +75,13 @@ async def post(
         if resolver.refused:
             return failed("its host has a private address: write that into the URL if it is meant")
         return failed(_words(error, within_s), again=True)
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 def _meant(status: int) -> Delivery:
