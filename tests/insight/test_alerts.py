@@ -755,7 +755,7 @@ REPORTS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(REPORTS, min_size=1, max_size=7), max_size=20), st.integers(1, 3))
 def test_nothing_is_over_that_did_not_begin_and_nothing_begins_twice(
     rounds: list[list[tuple[Any, ...]]], answers: int
