@@ -25,11 +25,13 @@ from poller.agents.wire import (
     Call,
     Job,
     JobResult,
+    ListedAccount,
     Listing,
     Presence,
     Welcome,
     encoded,
 )
+from poller.settings import UsageError
 from poller.values import unexpected_failure
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ _LONGEST_S = 900.0
 """What a job may take at most, whatever it says."""
 _LATE_S = 60.0
 """Leeway for a job whose collector has not told its time."""
-_LISTED_AT_ONCE = 500
-"""Accounts in one message: 50 KB."""
+_LISTED_FIRST, _LISTED_AT_ONCE = 50, 500
+"""Accounts in one message; 500 are 50 KB."""
 _STATUS = "Status"
 _NO_JOB = frozenset({"404", "408"})
 _ACK, _IN_PROGRESS, _TERM = b"+ACK", b"+WPI", b"+TERM"
@@ -303,17 +305,31 @@ class Agent:
                 )
 
     async def _tell_accounts(self, run: str) -> None:
-        """Tell a collector this machine's own accounts."""
-        listed, trouble = await self._jobs.listed()
-        parts = [
-            tuple(listed[start : start + _LISTED_AT_ONCE])
-            for start in range(0, len(listed), _LISTED_AT_ONCE)
-        ] or [()]
-        for number, accounts in enumerate(parts):
-            told = Listing(run, self._id, number, len(parts), accounts, trouble)
-            await self._link.store(
-                subjects.records(self.name), encoded(told), id=os.urandom(16).hex()
-            )
+        """Tell a collector this machine's own accounts, the first few at once."""
+        trouble, number, some = None, 0, list[ListedAccount]()
+        try:
+            async for account in self._jobs.listing():
+                some.append(account)
+                if len(some) >= (_LISTED_AT_ONCE if number else _LISTED_FIRST):
+                    await self._tell_some(run, number, some, trouble=None)
+                    number, some = number + 1, []
+        except UsageError as error:
+            trouble = str(error)
+        except Exception as error:  # noqa: BLE001 - the collector is not to wait for it
+            trouble = type(error).__name__
+        await self._tell_some(run, number, some, trouble=trouble, is_last=True)
+
+    async def _tell_some(
+        self,
+        run: str,
+        number: int,
+        accounts: list[ListedAccount],
+        *,
+        trouble: str | None,
+        is_last: bool = False,
+    ) -> None:
+        told = Listing(run, self._id, number, is_last, tuple(accounts), trouble)
+        await self._link.store(subjects.records(self.name), encoded(told), id=os.urandom(16).hex())
 
     # Time
 

@@ -51,6 +51,8 @@ class Machine:
         default_factory=dict[int, "tuple[ListedAccount, ...]"]
     )
     """Of a list that has not come whole yet."""
+    last_part: int | None = None
+    """The number of its last part, once that has come."""
 
 
 class Crew:
@@ -62,8 +64,8 @@ class Crew:
         self.folder = folder
         self.held: dict[str, tuple[str, ListedAccount]] = {}
         """The own accounts of all, by label, with the name of their machine."""
-        self.lists = 0
-        """How often one of them has told its accounts."""
+        self.told: list[str] = []
+        """The labels of all that were ever told, in that order."""
         self.open_jobs = 0
         """Of all agents."""
         self._moved = anyio.Event()
@@ -111,29 +113,37 @@ class Crew:
         machine.is_lost = False
         if is_new:
             machine.came_at = now
-            machine.parts.clear()
+            machine.parts, machine.last_part = {}, None
             self.pulse()
         return machine
 
-    def take_list(self, name: str, told: Listing, *, now: float) -> Machine | None:
-        """Note a part of an agent's own accounts; return it once they are complete."""
+    def take_list(self, name: str, told: Listing, *, now: float) -> None:
+        """Note a part of an agent's own accounts."""
         machine = self.machines.get(name)
-        if machine is None or machine.agent != told.agent or told.part >= max(1, told.parts):
-            return None
+        if machine is None or machine.agent != told.agent:
+            return
         machine.parts[told.part] = told.accounts
-        if len(machine.parts) < told.parts:
-            return None
-        parts = machine.parts
-        for account in machine.accounts or ():
-            del self.held[f"{name}/{account.label}"]
-        accounts = {each.label: each for part in sorted(parts) for each in parts[part]}
-        machine.accounts = tuple(accounts.values())
-        self.held.update({f"{name}/{label}": (name, each) for label, each in accounts.items()})
-        self.lists += 1
-        machine.listed_at = now
-        machine.parts = {}
+        for account in told.accounts:
+            label = f"{name}/{account.label}"
+            if label not in self.held:
+                self.told.append(label)
+            self.held[label] = name, account
+        if told.is_last:
+            machine.last_part = told.part
+        if machine.last_part is not None and len(machine.parts) > machine.last_part:
+            self._complete(machine)
+            machine.listed_at = now
         self.pulse()
-        return machine
+
+    def _complete(self, machine: Machine) -> None:
+        """Take the parts for all of an agent's accounts, and forget what is not among them."""
+        parts = machine.parts
+        accounts = tuple(each for part in sorted(parts) for each in parts[part])
+        labels = {account.label for account in accounts}
+        for gone in machine.accounts or ():
+            if gone.label not in labels:
+                self.held.pop(f"{machine.name}/{gone.label}", None)
+        machine.accounts, machine.parts, machine.last_part = accounts, {}, None
 
     def lose(self, *, now: float) -> list[Machine]:
         """Return those that have just been lost."""

@@ -23,11 +23,12 @@ from poller.authfiles.reread import no_answer, read_slowly
 from poller.polling.feed import open_feed
 from poller.polling.in_flight import InFlight
 from poller.process.threads import run_in_thread
-from poller.settings import UsageError
 from poller.usage.identity import account_key
 from poller.values import Failure, FailureKind, Identity
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from poller.agents.shared_folder import SharedFolder
     from poller.polling.account import Attempts
     from poller.polling.parts import Outcome
@@ -112,7 +113,8 @@ class Jobs:
         """Return the account that a job means, with what its file says now."""
         none = Account(0, job.account, job.account, _GONE, None, job.login)
         if not job.is_shared and job.account not in self._own:
-            await self._look_for_own()
+            async for _ in self.listing():
+                pass
         within_s = job.limits.deadline_s
         with anyio.move_on_after(within_s):
             found = await run_in_thread(partial(self._look, job), abandon_on_cancel=True)
@@ -142,36 +144,26 @@ class Jobs:
             file = known
         return file, read_once(file, now=time.time())
 
-    async def _look_for_own(self) -> list[ListedAccount]:
-        """Find this machine's own accounts; return what is told of them.
+    async def listing(self) -> AsyncGenerator[ListedAccount]:
+        """Find this machine's own accounts, and yield what is told of them.
 
         Raises:
             UsageError: there are none.
         """
-        listed: list[ListedAccount] = []
-        own: dict[str, AuthFile] = {}
-        async with open_feed((), self._settings, clock=time.time) as feed:
+        found: dict[str, AuthFile] = {}
+        nameless = replace(self._settings, show_identity=False)  # or addresses would be labels
+        async with open_feed((), nameless, clock=time.time) as feed:
             while (account := await feed.next()) is not None:
                 held = account.held
                 key = None if held is None else account_key(held.user_id, held.account_id)
                 expires_at = None if held is None else held.expires_at
-                listed.append(ListedAccount(account.label, key, expires_at))
                 logins = None if account.login is None else frozenset((account.login,))
-                own[account.label] = AuthFile(
+                found[account.label] = self._own[account.label] = AuthFile(
                     account.label,
                     account.source,
                     account.path,
                     logins=logins,
                     include_disabled=True,
                 )
-        self._own = own
-        return listed
-
-    async def listed(self) -> tuple[list[ListedAccount], str | None]:
-        """Return this machine's own accounts, and why there are none. Never raises."""
-        try:
-            return await self._look_for_own(), None
-        except UsageError as error:
-            return [], str(error)
-        except Exception as error:  # noqa: BLE001 - the collector is not to wait for it
-            return [], type(error).__name__
+                yield ListedAccount(account.label, key, expires_at)
+        self._own = found

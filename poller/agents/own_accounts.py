@@ -47,7 +47,7 @@ class OwnAccounts:
         self._first: dict[str, str] = {}
         self._matched: set[str] = set()
         self._seen = 0
-        """Lists of the crew that were looked at."""
+        """Accounts of the crew that were looked at."""
         self._is_given = files is not None
         for file in files or ():
             self._add(file.label)
@@ -117,12 +117,13 @@ class OwnAccounts:
 
     def _take_in(self) -> None:
         """Take in what agents have told since."""
-        if self._is_given or self._crew.lists == self._seen:
+        told = self._crew.told
+        if self._is_given or len(told) == self._seen:
             return
-        self._seen = self._crew.lists
-        for label in self._crew.held:
-            if label not in self._positions and self._wants(label):
+        for label in told[self._seen :]:
+            if label in self._crew.held and label not in self._positions and self._wants(label):
                 self._add(label)
+        self._seen = len(told)
 
     def _add(self, label: str) -> None:
         position = self._positions[label] = len(self._positions)

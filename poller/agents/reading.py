@@ -209,7 +209,7 @@ def _listing(members: Mapping[str, object]) -> Listing:
         run=_id(members["run"]),
         agent=_id(members["agent"]),
         part=_whole(members["part"]),
-        parts=_whole(members["parts"]),
+        is_last=members["is_last"] is True,
         accounts=tuple(
             ListedAccount(
                 _printable(each["label"]),

@@ -132,7 +132,7 @@ class Listing:
     agent: str
     """Random, of this process."""
     part: int
-    parts: int
+    is_last: bool
     accounts: tuple[ListedAccount, ...]
     trouble: str | None = None
     """Why there are none."""

@@ -235,7 +235,7 @@ async def test_nothing_that_a_hostile_agent_sends_makes_another_read_a_path(
             "run": welcome["run"],
             "agent": "c" * 16,
             "part": 0,
-            "parts": 1,
+            "is_last": True,
             "accounts": [
                 {"label": "../../etc/passwd", "key": None, "expires_at": None},
                 {"label": "alice", "key": None, "expires_at": None},
