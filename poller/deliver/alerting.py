@@ -35,6 +35,8 @@ T = TypeVar("T")
 _AT_ONCE = 4
 _AGAIN_AFTER_S = (1.0, 3.0)
 """Waits before the two more tries."""
+_REST_S = 60.0
+"""How long a rule that could not be told is let alone, where rounds follow one another fast."""
 _LOCKED_TRIES, _PUT_BACK_TRIES = 4, 20
 """Each waits half a second for who else writes the history. What is not evaluated now is
 evaluated in the next round; what is not put back is lost."""
@@ -52,6 +54,7 @@ class Manner:
     ca_file: str | None = None
     """Certificates trusted besides the system's."""
     again_after_s: tuple[float, ...] = _AGAIN_AFTER_S
+    rest_s: float = _REST_S
 
 
 class Messenger:
@@ -127,6 +130,7 @@ class Alerting:
         self._weights = weights or {}
         self._messenger = Messenger(alerts, manner)
         self._four = anyio.Semaphore(_AT_ONCE)
+        self._rests_until: dict[str, float] = {}
         self._said: dict[str, str] = {}
         """What was said of each rule, so that it is said once."""
         for alert in alerts:
@@ -172,6 +176,8 @@ class Alerting:
     async def deliver(self, name: str, now: float) -> None:
         """Deliver what a rule has to tell; raises nothing but cancellation."""
         alert = self._alerts[name]
+        if anyio.current_time() < self._rests_until.get(name, 0.0):
+            return
         async with self._four:
             told = await self._transact(partial(take, rule=name))
             if not told:  # another poller was faster
@@ -189,6 +195,7 @@ class Alerting:
         kept = ""
         if delivery.result is DeliveryResult.FAILED:
             await self._put_back(name, told, now)
+            self._rests_until[name] = anyio.current_time() + self._manner.rest_s
             kept = "; kept for the next round"
         if delivery.result is DeliveryResult.DELIVERED:
             self._said.pop(name, None)

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="hooks here are of /bin/sh"),
 ]
 
-MANNER = Manner(zone=None, language="en", again_after_s=(0.0, 0.0))
+MANNER = Manner(zone=None, language="en", again_after_s=(0.0, 0.0), rest_s=0.0)
 
 
 def hook(script: str, *words: str, name: str = "low") -> Alert:
@@ -83,6 +83,16 @@ async def test_what_fails_is_tried_three_times_said_once_and_kept(tmp_path: Path
         assert tries.read_text() == "x\n" * 6
         assert it.warned == ["alert low: /bin/sh: it ended with 1; kept for the next round"]
         assert dict(it.alerting.counts) == {"failed": 2}
+
+
+async def test_a_rule_that_could_not_be_told_is_let_alone_for_a_while(tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    patient = replace(MANNER, rest_s=3600.0)
+    async with telling(tmp_path, hook('echo x >> "$1"; exit 1', str(tries)), manner=patient) as it:
+        await it.round(report(50))
+        await it.round(SPENT)
+        await it.round(SPENT)
+        assert tries.read_text() == "x\n" * 3
 
 
 async def test_a_program_that_is_missing_is_not_tried_again_at_once(tmp_path: Path) -> None:
