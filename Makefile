@@ -77,6 +77,9 @@ format: $(READY) ## format the code and mend what the linter can
 picture: $(READY) ## draw the pictures of the READMEs anew
 	@$(BIN)/python -m tests.readme.picture .github
 
+animation: $(READY) ## record poller watch for the READMEs anew (needs tmux)
+	@$(BIN)/python -m tests.readme.animation .github/watch.svg
+
 readme: picture ## renew what the pages quote: the pictures, the help, the man page
 	@$(BIN)/python -m tests.readme.quoting
 
@@ -86,4 +89,4 @@ lock: ## write both locks anew from pyproject.toml
 	$(LOCK) --all-extras --group dev -o requirements.lock
 	$(LOCK) --constraint requirements.lock -o runtime.lock
 
-.PHONY: help setup demo test faults axe check fuzz bench bench-instructions forecast format lock picture readme
+.PHONY: help setup demo test faults axe check fuzz bench bench-instructions forecast format lock picture animation readme

@@ -70,16 +70,24 @@ def keys_in(table: list[list[str]]) -> list[str]:
 def test_the_pictures_are_the_demo_of_today() -> None:
     drawn = svgs()
     there = {path.name for path in (ROOT / ".github").glob("*.svg")}
-    assert there == drawn.keys(), RENEW
+    assert there == {*drawn, "watch.svg"}, RENEW
     for name, svg in drawn.items():
         assert (ROOT / ".github" / name).read_text(encoding="utf-8") == svg, RENEW
+
+
+def test_the_recording_is_small_and_shows_what_watch_has() -> None:
+    recorded = (ROOT / ".github" / "watch.svg").read_bytes()
+    assert len(recorded) < 300_000
+    told = re.sub(r"<[^>]+>", " ", recorded.decode())
+    assert all(text in told for text in ("12 accounts", "forecast", "asks next at", "q quit"))
 
 
 @pytest.mark.parametrize("name", [ENGLISH, CHINESE])
 def test_a_readme_shows_its_picture_by_day_and_by_night(name: str) -> None:
     ending = "-zh" if name == CHINESE else ""
     pictures = [f".github/table{ending}-{theme}.svg" for theme in ("dark", "light")]
-    assert [link for link in links_of(name) if link.endswith(".svg")] == pictures
+    shown = [link for link in links_of(name) if link.endswith(".svg")]
+    assert shown == [*pictures, ".github/watch.svg"]
     assert re.search(r"prefers-color-scheme: dark.* srcset=\"[^\"]*-dark\.svg\"", text_of(name))
 
 
