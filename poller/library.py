@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING
 
 from poller.polling.account import Attempts
 from poller.polling.breaker import Breaker, UpstreamHealth
-from poller.polling.every import Every
 from poller.polling.feed import open_feed
-from poller.polling.files import files_of_rounds
-from poller.polling.plan import Plan
 from poller.polling.policy import Pace
-from poller.polling.rounds import PlannedTurns, Rounds, Upstream, open_rounds
 from poller.polling.scheduler import open_round
 from poller.process.clock import SystemClock
 from poller.settings import Settings, UsageError
@@ -30,6 +26,7 @@ if TYPE_CHECKING:
     from poller.authfiles.read import AuthFile
     from poller.polling.files import Files
     from poller.polling.parts import HandsOutAccounts, MakesAttempts
+    from poller.polling.rounds import Rounds
     from poller.polling.stream import Reports
     from poller.process.clock import RunsOn
     from poller.renewal import Renewals
@@ -58,7 +55,7 @@ class Session:
         *,
         open_feed: OpensFeed,
         clock: Callable[[], float],
-        files: FindsFiles = files_of_rounds,
+        files: FindsFiles | None = None,
     ) -> None:
         """``open_feed`` and ``attempts`` decide where a round asks: here, or elsewhere."""
         self.settings = settings
@@ -196,8 +193,14 @@ async def rounds(
         ):
             yield stream
         return
+    # What a single round does not need.
+    from poller.polling.every import Every
+    from poller.polling.files import files_of_rounds
+    from poller.polling.plan import Plan
+    from poller.polling.rounds import PlannedTurns, Rounds, Upstream, open_rounds
+
     asked = _settings_of(session, settings)
-    files = await session.files(tuple(accounts), asked)
+    files = await (session.files or files_of_rounds)(tuple(accounts), asked)
     upstream = Upstream(session.open_feed, session.attempts, session.health, asked)
     seed = int.from_bytes(os.urandom(4))
     if isinstance(asked.every, str):

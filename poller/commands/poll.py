@@ -28,7 +28,6 @@ from poller.commands.output import (
 from poller.commands.recording import recording_if_asked_for
 from poller.commands.running import error_name, reader_gone, within_limits
 from poller.commands.sessions import open_asking
-from poller.deliver.forecasted import Forecasted
 from poller.deliver.sinks import Recorded
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
@@ -134,6 +133,8 @@ class _Poll:
         else:
             sink = self._records.sink(writer)
         if self._history is not None:
+            from poller.deliver.forecasted import Forecasted  # what few runs need
+
             sink = Recorded(Forecasted(sink, self._history.path), self._history)
         lost: list[ReaderGone | ResultsLost] = []
         with saying_what_is_logged(settings.verbose, say if progress is None else progress.say):

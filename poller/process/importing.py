@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ def import_without_certificates(name: str) -> ModuleType:
     are verified with what upstream.exchange reads. It would also fail there, where the keys
     of connections cannot be logged; upstream.exchange says so in words.
     """
+    from importlib import import_module  # the help needs it as little
+
     before = {each: os.environ.pop(each, None) for each in (_CA_BUNDLE, _KEY_LOG)}
     os.environ[_CA_BUNDLE] = os.devnull
     try:
