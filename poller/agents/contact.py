@@ -106,7 +106,10 @@ class Contact:
                 self.crew.excuse(now=now)
             last = now
             if self._link.is_up:
-                await self._look(now)
+                try:
+                    await self._look(now)
+                except Exception as error:  # noqa: BLE001 - nats-py's, or a bug: it looks again
+                    logger.info("not looked after the agents: %s", type(error).__name__)
 
     async def _look(self, now: float) -> None:
         for machine in self.crew.lose(now=now):
@@ -125,10 +128,7 @@ class Contact:
         await self._link.store_again(now=now)
         if self._records.is_silent:
             await self.come_back()
-        try:
-            await self.jobs.look(now=now)
-        except Exception as error:  # noqa: BLE001 - nats-py's: another time
-            logger.info("the NATS server does not tell what it has: %s", type(error).__name__)
+        await self.jobs.look(now=now)
 
     async def _on_presence(self, message: Arrived) -> None:
         """Take note of an agent; welcome one that is new."""

@@ -40,6 +40,8 @@ _PINGS_LOST = 2
 """So many unanswered: the connection is given up, and a new one is made."""
 _STORE_AGAIN_S = 3.0
 """After so long without a word a message is sent to be stored again."""
+_STORED_WITHIN_S = 900.0
+"""After so long nobody waits for it any more."""
 _CREDS_SIZE = 64 * 1024
 _OTHERS = 0o077
 _BUFFER = 8 * 1024 * 1024
@@ -76,7 +78,9 @@ class Arrived(Protocol):
 class _Unstored:
     subject: str
     payload: bytes
+    begun_at: float
     sent_at: float
+    """Monotonic seconds, both; the last time."""
     stored: Callable[[], Awaitable[None]] | None
 
 
@@ -139,7 +143,8 @@ class Link:
 
         The server stores a message of the same id once, for two minutes.
         """
-        self._unstored[id] = _Unstored(subject, payload, time.monotonic(), stored)
+        now = time.monotonic()
+        self._unstored[id] = _Unstored(subject, payload, now, now, stored)
         await self._send_to_store(id)
 
     def forget(self, id: str) -> None:  # noqa: A002 - likewise
@@ -148,14 +153,18 @@ class Link:
 
     async def store_again(self, *, now: float) -> None:
         """Send what the server has not confirmed for a while; call it every second."""
-        late = [id_ for id_, one in self._unstored.items() if now - one.sent_at > _STORE_AGAIN_S]
-        for id_ in late:
-            await self._send_to_store(id_)
+        for id_, one in tuple(self._unstored.items()):
+            if now - one.begun_at > _STORED_WITHIN_S:
+                self.forget(id_)
+            elif now - one.sent_at > _STORE_AGAIN_S:
+                await self._send_to_store(id_)
 
     async def _send_to_store(self, id_: str) -> None:
         from nats.errors import Error
 
-        one = self._unstored[id_]
+        one = self._unstored.get(id_)
+        if one is None:  # stored meanwhile
+            return
         one.sent_at = time.monotonic()
         with contextlib.suppress(Error, OSError):
             await self.client.publish(

@@ -151,3 +151,20 @@ async def test_a_collector_that_is_interrupted_takes_its_jobs_back(tmp_path: Pat
     assert set(done.kinds.values()) == {None, "cancelled"}
     assert again.code == 0
     assert later == asked + 1
+
+
+async def test_a_collector_that_freezes_goes_on_where_it_was(tmp_path: Path) -> None:
+    async with (
+        site(tmp_path, numbered(100), latency_s=0.3) as here,
+        here.collecting(*RUN) as running,
+    ):
+        await here.simulator.reached(30)
+        running.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(12)  # so long that agents take it for gone
+        running.send_signal(signal.SIGCONT)
+        done = await ended(running)
+        requests = here.simulator.stats().requests
+
+    assert all_answered(done, 100)
+    assert requests <= 100 + IN_FLIGHT
+    assert "has not been heard" not in done.err
