@@ -80,6 +80,8 @@ def _firing(settings: Settings) -> list[list[tuple[str | None, str, str | None]]
     """Return what each rule has told and is not over, as the history has it."""
     path = settings.history_file or ""
     names = [alert.rule.name for alert in settings.alerts]
+    if settings.demo is not None and not path:
+        return [[] for _ in names]
     try:
         path = path or default_path()
         connection = open_to_read(path)

@@ -203,11 +203,17 @@ OPTIONS = {
             "demo",
             kinds.MADE_UP,
             "use N made-up accounts (12) and an embedded upstream: no network, no login needed",
-            commands=(*_READING, "diff", "status", "history"),
-            variants=dict.fromkeys(
-                ("status", "history"),
-                (kinds.MADE_UP, "take an invented week of N made-up accounts (12) for the history"),
-            ),
+            commands=(*_READING, "diff", "status", "history", "alerts"),
+            variants={
+                **dict.fromkeys(
+                    ("status", "history"),
+                    (
+                        kinds.MADE_UP,
+                        "take an invented week of N made-up accounts (12) for the history",
+                    ),
+                ),
+                "alerts": (kinds.MADE_UP, "list the rules without looking at your history"),
+            },
         ),
         Option(
             "demo_speed",

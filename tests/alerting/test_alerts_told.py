@@ -228,6 +228,11 @@ async def test_rules_are_listed_with_what_fires(folder: Path) -> None:
     assert "正在提醒" in chinese.out.decode()
 
 
+async def test_a_demo_lists_the_rules_and_reads_no_history_of_yours(folder: Path) -> None:
+    done = await run("alerts", "--demo", "--config", "alerts.toml", cwd=folder)
+    assert (done.code, json.loads(done.out)["firing"], done.err) == (0, [], "")
+
+
 async def test_without_rules_there_is_nothing_to_list(tmp_path: Path) -> None:
     done = await run("alerts", cwd=tmp_path)
     assert (done.code, done.out) == (0, b"")
