@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -249,14 +250,16 @@ class Tmux:
 
     def start(self, cwd: Path, columns: int, lines: int, *words: str) -> None:
         size = ("-x", str(columns), "-y", str(lines))
-        self("new-session", "-d", *size, "-c", str(cwd), *words)
-        self("set-option", "-g", "remain-on-exit", "on")
+        told = f"{shlex.join(words)}; echo ended with $?; exec sleep {LONGEST_S:.0f}"
+        self("new-session", "-d", *size, "-c", str(cwd), "sh", "-c", told)
 
     def screen(self) -> list[str]:
         return self("capture-pane", "-p").rstrip("\n").split("\n")
 
-    def _state(self) -> str:
-        return self("list-panes", "-F", "#{pane_dead} #{pane_dead_status} #{pane_height}")
+    def ended(self) -> str:
+        """Return the exit code of the program, once it has ended."""
+        (line,) = [line for line in self.until("ended with ") if "ended with" in line]
+        return line.removeprefix("ended with ")
 
     def until(self, *texts: str) -> list[str]:
         deadline = time.monotonic() + LONGEST_S
@@ -264,7 +267,7 @@ class Tmux:
             shown = self.screen()
             if all(any(text in line for line in shown) for text in texts):
                 return shown
-            assert time.monotonic() < deadline, "\n".join([*shown, self._state()])
+            assert time.monotonic() < deadline, "\n".join(shown)
             time.sleep(0.03)
 
 
@@ -287,7 +290,7 @@ def test_it_fits_every_size_and_follows_a_resize(tmp_path: Path, tmux: Tmux) -> 
         assert len(shown) <= lines
         assert "asks next at" in shown[-1]
     tmux("send-keys", "q")
-    tmux.until("Pane is dead")
+    assert tmux.ended() == "0"
 
 
 def test_keys_sort_filter_scroll_and_explain(tmp_path: Path, tmux: Tmux) -> None:
@@ -317,7 +320,7 @@ def test_keys_sort_filter_scroll_and_explain(tmp_path: Path, tmux: Tmux) -> None
     tmux("send-keys", "p", "r")
     tmux.until("may ask again at")
     tmux("send-keys", "q")
-    tmux.until("Pane is dead (status 0")
+    assert tmux.ended() == "0"
 
 
 def test_three_thousand_accounts_scroll_on_a_small_screen(tmp_path: Path, tmux: Tmux) -> None:
@@ -331,7 +334,7 @@ def test_three_thousand_accounts_scroll_on_a_small_screen(tmp_path: Path, tmux: 
     while tmux.screen()[2:4] == before[2:4]:
         assert time.monotonic() < deadline
     tmux("send-keys", "q")
-    tmux.until("Pane is dead (status 0")
+    assert tmux.ended() == "0"
 
 
 def test_a_shell_suspends_it_and_brings_it_back(tmp_path: Path, tmux: Tmux) -> None:
@@ -364,7 +367,7 @@ async def test_it_says_since_when_the_upstream_is_dead_and_what_changed(
         simulator.fault = "503"
         await asyncio.to_thread(tmux.until, "has not answered since")
         await asyncio.to_thread(tmux, "send-keys", "q")
-        await asyncio.to_thread(tmux.until, "Pane is dead (status 0")
+        assert await asyncio.to_thread(tmux.ended) == "0"
 
 
 def test_it_speaks_chinese_and_wears_no_colour_where_told(tmp_path: Path, tmux: Tmux) -> None:
@@ -373,4 +376,4 @@ def test_it_speaks_chinese_and_wears_no_colour_where_told(tmp_path: Path, tmux: 
     tmux.until("下次查询", "12 个账号")
     assert "\x1b[3" not in tmux("capture-pane", "-p", "-e")
     tmux("send-keys", "q")
-    tmux.until("Pane is dead (status 0")
+    assert tmux.ended() == "0"
