@@ -134,7 +134,7 @@ class Collector:
             elapsed_s=None if polled.started_at is None else ended_at - polled.started_at,
             refreshed=polled.refreshed,
             machine=None if answered is None else answered.machine,
-            key=key or (told.key if told is not None else None),
+            key=(None if told is None else told.key) or key,  # the agent has seen the answer, too
             identity=identity,
             raw=polled.raw,
             headers=polled.headers,
