@@ -181,7 +181,7 @@ class Agent:
 
     async def _on_welcome(self, message: Arrived) -> None:
         told = decoded(message.data)
-        if not isinstance(told, Welcome):
+        if not isinstance(told, Welcome) or await self._is_stale():
             return
         now = time.monotonic()
         run = self._runs.setdefault(told.run, _Run(now))
@@ -221,19 +221,15 @@ class Agent:
         if source.pulls:
             source.pulls.popleft()
         if not message.reply:  # the server's own word
-            if (message.headers or {}).get(
-                _STATUS
-            ) not in _NO_JOB:  # the consumer is gone, or moves
+            status = (message.headers or {}).get(_STATUS)
+            if status in _NO_JOB:
+                await self._pull()
+            else:  # the consumer is gone, or moves
                 source.pulls.clear()
-                return
-            await self._pull()
             return
-        now = time.monotonic()
-        if self._has_slept(now):
-            await self._wake_up(now)
-        if now < self._stale_until:
+        if await self._is_stale():
             return
-        job = decoded(message.data)
+        now, job = time.monotonic(), decoded(message.data)
         if not isinstance(job, Job) or not self._is_ours(job, source):
             await self._link.send(message.reply, _TERM)
             return
@@ -285,7 +281,8 @@ class Agent:
                 id=os.urandom(16).hex(),
                 stored=partial(self._link.send, running.reply, _ACK),
             )
-        self._running.pop(job.id, None)
+        if self._running.get(job.id) is running:  # else it was asked again since
+            del self._running[job.id]
         await self._pull()
 
     async def _pull(self) -> None:
@@ -372,6 +369,13 @@ class Agent:
     def _has_slept(self, now: float) -> bool:
         gap_s = max(now - self._alive_at, time.time() - self._walled_at)
         return gap_s > _GAP_S
+
+    async def _is_stale(self) -> bool:
+        """Say whether what arrives now was sent while this machine slept."""
+        now = time.monotonic()
+        if self._has_slept(now):
+            await self._wake_up(now)
+        return now < self._stale_until
 
     async def _wake_up(self, now: float) -> None:
         """Drop what was taken before this machine slept: others have it by now."""

@@ -283,8 +283,8 @@ def _words(error: BaseException) -> str:
         case OSError(strerror=str(text)):
             return text.lower()
         case _:
-            text = str(error).removeprefix("nats: ").strip("' ").lower() or type(error).__name__
-            return _TURNED_OUT if "authorization" in text else printable(text)[:200]
+            text = str(error).removeprefix("nats: ").strip("' ") or type(error).__name__
+            return _TURNED_OUT if "authorization" in text.lower() else printable(text)[:200]
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
