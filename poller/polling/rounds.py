@@ -7,6 +7,7 @@ turn is a small round over what outlives rounds: connections, pauses, breaker, r
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from poller.polling.roster import Roster, Tracked
 from poller.polling.scheduler import open_round
 from poller.polling.stream import Notices
 from poller.process.threads import run_in_thread
+from poller.text import os_error_text
 from poller.values import Snapshot
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from poller.process.clock import RunsOn
     from poller.settings import Settings
     from poller.values import Report
+
+logger = logging.getLogger("poller")
 
 _FILES_EVERY_S = 30.0
 """Real seconds between two looks for auth files: changes are noticed within a minute."""
@@ -285,7 +289,11 @@ class Rounds:
     async def _whose_turn(self) -> Tracked:
         while True:
             if self._find is not None and time.monotonic() - self._looked_at >= _FILES_EVERY_S:
-                await self._look_for_files(self._find)
+                self._looked_at = time.monotonic()
+                try:
+                    await self._look_for_files(self._find)
+                except OSError as error:  # a drive that is gone: those known are asked on
+                    logger.warning("auth files cannot be looked for: %s", os_error_text(error))
             now = self._now()
             turn = None if self.paused else self._turns.next(now)
             if turn is not None and turn[1] <= now:
@@ -390,7 +398,6 @@ class Rounds:
             return files, _signatures_of({*found, *self._roster.paths})
 
         files, signatures = await run_in_thread(look)
-        self._looked_at = time.monotonic()
         before, self._signatures = self._signatures, signatures
         self._forget(self._roster.without(files))
         there = {file.path: file for file in files}

@@ -354,3 +354,21 @@ async def test_a_slow_reader_slows_the_polling(tmp_path: Path) -> None:
             await asyncio.sleep(0.2)
 
     assert before < 120
+
+
+@pytest.mark.usefixtures("_looks_often")
+async def test_a_folder_that_cannot_be_listed_costs_no_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "account", *numbered(2))
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    async with going(every=0.05) as (_, stream):
+        await until_snapshot(stream)
+        monkeypatch.setattr("poller.polling.files.find", fails)
+        while "cannot be looked for" not in caplog.text:
+            _, snapshot = await until_snapshot(stream)
+
+    assert snapshot.ok == 2
