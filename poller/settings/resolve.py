@@ -173,8 +173,11 @@ def _check_collecting(settings: Settings, flags: Mapping[str, object]) -> None:
         raise UsageError("--refresh: belongs to the agent that has the file: set it there")
     if settings.shared is not None and len(settings.shared) > 1:
         raise UsageError("--shared: agents may have several folders, a collection asks for one")
-    if "shared" in flags and "account_dirs" in flags:
-        raise UsageError("--account-dir: with --shared, that is the folder: leave out one of them")
+    if "account_dirs" in flags:
+        raise UsageError(
+            "--account-dir: with --nats, the folders are the agents'; one that all machines have "
+            "is named with --shared DIR"
+        )
     if (settings.raw_json or settings.raw_headers) and not settings.show_identity:
         raise UsageError(
             "--raw-json, --raw-headers: an answer names its account, and leaves an agent only "
