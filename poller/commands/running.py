@@ -32,10 +32,10 @@ def within_limits(settings: Settings) -> Settings:
     return replace(settings, concurrency=min(settings.concurrency, most))
 
 
-async def reader_gone(stdout: Writer) -> None:
+async def reader_gone(stdout: Writer, *, look_every_s: float = _READER_CHECK_S) -> None:
     """Return soon after the reader of a pipe has gone, also while nothing is written."""
     while not stdout.reader_is_gone():  # noqa: ASYNC110 - a pipe sets no event
-        await anyio.sleep(_READER_CHECK_S)
+        await anyio.sleep(look_every_s)
 
 
 def error_name(error: BaseException) -> str:

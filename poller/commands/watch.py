@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from poller.process.signals import Interrupts
     from poller.settings import Settings
 
+_READER_EVERY_S = 2.0
+"""Between two looks whether a pipe still has its reader: a run may last for weeks."""
 _WARNINGS = 100
 """Kept for afterwards: a run may last for weeks."""
 
@@ -206,7 +208,7 @@ class _Watch:
             self._scope.cancel()
 
     async def _leave_without_reader(self, stdout: Writer) -> None:
-        await reader_gone(stdout)
+        await reader_gone(stdout, look_every_s=_READER_EVERY_S)
         self._end(exit_codes.READER_GONE)
 
     def exit_code(self) -> int:
