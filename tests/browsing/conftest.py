@@ -71,8 +71,20 @@ class Chromium:
             context.close()
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together, so that each file starts one browser."""
+    for item in items:
+        if item.path.parent.name == "browsing":
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
+@pytest.fixture(scope="module")
 def chromium() -> Generator[Chromium]:
+    """Start a browser for the tests of a file.
+
+    It must not outlive them: its event loop counts as running in this thread, so that no
+    asynchronous test could be run beside it.
+    """
     if not os.access(CHROMIUM, os.X_OK) and not os.environ.get("POLLER_SKIP_NOTHING"):
         pytest.skip(f"no browser at {CHROMIUM}")
     api = pytest.importorskip("playwright.sync_api")
