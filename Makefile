@@ -35,10 +35,14 @@ demo: $(RUNS) ## poll 12 made-up accounts on an embedded upstream
 	@$(BIN)/python -m poller --demo --format table
 
 # What takes minutes: the real program, started again and again, among every fault.
-LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tests/forecast tests/readme \
-  tests/browsing tests/serving tests/machines tests/alerting tests/test_reports.py tests/commands/test_report.py \
-  tests/commands/test_answering.py tests/history/test_kill.py tests/history/test_size.py tests/simulator/test_simulator_living.py \
-  tests/commands/test_watch.py tests/commands/test_live_watch.py tests/polling/test_rounds.py tests/watching
+LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tests/forecast \
+  tests/readme tests/browsing tests/serving tests/machines tests/alerting tests/test_reports.py \
+  tests/commands/test_report.py tests/commands/test_answering.py tests/history/test_kill.py \
+  tests/history/test_size.py tests/simulator/test_simulator_living.py tests/commands/test_watch.py \
+  tests/commands/test_live_watch.py tests/polling/test_rounds.py tests/watching \
+  tests/commands/test_completion.py tests/commands/test_poll_record.py \
+  tests/commands/test_serve.py tests/commands/test_named_by_address.py tests/history/test_store.py \
+  tests/agents/test_agents.py
 
 # Three at a time on two cores: half of a test's time it waits for real processes.
 test: $(READY) ## run the tests (within a minute)

@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller.commands.following import follow
-from poller.commands.notices import broken_demands, warnings
+from poller.commands.notices import broken_demands
 from poller.commands.output import STDOUT, RecordLines, is_table, table_sink
-from poller.commands.running import error_name, reader_gone, within_limits
+from poller.commands.running import (
+    error_name,
+    keep_status,
+    noticed,
+    reader_gone,
+    within_limits,
+)
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.process import exit_codes
@@ -24,7 +30,7 @@ from poller.settings import UsageError
 from poller.values import Report, Snapshot
 
 if TYPE_CHECKING:
-    from poller.commands.following import Batch, Following
+    from poller.commands.following import Following
     from poller.commands.live_watch import LiveWatch
     from poller.present.words import Words
     from poller.process.signals import Interrupts
@@ -77,7 +83,7 @@ class _Watch:
         with anyio.CancelScope() as self._scope:
             self._interrupts.listen(partial(self._end_soon, loop))
             async with follow(self._settings, self._interrupts, warn=self._warn) as following:
-                self._keep_status(following)
+                keep_status(following, self._settings, warn=self._warn)
                 await self._watch(following)
 
     async def _watch(self, following: Following) -> None:
@@ -115,20 +121,6 @@ class _Watch:
                     self._end(exit_codes.RESULTS_LOST)
                 tasks.cancel_scope.cancel()
 
-    def _keep_status(self, following: Following) -> None:
-        if self._settings.status_file is None:
-            return
-        from poller.commands.status import status_line
-        from poller.deliver.status_file import StatusFile
-
-        file = StatusFile(self._settings.status_file, on_trouble=self._warn)
-
-        async def keep(_: Batch) -> None:
-            now = following.clock.time()
-            await file.write(status_line(following.standings(), self._settings, now=now).plain)
-
-        following.after.append(keep)
-
     async def _write_records(self, following: Following, stdout: Writer) -> None:
         sink = RecordLines(self._settings).sink(stdout)
         await sink.begin()
@@ -152,7 +144,8 @@ class _Watch:
     def _is_end(self, following: Following, came: Report | Snapshot) -> bool:
         """Say whether what came was what is waited for."""
         if isinstance(came, Snapshot) and following.is_first_round:
-            self._say_noticed(following)
+            for line in noticed(following, self._settings):
+                self._warn(line)
         settings = self._settings
         if isinstance(came, Report):
             usage, failure = came.usage, came.failure
@@ -169,13 +162,6 @@ class _Watch:
         for report in came.reports:
             self._tally.note(report)
         return True
-
-    def _say_noticed(self, following: Following) -> None:
-        tally = exit_codes.Tally()
-        offset_s = following.session.clock_offset_s if self._settings.demo is None else None
-        notices = following.rounds.notices
-        for line in warnings(notices, tally, lambda: self._words, clock_offset_s=offset_s):
-            self._warn(line)
 
     def _warn(self, line: str) -> None:
         if self._settings.quiet:
