@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 
 from poller.commands import COMMANDS
-from poller.commands.help import check_built
 from poller.commands.help import text as help_text
 from poller.deliver.printing import STDERR, print_out, write_all
 from poller.process.importing import import_without_certificates
@@ -68,7 +67,6 @@ def _split(words: Sequence[str]) -> tuple[Command, Sequence[str]]:
 
 def _dispatch(words: Sequence[str], interrupts: Interrupts | None) -> int:
     command, left = _split(words)
-    check_built(command)
     if command.function == "main":
         return _call(command, left)
     named = command.name if left is not words else None

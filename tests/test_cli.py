@@ -293,7 +293,7 @@ def test_a_refusal_is_told_in_an_ascii_locale_too() -> None:
 # Answers
 
 
-@pytest.mark.parametrize("command", [name for name in EVERY if COMMANDS[name].function])
+@pytest.mark.parametrize("command", EVERY)
 def test_the_help_of_a_command_has_its_options_within_80_columns(command: str) -> None:
     text = help_text(command)
     shown = re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", text)
@@ -346,7 +346,7 @@ def test_every_example_of_the_help_parses() -> None:
 
 def test_the_help_begins_with_the_commands_there_are() -> None:
     commands = help_text().partition("commands:\n")[2].partition("\n\n")[0]
-    assert re.findall(r"(?m)^  (\w+)", commands) == [*built()]
+    assert re.findall(r"(?m)^  (\w+)", commands) == [*COMMANDS]
 
 
 @pytest.mark.parametrize(
@@ -406,18 +406,14 @@ def test_the_schema_is_told(word: str) -> None:
 # Commands
 
 
-def built() -> list[str]:
-    return [command.name for command in COMMANDS.values() if command.function]
-
-
 def test_every_name_that_is_promised_is_taken() -> None:
     names = """poll list watch serve next guard status timeline diff history report alerts agent
         simulate schema completion help"""
     assert [*COMMANDS] == names.split()
 
 
-def test_every_command_that_is_built_has_its_function_and_its_line_in_the_help() -> None:
-    for name in built():
+def test_every_command_has_its_function_and_its_line_in_the_help() -> None:
+    for name in COMMANDS:
         assert COMMANDS[name].help
         assert callable(cli._function_of(COMMANDS[name]))
 
@@ -425,20 +421,6 @@ def test_every_command_that_is_built_has_its_function_and_its_line_in_the_help()
 def test_options_name_commands_that_there_are() -> None:
     named = {name for option in (*every_option(), *OTHERS) for name in option.commands}
     assert named == {*COMMANDS} - {"simulate"} == {*EVERY}
-
-
-@pytest.mark.parametrize("name", sorted({*COMMANDS} - {*built()}))
-@pytest.mark.parametrize("words", ["{}", "{} --help", "{} alice", "help {}"])
-def test_a_command_that_is_not_built_yet_polls_nothing(
-    name: str, words: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words.format(name).split()) == 64
-    told = capfd.readouterr()
-    assert told.out == ""
-    assert told.err == (
-        f"poller: {name}: this version of poller does not have that command yet; "
-        f"an account of that name is polled with: poller poll {name}\n"
-    )
 
 
 def test_only_the_first_word_and_only_a_whole_name_is_a_command() -> None:

@@ -1,7 +1,7 @@
 """What the program does: one file a command, and the table of all command names.
 
-A command is built by setting its entry's ``function`` and adding ``commands/NAME.py``
-with that function in it; the options that take it name it in ``settings.options``.
+A command is its entry here and ``commands/NAME.py`` with its function in it; the options that
+take it name it in ``settings.options``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ class Command:
 
     __slots__ = ("function", "help", "name")
 
-    def __init__(self, name: str, what: str = "", function: str = "") -> None:
+    def __init__(self, name: str, what: str, function: str) -> None:
         self.name = name
         self.help = what
         self.function = function
-        """Empty where this version does not have the command yet."""
 
 
 COMMANDS = {
@@ -53,12 +52,11 @@ COMMANDS = {
         Command("help", "explain a command", "text"),
     )
 }
-"""By name, in the order of the help. All names are taken, also of those not built yet."""
+"""By name, in the order of the help."""
 
 
 def command_like(word: str) -> str | None:
     """Return the command that ``word`` was most likely meant to be; None for none."""
     from difflib import get_close_matches
 
-    built = [command.name for command in COMMANDS.values() if command.function]
-    return next(iter(get_close_matches(word, built, n=1, cutoff=0.7)), None)
+    return next(iter(get_close_matches(word, COMMANDS, n=1, cutoff=0.7)), None)

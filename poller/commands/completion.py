@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from poller.settings.options import Option
 
-_BUILT = [command for command in COMMANDS.values() if command.function]
-_NAMES = " ".join(command.name for command in _BUILT)
+_NAMES = " ".join(COMMANDS)
 
 # Bash quotes what is offered only if told that it names files, and shtab tells it so for
 # functions with "_files" in their name. A "$" in what is no file here stays unquoted all the
@@ -69,7 +68,7 @@ def text(shell: str) -> str:
     poll = parser("poll")
     if shell != "zsh":  # its _arguments cannot offer commands and accounts at one place
         commands = poll.add_subparsers()
-        for command in _BUILT:
+        for command in COMMANDS.values():
             own = commands.add_parser(
                 command.name, help=command.help, parents=[parser(command.name)], add_help=False
             )

@@ -14,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poller.commands import Command
 
 _WIDTH = 79
 _INDENT = 24
@@ -41,7 +40,7 @@ def text(command: str | None = None) -> str:
     """Return the help of one command; without one, all commands and poll's options.
 
     Raises:
-        UsageError: there is no such command, or this version does not have it yet.
+        UsageError: there is no such command.
     """
     if command is None:
         head = f"usage: poller [COMMAND] [ACCOUNT ...] [options]\n\n{_WHAT_POLLER_IS}"
@@ -49,27 +48,16 @@ def text(command: str | None = None) -> str:
     found = COMMANDS.get(command)
     if found is None:
         raise UsageError(_no_such_command(command))
-    check_built(found)
     head = f"{_usage(command)}\n\n{found.help[0].upper()}{found.help[1:]}.\n"
     end = _EXAMPLES if command == "poll" else ""
     return "\n".join([head, *_option_lines(command)]).rstrip("\n") + "\n" + end
 
 
-def check_built(command: Command) -> None:
-    """Raise UsageError where this version does not have the command yet."""
-    if not command.function:
-        raise UsageError(
-            f"{command.name}: this version of poller does not have that command yet; "
-            f"an account of that name is polled with: poller poll {command.name}"
-        )
-
-
 def _no_such_command(word: str) -> str:
     from poller.settings.quoting import nearest, quoted
 
-    built = [command.name for command in COMMANDS.values() if command.function]
-    near = nearest(word, built)
-    meant = f"did you mean {near!r}?" if near else f"there are {', '.join(built)}"
+    near = nearest(word, COMMANDS)
+    meant = f"did you mean {near!r}?" if near else f"there are {', '.join(COMMANDS)}"
     return f"{quoted(word)}: no such command; {meant}"
 
 
@@ -85,8 +73,7 @@ def _usage(command: str) -> str:
 def _command_lines() -> list[str]:
     lines = ["commands:"]
     for command in COMMANDS.values():
-        if command.function:
-            lines += _two_columns(command.name, command.help)
+        lines += _two_columns(command.name, command.help)
     return [*lines, "", "poller COMMAND --help shows a command's options. Those of poll:", ""]
 
 

@@ -25,7 +25,7 @@ PATHS = [
     for option in taken_by("poll")
     if option.kind in (kinds.PATH, kinds.FILE, kinds.FOLDERS) and option.flags
 ]
-BUILT = {command.name for command in COMMANDS.values() if command.function}
+BUILT = {*COMMANDS}
 
 _BASH = """
 source poller.bash

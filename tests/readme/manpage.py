@@ -107,8 +107,7 @@ def manpage() -> str:
 def _commands() -> Iterator[str]:
     yield ".SH COMMANDS\n"
     for command in COMMANDS.values():
-        if command.function:
-            yield f".TP\n.B {_escaped(command.name)}\n{_escaped(command.help)}\n"
+        yield f".TP\n.B {_escaped(command.name)}\n{_escaped(command.help)}\n"
     yield ".PP\nThe first word picks the command.\n"
     yield ".B poller COMMAND \\-\\-help\nshows the options of one.\n"
 
@@ -128,7 +127,7 @@ def _options() -> Iterator[str]:
         own = [option for option in taken if option not in shown and option.place]
         shared = [option.flags[-1] for option in taken if option in shown and option.flags]
         shared = [flag for flag in shared if flag not in ("--version", "--help")]
-        if not command.function or not (own or shared) or command.name == "poll":
+        if not (own or shared) or command.name == "poll":
             continue
         yield f".SS {_escaped(command.name)}\n"
         for option in own:

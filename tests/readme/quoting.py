@@ -39,7 +39,7 @@ def quoted(page: str) -> str:
     named = [
         command.name
         for command in COMMANDS.values()
-        if command.function not in ("", "text") and command.name != "poll"
+        if command.function != "text" and command.name != "poll"
     ]
     sections = [_quoting("poller"), *(f"## poller {n}\n{_quoting(f'poller {n}')}" for n in named)]
     return _QUOTED.sub(lambda _: "".join(sections), page)

@@ -51,7 +51,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 TEXTS = ("schema", "completion", "help")
-BUILT = {command.name for command in COMMANDS.values() if command.function}
+BUILT = {*COMMANDS}
 EXPLAINED = ("poller", *(f"poller {name}" for name in BUILT - {"poll", *TEXTS}))
 """What has options of its own, as ``help_of`` takes it."""
 
@@ -155,7 +155,7 @@ def test_every_exit_code_is_told_with_its_kinds() -> None:
 def test_every_command_is_in_the_readmes_table(name: str, title: str) -> None:
     rows = table_with(name, title)[1:]
     told = {words.split()[1] for row in rows for words in names_in(row[0]) if " " in words}
-    assert told == {command.name for command in COMMANDS.values() if command.function}
+    assert told == {*COMMANDS}
 
 
 def test_what_a_file_that_was_found_may_set_is_told() -> None:
