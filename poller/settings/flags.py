@@ -23,7 +23,8 @@ SAID_ELSEWHERE = {
     **dict.fromkeys(("-o", "--out", "--file"), "did you mean --output?"),
     **dict.fromkeys(("--colour", "--colors"), "did you mean --color?"),
     **dict.fromkeys(("--no-color", "--no-colour"), "type --color never"),
-    **dict.fromkeys(("--watch", "--interval", "--loop"), "type watch -n 60 poller --format table"),
+    **dict.fromkeys(("--watch", "--interval", "--loop"), "type poller watch"),
+    **dict.fromkeys(("--serve", "--web"), "type poller serve"),
     **dict.fromkeys(
         ("--insecure", "-k"), "certificates are always verified; trust yours with --ca-file FILE"
     ),
