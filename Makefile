@@ -60,7 +60,7 @@ check: $(READY) ## format, lint, types, import contracts, all tests with coverag
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 
 fuzz: $(READY) ## a million made-up answers and a million auth files (minutes)
 	$(BIN)/python -m tests.fuzz --answers 1000000 --files 1000000
