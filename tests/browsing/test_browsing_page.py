@@ -239,11 +239,14 @@ def test_without_scripts_it_is_whole_and_filters(chromium: Chromium, site: Site)
         assert page.locator("#live").is_hidden()
         page.get_by_label("Filter by name").fill("team")
         page.get_by_role("button", name="Filter").click()
+        page.wait_for_url("**q=team*")
         assert page.locator(".accounts tbody tr").count() == 1
         page.get_by_role("link", name="team-lead").click()
+        page.wait_for_url("**/account/*")
         assert page.get_by_role("heading", level=1).text_content() == "team-lead"
         assert page.locator("svg.chart").count() == 2
         page.get_by_role("link", name="7 days").click()
+        page.wait_for_url("**range=7d*")
         assert page.locator("[aria-current=page]").text_content() == "7 days"
 
 

@@ -63,9 +63,11 @@ def test_the_page_and_an_account_s_page(
         opened.page.wait_for_selector(".accounts tbody tr:nth-child(12)")
         well(opened, served)
         opened.page.click(".accounts tbody a")
+        opened.page.wait_for_url("**/account/*")
         opened.page.wait_for_selector("svg")
         for name in ("7", "30"):
             opened.page.click(f'a[href*="range={name}d"]')
+            opened.page.wait_for_url(f"**range={name}d")
             opened.page.wait_for_selector("svg")
         well(opened, served)
 
@@ -108,6 +110,7 @@ def test_everybody_can_use_it(chromium: Chromium, served: str, scheme: str, path
         opened.page.wait_for_selector(".accounts tbody tr:nth-child(12)")
         if path:
             opened.page.click(".accounts tbody a")
+            opened.page.wait_for_url("**/account/*")
             opened.page.wait_for_selector("svg")
         assert violations(opened) == []
 
