@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-# A shell that runs the tests in the background has them, and all they start, ignore Ctrl-C,
-# and nohup the hangup.
+# A shell that runs the tests in the background has them, and all they start, ignore Ctrl-C
+# and Ctrl-\, and nohup the hangup.
 for _number, _usual in (
     (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
     (signal.SIGHUP, signal.SIG_DFL),
 ):
     if signal.getsignal(_number) is signal.SIG_IGN:
