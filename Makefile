@@ -44,6 +44,9 @@ LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tes
   tests/commands/test_serve.py tests/commands/test_named_by_address.py tests/history/test_store.py \
   tests/agents/test_agents.py
 
+# What lives through days that are made up: measured, it would take minutes.
+DAYS := tests/alerting/test_month.py tests/watching
+
 # Three at a time on two cores: half of a test's time it waits for real processes.
 test: $(READY) ## run the tests (within a minute)
 	$(BIN)/python -m pytest -q -n 3 --dist loadgroup $(addprefix --ignore=,$(LONG))
@@ -60,7 +63,8 @@ check: $(READY) ## format, lint, types, import contracts, all tests with coverag
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n 3 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup --cov --cov-report=term --cov-fail-under=95 $(addprefix --ignore=,$(DAYS))
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(DAYS)
 
 fuzz: $(READY) ## a million made-up answers and a million auth files (minutes)
 	$(BIN)/python -m tests.fuzz --answers 1000000 --files 1000000

@@ -13,8 +13,6 @@ from tests.alerting.month import DEFAULT, PATIENT, RESETS, Month, live
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("a month of alerts")  # it is lived through once
-
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
