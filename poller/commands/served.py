@@ -7,9 +7,9 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from poller.insight.changes import changes, gathered
+from poller.present.changes import change_lines
 from poller.present.overview import Happening, overview
 from poller.present.prometheus import ROUND_BUCKETS_S, Counted
-from poller.web.contents import event_of_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,5 +106,5 @@ class Served:
         now = following.clock.time()
         for change in gathered(changes(before, after), of=len(there)):
             self._changes.append(Happening(now, change))
-            self.changed(event_of_change(change))
+            self.changed(change_lines([change]).rstrip(b"\n"))
         self.version += 1

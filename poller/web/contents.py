@@ -15,7 +15,9 @@ from poller.history.reading import open_reader
 from poller.present.page import MOST_CURVES, NO_PASTS, RANGES, WEEK_S, static_file
 from poller.present.prometheus import Measured, metrics
 from poller.present.record import line_of, serialize, utc
+from poller.present.timeline import timeline_lines
 from poller.process.threads import run_in_thread
+from poller.settings.value_types import DURATION
 from poller.web.server import Body, NotGiven
 
 if TYPE_CHECKING:
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
     from poller.history.reading import Reader, StoredAccount
-    from poller.insight.changes import Change
     from poller.insight.pool import Pool
-    from poller.insight.timeline import ToldReset
     from poller.present.overview import Overview, Past
     from poller.present.page import Pages
     from poller.present.prometheus import Counted
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _KEY = re.compile(r"[0-9a-f]{16}")
-_SINCE = re.compile(r"([0-9]{1,6})([smhd])")
-_SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WEEK = "7d"
 _MOST_SPANS = 100_000
 """Of one answer: a year of forty accounts is three times as much, and 60 MB of JSON."""
@@ -196,12 +194,12 @@ class Contents:
 
     async def _history(self, request: BaseRequest) -> Body:
         key, window = request.query.get("key"), request.query.get("window")
-        since = _SINCE.fullmatch(request.query.get("since", _WEEK))
         if key is not None and not _KEY.fullmatch(key):
             raise NotGiven(400, "key: 16 hex digits, as the records have it")
-        if since is None:
+        back_s = DURATION.fit(DURATION.read(request.query.get("since", _WEEK)))
+        if not isinstance(back_s, float):
             raise NotGiven(400, "since: how far back, such as 24h or 7d")
-        after = self._clock() - int(since[1]) * _SECONDS_IN[since[2]]
+        after = self._clock() - back_s
 
         def spans(reader: Reader) -> list[bytes]:
             found: list[bytes] = []
@@ -221,8 +219,8 @@ class Contents:
 
     async def _timeline(self, _request: BaseRequest) -> Body:
         def draw() -> Body:
-            resets = self._watched.overview().timeline.resets
-            return _array(line_of(_reset_members(each)).rstrip(b"\n") for each in resets)
+            lines = timeline_lines(self._watched.overview().timeline)
+            return _array(line.rstrip(b"\n") for line in lines)
 
         return self._once("/api/v1/timeline", draw)
 
@@ -308,19 +306,6 @@ def event_of_round(snapshot: Snapshot) -> bytes:
     return line_of(members).rstrip(b"\n")
 
 
-def event_of_change(change: Change) -> bytes:
-    """Return what the event ``change`` tells, in the words of ``poller diff``; likewise."""
-    members: dict[str, object] = {
-        "account": change.account,
-        "key": change.key,
-        "change": change.change.value,
-        "window": change.window,
-        "before": change.before,
-        "after": change.after,
-    }
-    return line_of(members).rstrip(b"\n")
-
-
 def _wanted(reader: Reader, key: str | None) -> list[StoredAccount]:
     return [one for one in reader.accounts() if key is None or one.key == key]
 
@@ -334,17 +319,6 @@ def _pool_members(pool: Pool) -> dict[str, object]:
             name: {"lower": share.lower, "upper": share.upper, "of": share.of}
             for name, share in pool.windows.items()
         },
-    }
-
-
-def _reset_members(reset: ToldReset) -> dict[str, object]:
-    return {
-        "at": utc(reset.at),
-        "account": reset.account,
-        "key": reset.key,
-        "window": reset.window,
-        "returns_percent": reset.returns_percent,
-        "frees": reset.frees,
     }
 
 
