@@ -281,7 +281,7 @@ class Rounds:
             paths = [file.path for file in self._files if file.path is not None]
             self._signatures = await run_in_thread(partial(_signatures_of, paths))
         await self._ask(self._files, self._upstream.settings)
-        self._files = []
+        self._files, self._repeated_at = [], self._clock.time()
         self._turns.begin(self.accounts, began_at)
         self._first_look_ended = True
         await self._end_round()
