@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
+from poller.slots import stores_in_slots
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,6 +45,7 @@ class Secret:
         raise TypeError("a secret is not serialized")
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who an answer, or a credential, says it belongs to."""
@@ -53,6 +56,7 @@ class Identity:
     email: str | None = None
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Credential:
     """What one login needs to ask for its usage.
@@ -86,6 +90,7 @@ class Credential:
         return tuple(secret for secret in (access, refresh, identity) if secret is not None)
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Window:
     """One quota window of a limit."""
@@ -107,6 +112,7 @@ class Window:
         return None if self.remaining_percent is None else round(100 - self.remaining_percent, 6)
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A limit beside the account's own: a model's, a feature's, code review's."""
@@ -117,6 +123,7 @@ class Limit:
     windows: tuple[Window, ...]
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Credits:
     """Bought credits."""
@@ -127,6 +134,7 @@ class Credits:
     """Decimal string without currency sign or separators."""
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class SpendLimit:
     """A workspace's cap on one member's spending; amounts are decimal strings."""
@@ -140,6 +148,7 @@ class SpendLimit:
     """Unix seconds."""
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What one answer of the usage endpoint says, whatever its shape was."""
@@ -324,6 +333,7 @@ def unexpected_failure(error: BaseException) -> Failure:
     return internal_failure(type(error).__name__)
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Response:
     """One HTTP answer, whole, as it came."""
@@ -367,6 +377,7 @@ class Forecast:
     """Whether less than a week is known."""
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Report:
     """How polling one account ended: exactly one per account, whatever happens.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from poller.authfiles.files import Content, read
 from poller.authfiles.labels import UniqueLabels, shown
 from poller.authfiles.shapes import Login, has_proof, parse
+from poller.slots import stores_in_slots
 from poller.text import printable
 from poller.values import Credential, Failure, FailureKind, unexpected_failure
 
@@ -25,6 +26,7 @@ SHORT_WAITS_S = (0.1, 0.3, 0.6, 1.0, 2.0)
 _HIDING = frozenset({FailureKind.FILE_UNREADABLE, FailureKind.LOCAL_RESOURCE, FailureKind.INTERNAL})
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class AuthFile:
     """A file to read, and what of it is wanted."""

@@ -90,17 +90,13 @@ class Client:
 
     def _head(self, credential: Credential) -> bytes:
         """Return the request's head: the headers of every request, and this account's."""
-        own = (
-            f"Authorization: Bearer {credential.access_token.reveal()}\r\n"
-            f"ChatGPT-Account-Id: {credential.account_id}\r\n"
-        )
-        breaks = 4
-        if credential.fedramp:
-            own += "X-OpenAI-Fedramp: true\r\n"
-            breaks = 6
-        if own.count("\r") + own.count("\n") != breaks:
-            raise ValueError("a line break inside a header")
-        return self._common + own.encode() + b"\r\n"
+        token, account_id = credential.access_token.reveal(), credential.account_id
+        for sent in (token, account_id):
+            if "\r" in sent or "\n" in sent:
+                raise ValueError("a line break inside a header")
+        fedramp = "X-OpenAI-Fedramp: true\r\n" if credential.fedramp else ""
+        own = f"Authorization: Bearer {token}\r\nChatGPT-Account-Id: {account_id}\r\n{fedramp}\r\n"
+        return self._common + own.encode()
 
     def _fault(self, error: BaseException, exchange: Exchange) -> TransportError:
         kind, detail, status = translate(error, self._address, proxied=self._proxied)
