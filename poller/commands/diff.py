@@ -71,7 +71,7 @@ def _in_history(settings: Settings) -> tuple[list[Standing], list[Standing]]:
     now = time.time()
     with history_of(settings) as path, open_reader(path) as reader:
         since = now - (settings.since_s or _SINCE_S)
-        return standings_at(reader, since, else_first=True), standings_at(reader, now)
+        return standings_at(reader, since, else_first_by=now), standings_at(reader, now)
 
 
 def _reports_in(path: str) -> list[Report]:

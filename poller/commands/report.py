@@ -106,7 +106,7 @@ class _Report:
                         ahead = known.forecasts.get(one.account, {})
                         past = past_of(reader, account, since=since, forecasts=ahead)
                         pasts[one.account] = past
-                before = standings_at(reader, since, else_first=True)
+                before = standings_at(reader, since, else_first_by=known.now)
         except HistoryUnusable:
             pass
         asked = {one.identity for one in known.accounts}

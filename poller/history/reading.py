@@ -106,6 +106,11 @@ class Latest:
             return None if self.failure is None else FailureKind(self.failure.kind)
         return None
 
+    @property
+    def seen_at(self) -> int:
+        """When it was asked last (Unix seconds); 0 where it never was."""
+        return max(self.answered_at or 0, 0 if self.failure is None else self.failure.until)
+
 
 class Reader:
     """Made by :func:`open_reader`. Whatever sqlite3 raises becomes :class:`HistoryUnusable`."""
@@ -135,11 +140,22 @@ class Reader:
             started = used > 0 or reset_at is not None
             window = Window(name, round(100 - used, 2), window_seconds, reset_at, started)
             windows.setdefault(account_id, []).append((until, window))
+        plans = self._plans_at(now)
         return [
             _latest(account, states.get(id_), failures.get(id_), windows.get(id_, []), now)
-            for account in self.accounts()
-            for id_ in (account.id,)
+            for one in self.accounts()
+            for id_ in (one.id,)
+            for account in (one._replace(plan=plans.get(id_, one.plan)),)
         ]
+
+    def _plans_at(self, now: float) -> dict[int, str]:
+        """Return the plans of accounts whose plan changed after ``now``, by account."""
+        rows = self._db.execute(
+            "SELECT account_id, before FROM event WHERE kind = 'plan_changed' AND at > ? "
+            "ORDER BY at DESC, id DESC",
+            (now,),
+        )
+        return dict(rows)
 
     def _last(self, table: str, now: float) -> Iterator[tuple[int, ...]]:
         yield from self._db.execute(
@@ -244,8 +260,9 @@ def _latest(
     answered_at = int(min(max(untils, default=0), now))
     # Of a run that went on nobody knows at which of its looks it was seen last by then.
     apart_s = GAP_S if max(untils, default=0) > now else 0
-    if failure is not None and failure.until <= answered_at:
-        failure = None
+    if failure is not None:
+        lasts_until = int(min(failure.until, now))
+        failure = failure._replace(until=lasts_until) if failure.until > answered_at else None
     if not answered_at:
         return Latest(account, None, None, failure)
     # What the last answer did not speak of is no longer so.

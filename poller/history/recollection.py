@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING
 
 from poller.history.database import HistoryMissing, HistoryUnusable
 from poller.history.reading import open_reader
+from poller.history.standings import OF_FILES, reports_of, standing_after, still_there
 from poller.insight.forecast import Outlook
 from poller.insight.standing import observations
 from poller.insight.standing import standing as standing_of
-from poller.present.catalogue import ENGLISH
-from poller.values import Failure, FailureKind, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from poller.history.reading import Latest, Reader, StoredAccount
     from poller.insight.standing import Standing
-    from poller.values import Forecast
+    from poller.values import Forecast, Report
 
 _LONGEST_S, _SHORTEST_S = 28 * 86_400.0, 2 * 86_400.0
 _READ_WHOLE = 100
@@ -32,22 +29,6 @@ _MOST_RECALLED = 2000
 """Of so many accounts in a history nothing but the last answer is read: 3 ms each add up."""
 _BELIEVED_AFTER_S = 86_400.0
 """How far back looks are read that only say which of the last ones is believed."""
-_GONE_AFTER_S = 86_400
-_K = FailureKind
-_OF_FILES = frozenset(
-    {
-        *(_K.FILE_MISSING, _K.FILE_UNREADABLE, _K.FILE_INVALID),
-        *(_K.NO_CREDENTIALS, _K.INVALID_TOKEN, _K.TOKEN_EXPIRED),
-    }
-)
-"""Kinds that the file itself tells: what was recorded of them says nothing of the file now."""
-_LASTING = _OF_FILES | frozenset(
-    {
-        *(_K.LOGIN_REQUIRED, _K.REFRESH_UNKNOWN, _K.REFRESH_UNSAVED, _K.REFRESH_REFUSED),
-        *(_K.UNAUTHORIZED, _K.PAYMENT_REQUIRED, _K.FORBIDDEN),
-    }
-)
-"""Kinds that do not pass by themselves; a history keeps no more of a failure than its kind."""
 
 
 @dataclass(slots=True, eq=False)
@@ -160,22 +141,27 @@ class Recollection:
                     outlook = _outlook(reader, stored.account, since=self._since, now=self._now)
             except HistoryUnusable as error:
                 self.trouble = str(error)
-        reports = [one for one in _reports_of(stored) if not _is_of_its_file(one)]
-        return _Remembered(outlook, _standing_after(reports, outlook))
+        reports = [one for one in reports_of(stored) if not _is_of_its_file(one)]
+        return _Remembered(outlook, standing_after(reports, outlook.looks))
 
 
-def standings_at(reader: Reader, at: float, *, else_first: bool = False) -> list[Standing]:
+def standings_at(
+    reader: Reader, at: float, *, else_first_by: float | None = None
+) -> list[Standing]:
     """Return how each account of the history stood at ``at`` (Unix seconds).
 
-    One that nobody asked any more for a day, while others were, is gone. ``else_first``: one
-    that nobody had seen by then stood as it was seen first.
+    One that nobody asked any more for a day, while others were, is gone. One that nobody had
+    seen by then, and somebody by ``else_first_by``, stood as it was seen first.
     """
-    found = [one for one in reader.latest(now=at) if one.usage is not None or one.failure]
-    newest = max((_seen_at(one) for one in found), default=0)
-    there = [(one, at) for one in found if newest - _seen_at(one) < _GONE_AFTER_S]
-    if else_first:
-        seen = {one.account.id for one in found}
-        later = [one for one in reader.accounts() if one.id not in seen]
+    found = reader.latest(now=at)
+    there = [(one, at) for one in still_there(found)]
+    if else_first_by is not None:
+        seen = {one.account.id for one in found if one.seen_at}
+        later = [
+            one
+            for one in reader.accounts()
+            if one.id not in seen and one.first_seen <= else_first_by
+        ]
         # Those that joined in the same round are looked up together.
         for first in sorted({one.first_seen // 60 * 60 + 59 for one in later}):
             joined = {one.id for one in later if first - 60 < one.first_seen <= first}
@@ -183,15 +169,10 @@ def standings_at(reader: Reader, at: float, *, else_first: bool = False) -> list
     accounts: list[Standing] = []
     for one, seen_by in there:
         outlook = _outlook(reader, one.account, since=seen_by - _BELIEVED_AFTER_S, now=seen_by)
-        standing = _standing_after(_reports_of(one), outlook)
+        standing = standing_after(reports_of(one), outlook.looks)
         if standing is not None:
             accounts.append(standing)
     return accounts
-
-
-def _seen_at(stored: Latest) -> int:
-    failure = stored.failure
-    return max(stored.answered_at or 0, 0 if failure is None else failure.until)
 
 
 def _outlook(reader: Reader, account: StoredAccount, *, since: float, now: float) -> Outlook:
@@ -203,31 +184,5 @@ def _outlook(reader: Reader, account: StoredAccount, *, since: float, now: float
     return outlook
 
 
-def _standing_after(reports: Iterable[Report], outlook: Outlook) -> Standing | None:
-    known: Standing | None = None
-    for report in reports:
-        windows = () if report.usage is None else report.usage.windows
-        looks = {
-            window.name: outlook.looks[window.name]
-            for window in windows
-            if window.name in outlook.looks
-        }
-        known = standing_of(report, known, looks=looks)
-    return known
-
-
-def _reports_of(stored: Latest) -> Iterator[Report]:
-    """Yield the last answer, and the failure since, as reports."""
-    account, failure = stored.account, stored.failure
-    asked = Report(0, account.label, "", 0.0, key=account.key, machine=account.machine)
-    if stored.usage is not None and stored.answered_at is not None:
-        yield replace(asked, observed_at=stored.answered_at, usage=stored.usage)
-    if failure is not None:
-        kind = stored.failure_kind or FailureKind.HTTP_ERROR  # a newer poller's
-        what, remedy = ENGLISH.sentence(kind, None)
-        told = Failure(kind, what, remedy, may_work_later=kind not in _LASTING)
-        yield replace(asked, observed_at=failure.until, failure=told)
-
-
 def _is_of_its_file(report: Report) -> bool:
-    return report.failure is not None and report.failure.kind in _OF_FILES
+    return report.failure is not None and report.failure.kind in OF_FILES

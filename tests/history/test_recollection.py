@@ -8,6 +8,7 @@ import pytest
 
 from poller.history.reading import open_reader
 from poller.history.recollection import Recollection, standings_at
+from poller.history.standings import standings_of
 from poller.values import FailureKind, Report, Usage, Window
 from tests.history.made_up import AT, KEYS, RESET_AT, failed, record, report, wide
 
@@ -160,10 +161,10 @@ def test_a_state_of_then_is_what_was_seen_by_then(path: Path) -> None:
         assert alice.answered_at == AT + 900
         assert bob.usage is not None
         assert bob.usage.remaining_percent == 98
-        late = standings_at(reader, AT + 900, else_first=True)
+        late = standings_at(reader, AT + 900, else_first_by=AT + DAY)
         assert [one.account for one in late] == ["alice", "bob", "carol"]
         assert [one.account for one in standings_at(reader, AT - 60)] == []
-        first = standings_at(reader, AT - 60, else_first=True)
+        first = standings_at(reader, AT - 60, else_first_by=AT + DAY)
         assert [one.usage and one.usage.remaining_percent for one in first] == [60, 99, 50]
 
 
@@ -172,6 +173,36 @@ def test_who_was_not_asked_for_a_day_is_gone(path: Path) -> None:
     with open_reader(str(path)) as reader:
         assert [one.account for one in standings_at(reader, AT + DAY + 120)] == ["alice"]
         assert len(standings_at(reader, AT + 120)) == 2
+
+
+def test_an_account_that_fails_to_this_day_makes_no_other_one_gone_in_the_past(path: Path) -> None:
+    rounds = [
+        [report(40, at=at), failed(FailureKind.TOKEN_EXPIRED, at=at, name="carol")]
+        for at in range(int(AT), int(AT) + 4 * DAY, 1800)
+    ]
+    record(path, *rounds)
+    with open_reader(str(path)) as reader:
+        alice, carol = standings_at(reader, AT + DAY)
+        assert alice.account == "alice"
+        assert carol.report.observed_at == AT + DAY
+
+
+def test_the_plan_of_then_is_the_one_before_it_changed(path: Path) -> None:
+    plans = ("plus", "pro", "team")
+    record(path, *([report(40, at=AT + n * DAY, plan=plan)] for n, plan in enumerate(plans)))
+    with open_reader(str(path)) as reader:
+        then = [reader.latest(now=AT + n * DAY + 60)[0] for n in range(3)]
+    assert [(one.account.plan, one.usage and one.usage.plan) for one in then] == [
+        (plan, plan) for plan in plans
+    ]
+
+
+def test_what_only_a_wrong_clock_saw_was_not_there(path: Path) -> None:
+    record(path, [report(40)], [report(1, name="bob", at=AT + 10 * DAY)])
+    with open_reader(str(path)) as reader:
+        first = standings_at(reader, AT - DAY, else_first_by=AT + 600)
+        assert [one.account for one in first] == ["alice"]
+        assert [one.account for one in standings_of(reader.latest(now=AT + 600))] == ["alice"]
 
 
 def test_of_thousands_of_accounts_the_last_answer_alone_is_known(path: Path) -> None:
