@@ -6,7 +6,7 @@ What is known already adds nothing, so the same may be imported again, and in an
 from __future__ import annotations
 
 import csv
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -66,6 +66,13 @@ def import_sessions(path: str, folder: str, *, label: str) -> Imported:
 def _take(path: str, seen: Iterable[Observed | None]) -> Imported:
     taken = known = skipped = 0
     rest = iter(seen)
+    for first in rest:
+        if first is not None:
+            rest = chain((first,), rest)
+            break
+        skipped += 1
+    else:  # opening the history makes it
+        return Imported(0, 0, skipped)
     with open_to_change(path) as connection:
         recorder = Recorder(connection)
         while some := list(islice(rest, _SORTED_AT_ONCE)):

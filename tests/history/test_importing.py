@@ -181,6 +181,12 @@ def test_lines_that_tell_nothing_are_passed_over(path: Path, line: bytes) -> Non
     assert came == Imported(1, 0, int(bool(line.strip())))
 
 
+def test_what_holds_nothing_makes_no_file(path: Path, tmp_path: Path) -> None:
+    assert import_lines(str(path), [b"no JSON\n", b"\n", b"{}\n"]) == Imported(0, 0, 2)
+    assert import_sessions(str(path), str(tmp_path), label="a") == Imported(0, 0, 0)
+    assert not path.exists()
+
+
 def test_odd_figures_in_a_record_leave_the_others(path: Path) -> None:
     told = json.loads(serialize(report(week=7.0)))
     told["windows"] |= {
