@@ -25,7 +25,8 @@ FLEET_SHARE, FLEET_ACCOUNTS = 0.6, 5
 """So large a share of the accounts, and at least so many of them, are the whole fleet."""
 
 _NOISE_PERCENT = 4.0
-"""A level that falls by more, while the reset moves, begins a new cycle."""
+"""As in the clean series: a level that falls by no more was corrected, unless a cycle that
+begins says otherwise."""
 
 
 class ChangeKind(StrEnum):
@@ -205,7 +206,10 @@ def _reset(old: Window, new: Window, times: tuple[float, float]) -> ChangeKind |
     ahead = new.reset_at is not None and new.reset_at > is_at
     moved = ahead and (end is None or abs((new.reset_at or 0) - end) > JITTER_S)
     begins = starts_at is not None and starts_at >= was_at - JITTER_S
-    fell = leaves - left > _NOISE_PERCENT
-    if not goes_on or (moved and leaves > left and (begins or (fell and end is not None))):
-        return ChangeKind.RESET if end is None else ChangeKind.EARLY_RESET
-    return None
+    if leaves - left <= _NOISE_PERCENT:
+        began = moved and begins and left < leaves < 100
+    else:
+        began = not goes_on or (moved and (begins or end is not None))
+    if not began:
+        return None
+    return ChangeKind.RESET if end is None else ChangeKind.EARLY_RESET

@@ -164,6 +164,31 @@ ONE_ACCOUNT: dict[str, tuple[Report, Report, Told]] = {
         answered("a", week=FRESH, at=LATER),
         [("early_reset", "weekly", 60, 100)],
     ),
+    "a correction of a few percent is none, also where nothing is used by it": (
+        answered("a", week=(2, 50)),
+        answered("a", week=FRESH, at=LATER),
+        [],
+    ),
+    "nor is one whose reset slides along less exactly": (
+        answered("a", week=(2, 50)),
+        answered("a", week=(0, 167.9), at=LATER),
+        [],
+    ),
+    "a cycle that has begun is one, however little was used before": (
+        answered("a", week=(3, 50)),
+        answered("a", week=(1, 167.9), at=LATER),
+        [("early_reset", "weekly", 97, 99)],
+    ),
+    "nor is one where nobody told the end": (
+        answered("a", week=(4, None)),
+        answered("a", week=FRESH, at=LATER),
+        [],
+    ),
+    "a few percent that come back at the told end are a reset": (
+        answered("a", week=(2, 1 / 12)),
+        answered("a", week=FRESH, at=LATER),
+        [("reset", "weekly", 98, 100)],
+    ),
     "a new cycle before the told end may have an odd end": (
         answered("a", week=(40, 50)),
         answered("a", week=(2, 100), at=LATER),
