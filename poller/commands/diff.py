@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _SINCE_S = 7 * 86_400.0
 _CHANGED = 1
+_STDIN = "-"
 
 
 def diff(
@@ -62,6 +63,8 @@ def _changes(settings: Settings, before: str | None, after: str | None) -> tuple
             "FILE: diff compares two files of records: name the second one, or ask the history "
             "with --since"
         )
+    elif before == after == _STDIN:
+        raise UsageError("FILE: standard input can be one of the two files of records only")
     else:
         old, new = standings(_reports_in(before)), standings(_reports_in(after))
     return changes(old, new, below=settings.below), len(new)
@@ -78,7 +81,7 @@ def _reports_in(path: str) -> list[Report]:
     shown, skipped = printable(path), 0
     found: list[Report] = []
     try:
-        with open(path, "rb") as file:
+        with open(0 if path == _STDIN else path, "rb", closefd=path != _STDIN) as file:
             for line in file:
                 report = _report_in(line)
                 if report is not None:

@@ -389,11 +389,14 @@ async def test_diff_compares_two_files(tmp_path: Path) -> None:
         "poller: b: lines that are no records were passed over: 1\n",
     )
     assert (await run("diff", "a", "b", "--below", "3", cwd=tmp_path)).code == 0
+    piped = await run("diff", "a", "-", cwd=tmp_path, given=(tmp_path / "b").read_bytes())
+    assert (piped.code, piped.out) == (1, done.out)
     told_so = await run("diff", "a", "b", "--format", "table", cwd=tmp_path)
     assert told_so.out == b"alice: five hours down to 4 %\n"
     for words, said in (
         (("a",), "diff compares two files of records"),
         (("a", "nope"), "nope: no such file"),
+        (("-", "-"), "standard input can be one of the two"),
         (("account/bob.auth.json", "a"), "no record in it"),
     ):
         wrong = await run("diff", *words, cwd=tmp_path)

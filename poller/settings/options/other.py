@@ -37,14 +37,15 @@ OTHERS = (
     Option(
         "before",
         kinds.ValueType("a file of records", kinds.path_at, metavar="[A]"),
-        "a file of records (poller > A); without one, the history is asked",
+        "a file of records (poller > A), - for standard input; without one, the history "
+        "is asked",
         flags=(),
         commands=("diff",),
     ),
     Option(
         "after",
         kinds.ValueType("a file of records", kinds.path_at, metavar="[B]"),
-        "another one, of later",
+        "another one, of later; likewise",
         flags=(),
         commands=("diff",),
     ),
