@@ -197,7 +197,8 @@ async def rounds(
     from poller.polling.every import Every
     from poller.polling.files import files_of_rounds
     from poller.polling.plan import Plan
-    from poller.polling.rounds import PlannedTurns, Rounds, Upstream, open_rounds
+    from poller.polling.rounds import Rounds, Upstream, open_rounds
+    from poller.polling.turns import PlannedTurns
 
     asked = _settings_of(session, settings)
     files = await (session.files or files_of_rounds)(tuple(accounts), asked)

@@ -20,18 +20,16 @@ import anyio
 
 from poller.agents import subjects
 from poller.agents.jobs import Jobs
+from poller.agents.listing import tell_accounts
 from poller.agents.reading import decoded
 from poller.agents.wire import (
     Call,
     Job,
     JobResult,
-    ListedAccount,
-    Listing,
     Presence,
     Welcome,
     encoded,
 )
-from poller.settings import UsageError
 from poller.values import unexpected_failure
 
 if TYPE_CHECKING:
@@ -61,8 +59,6 @@ _LONGEST_S = 900.0
 """What a job may take at most, whatever it says."""
 _LATE_S = 60.0
 """Leeway for a job whose collector has not told its time."""
-_LISTED_FIRST, _LISTED_AT_ONCE = 50, 500
-"""Accounts in one message; 500 are 50 KB."""
 _STATUS = "Status"
 _NO_JOB = frozenset({"404", "408"})
 _ACK, _IN_PROGRESS, _TERM = b"+ACK", b"+WPI", b"+TERM"
@@ -200,7 +196,11 @@ class Agent:
         source.runs.add(told.run)
         await self._pull()
         if told.lists and self._tasks is not None:
-            self._tasks.start_soon(self._tell_accounts, told.run)
+            self._tasks.start_soon(
+                partial(
+                    tell_accounts, self._link, self._jobs, to=told.run, by=self._id, name=self.name
+                )
+            )
 
     def _may_pull(self, told: Welcome) -> bool:
         """Say whether a consumer is one of ours: nothing else is ever asked for."""
@@ -300,33 +300,6 @@ class Agent:
                 await self._link.send(
                     subjects.pull(source.stream, source.consumer), _PULL, reply=source.inbox
                 )
-
-    async def _tell_accounts(self, run: str) -> None:
-        """Tell a collector this machine's own accounts, the first few at once."""
-        trouble, number, some = None, 0, list[ListedAccount]()
-        try:
-            async for account in self._jobs.listing():
-                some.append(account)
-                if len(some) >= (_LISTED_AT_ONCE if number else _LISTED_FIRST):
-                    await self._tell_some(run, number, some, trouble=None)
-                    number, some = number + 1, []
-        except UsageError as error:
-            trouble = str(error)
-        except Exception as error:  # noqa: BLE001 - the collector is not to wait for it
-            trouble = type(error).__name__
-        await self._tell_some(run, number, some, trouble=trouble, is_last=True)
-
-    async def _tell_some(
-        self,
-        run: str,
-        number: int,
-        accounts: list[ListedAccount],
-        *,
-        trouble: str | None,
-        is_last: bool = False,
-    ) -> None:
-        told = Listing(run, self._id, number, is_last, tuple(accounts), trouble)
-        await self._link.store(subjects.records(self.name), encoded(told), id=os.urandom(16).hex())
 
     # Time
 

@@ -1,8 +1,8 @@
 """Rounds that never stop: accounts asked again and again, files that come and go.
 
 The first look asks every account at once, as a single round does. After that each account
-has turns of its own, planned by `plan.Plan` or at a fixed interval by `every.Every`. Every
-turn is a small round over what outlives rounds: connections, pauses, breaker, rate.
+has turns of its own (`turns.Turns`): planned, or at a fixed interval. Every turn is a small
+round over what outlives rounds: connections, pauses, breaker, rate.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import anyio
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from poller.polling.breaker import UpstreamHealth
     from poller.polling.files import Files
     from poller.polling.parts import HandsOutAccounts, MakesAttempts
-    from poller.polling.plan import Plan
     from poller.polling.stream import Waiting
+    from poller.polling.turns import Turns
     from poller.process.clock import RunsOn
     from poller.settings import Settings
     from poller.values import Report
@@ -47,100 +47,8 @@ _FILES_EVERY_S = 30.0
 """Real seconds between two looks for auth files: changes are noticed within a minute."""
 _LOOK_S = 20.0
 """The longest wait between two looks at the plan, so that it notices when clocks are set."""
-_BUDGET_PER_ACCOUNT = 12.0
-"""Requests an hour that a plan may make for each account, unless a budget is set."""
 _BUFFER = 64
 """Reports that wait for a slow reader before the polling slows down."""
-
-
-class Turns(Protocol):
-    """Says whose turn it is, and when; see `every.Every` and :class:`PlannedTurns`."""
-
-    @property
-    def at_once(self) -> int:
-        """How many accounts may be asked at the same time."""
-        ...
-
-    @property
-    def plans_retries(self) -> bool:
-        """Whether failures change the turns: no retries within one, none where no use."""
-        ...
-
-    @property
-    def longest_wait_s(self) -> float:
-        """Between two turns of an account that can be asked."""
-        ...
-
-    def begin(self, accounts: Sequence[str], now: float) -> None:
-        """Take note of a first look at all of ``accounts`` that began at ``now``."""
-        ...
-
-    def add(self, account: str, now: float) -> None:
-        """Have an account asked as soon as may be; one that is known stays as it is."""
-        ...
-
-    def remove(self, account: str) -> None:
-        """Forget an account."""
-        ...
-
-    def changed(self, account: str, now: float) -> None:
-        """Have an account asked as soon as may be."""
-        ...
-
-    def next(self, now: float) -> tuple[str, float] | None:
-        """Return who is due next, and when; None where nobody is."""
-        ...
-
-    def begun(self, account: str, now: float) -> None:
-        """Take note that an account's turn begins."""
-        ...
-
-    def ended(self, report: Report, now: float) -> None:
-        """Take note of how it ended."""
-        ...
-
-
-class PlannedTurns:
-    """The turns of a :class:`Plan`: one request after the other, in Unix seconds."""
-
-    at_once = 1
-    plans_retries = True
-    longest_wait_s = MOST_S
-
-    def __init__(self, plan: Plan, *, fixed_budget: bool) -> None:
-        """Have the plan's budget follow the number of accounts, unless it is fixed."""
-        self._plan = plan
-        self._accounts: set[str] | None = None if fixed_budget else set()
-        self.changed, self.next = plan.changed, plan.next
-
-    def add(self, account: str, now: float) -> None:
-        """Have an account asked as soon as may be."""
-        self._plan.add(account, now)
-        if self._accounts is not None and account not in self._accounts:
-            self._accounts.add(account)
-            self._plan.allow(_BUDGET_PER_ACCOUNT * len(self._accounts))
-
-    def remove(self, account: str) -> None:
-        """Forget an account."""
-        self._plan.remove(account)
-        if self._accounts is not None and account in self._accounts:
-            self._accounts.discard(account)
-            self._plan.allow(_BUDGET_PER_ACCOUNT * len(self._accounts))
-
-    def begin(self, accounts: Sequence[str], now: float) -> None:
-        """Do nothing: the plan was told of each account as its report came."""
-
-    def begun(self, account: str, now: float) -> None:
-        """Do nothing: the plan waits for the outcome."""
-
-    def ended(self, report: Report, now: float) -> None:
-        """Have the plan learn from a report."""
-        if report.failure is not None:
-            self._plan.failed(report.account, report.failure, now, requests=report.attempts)
-        elif report.usage is not None:
-            self._plan.answered(report.account, report.usage, now, requests=report.attempts)
-
-
 Signature: TypeAlias = tuple[int, int, int] | None
 """What tells that a file has changed: its time, size and inode; None where it is missing."""
 _NEVER_SEEN: Signature = (0, 0, 0)

@@ -37,8 +37,7 @@ OTHERS = (
     Option(
         "before",
         kinds.ValueType("a file of records", kinds.path_at, metavar="[A]"),
-        "a file of records (poller > A), - for standard input; without one, the history "
-        "is asked",
+        "a file of records (poller > A), - for standard input; without one, the history is asked",
         flags=(),
         commands=("diff",),
     ),
