@@ -57,5 +57,6 @@ def zone_of(name: str | None, environ: Mapping[str, str]) -> tzinfo | None:
         return ZoneInfo(name)
     try:
         return ZoneInfo(environ["TZ"].removeprefix(":"))
-    except (KeyError, ValueError, OSError):  # not set, not a name, or an unknown one
+    # Not set, not a name, or an unknown one; each part of a name is looked for as a package.
+    except (KeyError, ValueError, OSError, RecursionError):
         return None

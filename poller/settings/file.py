@@ -238,19 +238,22 @@ def _section_mistakes(
             yield f"{place}: {_where_it_belongs(key, section) or all_keys}"
             continue
         try:
-            into[option.field] = _accepted(option, value, source)
+            accepted = option.kind.validate(value)
         except UsageError as error:
             yield f"{place}: {error}"
+            continue
+        if not source.local or _is_harmless(option, value):
+            into[option.field] = accepted
+        elif accepted != option.default:  # the example file has all defaults; they decide nothing
+            yield f"{place}: {_not_from_here(_limit(option))}"
 
 
-def _accepted(option: Option, value: object, source: Source) -> object:
-    accepted = option.kind.validate(value)
-    if not source.local or accepted == option.default:
-        return accepted
-    if option.local is not None and option.local.fit(value) is not None:
-        return accepted
-    limit = "may not set this" if option.local is None else f"may set only {option.local.expects}"
-    raise UsageError(_not_from_here(limit))
+def _is_harmless(option: Option, value: object) -> bool:
+    return option.local is not None and option.local.fit(value) is not None
+
+
+def _limit(option: Option) -> str:
+    return "may not set this" if option.local is None else f"may set only {option.local.expects}"
 
 
 def _not_from_here(limit: str) -> str:

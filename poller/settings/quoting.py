@@ -16,8 +16,11 @@ _HUGE = 10**20
 """Whole numbers from here on are not spelled out: Python may refuse to."""
 
 
-def quoted(value: object) -> str:
-    """Return ``value`` as a message may show it: short, printable, without passwords."""
+def quoted(value: object, *, levels: int = 3) -> str:
+    """Return ``value`` as a message may show it: short, printable, without passwords.
+
+    Of lists in lists, so many ``levels`` are shown.
+    """
     if isinstance(value, str):
         # Cut last: cutting first could leave half of an escape or of a password.
         return f'"{_cut(printable(masked(without_password(value), ())))}"'
@@ -28,7 +31,10 @@ def quoted(value: object) -> str:
     if isinstance(value, int | float):
         return str(value)
     if is_list(value):
-        return _cut(f"[{', '.join(quoted(item) for item in value[:SHOWN])}]")
+        if not levels:
+            return "[…]"
+        shown = (quoted(item, levels=levels - 1) for item in value[:SHOWN])
+        return _cut(f"[{', '.join(shown)}]")
     return "a table" if is_table(value) else "a date or time"
 
 

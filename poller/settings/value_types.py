@@ -206,7 +206,8 @@ def _zone(value: object) -> object:
 
     try:
         return ZoneInfo(value).key if isinstance(value, str) else None
-    except (KeyError, OSError, ValueError):  # unknown; a folder of zones; no name at all
+    # Unknown; a folder of zones; no name at all. Each part of a name is looked for as a package.
+    except (KeyError, OSError, ValueError, RecursionError):
         return None
 
 

@@ -14,6 +14,7 @@ from poller.process.clock import zone_of
         (None, {"TZ": "Europe/Berlin"}, "Europe/Berlin"),
         (None, {"TZ": ":Europe/Berlin"}, "Europe/Berlin"),
         (None, {"TZ": "Nowhere/Here"}, None),
+        (None, {"TZ": "Europe/Berlin" * 4_000}, None),
         (None, {"TZ": "/etc/localtime"}, None),
         (None, {"TZ": ""}, None),
         (None, {}, None),

@@ -184,9 +184,29 @@ def test_a_default_does_no_harm(section: str, option: Option) -> None:
     assert parse([]) == Settings()
 
 
+@pytest.mark.parametrize(("section", "option"), KEYS)
+def test_a_default_found_here_does_not_overrule_the_users_own_file(
+    section: str, option: Option, own: Path
+) -> None:
+    if option.default is None or option.key in HARMLESS:
+        return
+    own.write_text(f"[{section}]\n{option.key} = {HARMFUL[option.key]}\n")
+    said = parse([])
+    Path(HERE).write_text(f"[{section}]\n{option.key} = {json.dumps(option.default)}\n")
+    assert parse([]) == said
+    assert resolve({}).notes[1] == "config.toml: in force: nothing"
+
+
 def test_the_example_works_as_it_is_where_it_is_found() -> None:
     Path(HERE).write_text(EXAMPLE.read_text())
     assert parse([]) == Settings()
+
+
+def test_the_example_found_here_leaves_what_only_the_users_own_file_may_set(own: Path) -> None:
+    own.write_text('[requests]\nchatgpt_url = "https://mine.example/"\n[watch]\nevery = "10m"\n')
+    said = parse([])
+    Path(HERE).write_text(EXAMPLE.read_text())
+    assert parse([]) == said
 
 
 def test_the_library_sets_everything() -> None:
@@ -348,6 +368,8 @@ def test_each_file_is_told_with_the_keys_that_are_in_force(own: Path) -> None:
         pytest.param("x = 0x" + "f" * 60_000, id="a long number"),
         pytest.param("x = " + "9" * 60_000 + ".0", id="a long fraction"),
         pytest.param("[output]\n" + "k" * 60_000 + " = 1", id="a long key"),
+        pytest.param(f'[output]\ntimezone = "{"Europe/Berlin" * 4_000}"', id="a long zone"),
+        pytest.param(f"[output]\nformat = {'[' * 325}{']' * 325}", id="lists in lists"),
         pytest.param('[requests]\nuser_agent = "' + "eyJ" * 20_000 + '"', id="a long text"),
         pytest.param("[accounts]\nnames = [" + '"x\\u0000",' * 6_000 + "]", id="a long list"),
     ],
