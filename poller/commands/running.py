@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -13,7 +14,7 @@ from poller.process import exit_codes
 from poller.upstream.exchange import room_for_connections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from poller.commands.following import Batch, Following
     from poller.deliver.stdout import Writer
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from poller.settings import Settings
 
 _READER_CHECK_S = 0.25
+_MINUTE_S, _LEAST_S = 60.0, 1.0
+_LEAVES_WITHIN_S = 0.5
+"""A process that was told to end has 1.8 s."""
 
 
 def within_limits(settings: Settings) -> Settings:
@@ -46,20 +50,49 @@ def error_name(error: BaseException) -> str:
     return type(error).__name__
 
 
-def keep_status(following: Following, settings: Settings, *, warn: Callable[[str], None]) -> None:
-    """Have the line of ``poller status`` written to a file after reports, where asked for."""
+@asynccontextmanager
+async def keeping_status(
+    following: Following,
+    settings: Settings,
+    *,
+    warn: Callable[[str], None],
+    came_to_its_end: Callable[[], bool] = lambda: False,
+) -> AsyncGenerator[None]:
+    """Keep the line of ``poller status`` in a file, where asked for.
+
+    It is written after reports, and on the minute, as figures get old without any. Afterwards
+    nobody keeps it: it says that nothing is known, unless the run came to its own end.
+    """
     if settings.status_file is None:
+        yield
         return
     from poller.commands.status import status_line
     from poller.deliver.status_file import StatusFile
 
-    file = StatusFile(settings.status_file, on_trouble=warn)
+    file, clock = StatusFile(settings.status_file, on_trouble=warn), following.clock
 
-    async def keep(_: Batch) -> None:
-        now = following.clock.time()
+    async def keep(_: Batch | None = None) -> None:
+        now = clock.time()
         await file.write(status_line(following.standings(), settings, now=now).plain)
 
+    async def keep_each_minute() -> None:
+        while True:
+            left_s = _MINUTE_S - clock.time() % _MINUTE_S
+            await anyio.sleep(max(left_s / clock.speed, _LEAST_S))
+            if following.last_round is not None:
+                await keep()
+
     following.after.append(keep)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep_each_minute)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
+            if not came_to_its_end():
+                following.after.remove(keep)
+                with anyio.move_on_after(_LEAVES_WITHIN_S, shield=True):
+                    await file.leave(status_line([], settings, now=clock.time()).plain)
 
 
 def noticed(following: Following, settings: Settings) -> Iterator[str]:

@@ -13,7 +13,7 @@ import anyio
 
 from poller.commands.following import follow
 from poller.commands.language import language_for
-from poller.commands.running import error_name, keep_status, noticed, within_limits
+from poller.commands.running import error_name, keeping_status, noticed, within_limits
 from poller.commands.served import Served
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.present.page import Pages
@@ -76,9 +76,9 @@ class _Site:
         with anyio.CancelScope() as scope:
             self.interrupts.listen(stop)
             async with follow(settings, self.interrupts, warn=self._warn) as following:
-                keep_status(following, settings, warn=self._warn)
                 with saying_what_is_logged(settings.verbose, say):
-                    await self._serve(following)
+                    async with keeping_status(following, settings, warn=self._warn):
+                        await self._serve(following)
 
     async def _serve(self, following: Following) -> None:
         settings, clock = self.settings, following.clock.time

@@ -17,7 +17,7 @@ from poller.commands.notices import broken_demands
 from poller.commands.output import STDOUT, RecordLines, is_table, table_sink
 from poller.commands.running import (
     error_name,
-    keep_status,
+    keeping_status,
     noticed,
     reader_gone,
     within_limits,
@@ -68,6 +68,8 @@ class _Watch:
         self._interrupts = interrupts
         self._scope: anyio.CancelScope | None = None
         self._ended_with: int | None = None
+        self._came_to_its_end = False
+        """Whether what came is what was waited for."""
         self._tally: exit_codes.Tally | None = None
         """Of the last round, where it ends by itself."""
         self._onto_screen = is_table(settings) and _is_screen()
@@ -82,8 +84,15 @@ class _Watch:
         loop.set_default_executor(UnjoinedThreads())
         with anyio.CancelScope() as self._scope:
             self._interrupts.listen(partial(self._end_soon, loop))
-            async with follow(self._settings, self._interrupts, warn=self._warn) as following:
-                keep_status(following, self._settings, warn=self._warn)
+            async with (
+                follow(self._settings, self._interrupts, warn=self._warn) as following,
+                keeping_status(
+                    following,
+                    self._settings,
+                    warn=self._warn,
+                    came_to_its_end=lambda: self._came_to_its_end,
+                ),
+            ):
                 await self._watch(following)
 
     async def _watch(self, following: Following) -> None:
@@ -143,6 +152,10 @@ class _Watch:
 
     def _is_end(self, following: Following, came: Report | Snapshot) -> bool:
         """Say whether what came was what is waited for."""
+        self._came_to_its_end = self._ends_with(following, came)
+        return self._came_to_its_end
+
+    def _ends_with(self, following: Following, came: Report | Snapshot) -> bool:
         if isinstance(came, Snapshot) and following.is_first_round:
             for line in noticed(following, self._settings):
                 self._warn(line)

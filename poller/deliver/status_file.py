@@ -8,6 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
+
 from poller.process.threads import run_in_thread
 from poller.text import os_error_text, printable
 
@@ -27,11 +29,20 @@ class StatusFile:
         self._on_trouble = on_trouble
         self._written: str | None = None
         self._told = False
+        self._free = anyio.Lock()
 
     async def write(self, line: str) -> None:
         """Put the line in the old one's place, unless it is the same; never raises OSError."""
-        if line == self._written:
-            return
+        async with self._free:
+            if line != self._written:
+                await self._write(line)
+
+    async def leave(self, line: str) -> None:
+        """Write the last line, unless none was ever written."""
+        if self._written is not None:
+            await self.write(line)
+
+    async def _write(self, line: str) -> None:
         try:
             await run_in_thread(partial(_replace, self._path, f"{line}\n".encode()))
         except (OSError, ValueError) as error:

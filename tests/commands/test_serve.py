@@ -137,7 +137,10 @@ async def test_the_line_of_the_status_is_kept_in_a_file(tmp_path: Path) -> None:
         async with asyncio.timeout(20):
             while "line" not in os.listdir(tmp_path):
                 await served.get("healthz")
-    assert "58" in (tmp_path / "line").read_text()
+        assert "58" in (tmp_path / "line").read_text()
+        served.process.terminate()
+        assert (await ended(served.process)).code == 143
+    assert (tmp_path / "line").read_text() == "codex ?\n"
 
 
 async def test_without_a_history_nothing_of_the_past_is_served(tmp_path: Path) -> None:

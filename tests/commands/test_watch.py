@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -146,6 +147,36 @@ async def test_the_status_file_holds_the_line_of_status(tmp_path: Path) -> None:
 
     line = (tmp_path / "status").read_text()
     assert line.startswith("codex 2/2 ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_status_file_that_nobody_keeps_any_more_tells_no_figures(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    write(tmp_path / "account", *numbered(2))
+    options = (*OFTEN, "--status-file", "status", "--no-history")
+    async with watching(tmp_path, *options) as (_, running):
+        await until_file(tmp_path / "status", "codex 2/2 ")
+        running.send_signal(number)
+        done = await ended(running)
+    assert (done.code, done.err) == (128 + number, "")
+    assert (tmp_path / "status").read_text() == "codex ?\n"
+
+
+async def test_figures_in_the_status_file_get_old_where_nothing_new_comes(tmp_path: Path) -> None:
+    options = ("--demo", "2", "--demo-speed", "10000", "--every", "7d", "--status-file", "status")
+    async with started("watch", *options, cwd=tmp_path) as running:
+        await until_file(tmp_path / "status", "codex 2/2 ")
+        await until_file(tmp_path / "status", "codex ? 2h")
+        running.terminate()
+        await ended(running)
+    assert (tmp_path / "status").read_text() == "codex ?\n"
+
+
+async def until_file(path: Path, begins: str) -> None:
+    async with asyncio.timeout(20):
+        while not (path.exists() and path.read_text().startswith(begins)):  # noqa: ASYNC110, ASYNC240 - a small file, which tells nobody
+            await asyncio.sleep(0.02)
 
 
 async def test_a_demo_lives_on_its_own_clock_and_writes_nothing(tmp_path: Path) -> None:
