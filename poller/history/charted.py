@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poller.insight.series import Span
+from poller.insight.series import Series, Span
 from poller.insight.standing import length_s
 from poller.present.charts import Course, Stretch
 from poller.present.overview import Past
@@ -29,6 +29,7 @@ def past_of(
 ) -> Past:
     """Return how each window of an account went from ``since`` (Unix seconds) on.
 
+    What is not believed, as an answer that flapped, is shown as what was believed then.
     ``forecasts`` by window; the shortest window comes first.
     """
     blocked = tuple(
@@ -42,10 +43,14 @@ def past_of(
     )
     spans: dict[str, list[Span]] = {}
     lengths: dict[str, float] = {}
-    for span in reader.spans(account, since=since):
-        figures = Span(span.since, span.until, span.used_percent, span.reset_at)
-        spans.setdefault(span.window, []).append(figures)
-        lengths[span.window] = length_s(Window(span.window, None, span.window_seconds, None))
+    known: dict[str, Series] = {}
+    for name, first, until, looks in reader.recollect(account, since=since):
+        series = known.setdefault(name, Series())
+        last = series.observe_span(first, until=until, looks=looks)[-1]
+        if last.used_percent is not None:
+            figures = Span(first.at, until, last.used_percent, last.reset_at)
+            spans.setdefault(name, []).append(figures)
+        lengths[name] = length_s(Window(name, None, round(first.window_seconds or 0) or None, None))
     names = sorted(spans, key=lambda name: (lengths[name], name))
     return Past(
         tuple(

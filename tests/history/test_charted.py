@@ -51,3 +51,19 @@ def test_only_what_reaches_into_the_time_asked_for_is_read(tmp_path: Path) -> No
     (five,) = past(path, since=AT + 4000).courses
     assert [span.used_percent for span in five.spans] == [50, 60]
     assert past(path, since=AT + 90_000).courses == ()
+
+
+def test_an_answer_that_flapped_is_neither_a_step_nor_a_gap(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    flapped = report(2, at=AT + 3600, reset_at=RESET_AT + 7000)
+    record(path, [report(60)], [flapped], [report(60, at=AT + 7200)])
+    (five,) = past(path).courses
+    assert five.spans == tuple(Span(AT + 3600 * n, AT + 3600 * n, 60, RESET_AT) for n in range(3))
+
+
+def test_a_reset_that_two_answers_tell_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    later = RESET_AT + 7000
+    record(path, [report(60)], *([report(2, at=AT + 300 * n, reset_at=later)] for n in (1, 2)))
+    (five,) = past(path).courses
+    assert five.spans == (Span(AT, AT, 60, RESET_AT), Span(AT + 300, AT + 600, 2, later))
