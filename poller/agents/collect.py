@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from poller.agents.open_jobs import lost
+from poller.agents.open_jobs import lost, worker_lost
 from poller.agents.wire import Job, JobLimits, JobResult, login_digest, state_of
-from poller.polling.policy import Pace, worth_retrying
+from poller.polling.policy import Pace
 from poller.usage.identity import account_key
 from poller.values import Failure, FailureKind, Identity, Report, Usage, internal_failure
 
@@ -92,17 +92,11 @@ class Collector:
 
     def may_retry(self, polled: InFlight, failure: Failure, *, wait_s: float = 0.0) -> bool:
         """Say whether the failure's kind and the account's deadline allow another attempt."""
-        attempts = polled.policy_attempts
-        if not worth_retrying(failure, attempts=attempts, retries=polled.retries):
-            return False
-        return max(wait_s, failure.retry_after_s or 0.0) < self.deadline_left_s(polled)
+        return polled.may_retry(failure, wait_s=wait_s, left_s=self.deadline_left_s(polled))
 
     def deadline_left_s(self, polled: InFlight) -> float:
         """Return the seconds until the account's deadline."""
-        deadline_s = self._settings.account_deadline_s
-        if polled.started_at is None:
-            return deadline_s
-        return polled.started_at + deadline_s - time.monotonic()
+        return polled.left_s(self._settings.account_deadline_s)
 
     def may_renew(self, polled: InFlight, outcome: Outcome) -> bool:  # noqa: ARG002 - as it is asked
         """Return False: logins are renewed by the agent that has their file."""
@@ -244,9 +238,7 @@ def _merged(answered: Identity | None, own: Identity | None) -> Identity:
 
 
 def _unbelievable(machine: str) -> Failure:
-    return Failure(
-        FailureKind.WORKER_LOST,
+    return worker_lost(
         f"what the agent {machine} answered makes no sense",
         "see whether the same version of poller runs there",
-        may_work_later=True,
     )

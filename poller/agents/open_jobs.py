@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN_S = 15.0
 """Beyond its timeouts, before the server is asked whether it still has a job."""
+_IS_IT_THERE = "see whether poller agent runs there and reaches the NATS server"
 
 
 @dataclass(slots=True, eq=False)
@@ -120,19 +121,14 @@ def place_of(name: str, *, is_shared: bool) -> tuple[str, str]:
 def lost(machine: Machine | None, when: str) -> Failure:
     """Return the failure of an account whose machine was lost."""
     who = "all agents were" if machine is None else f"the agent {machine.name} was"
-    return Failure(
-        FailureKind.WORKER_LOST,
-        f"{who} lost {when}",
-        "see whether poller agent runs there and reaches the NATS server",
-        may_work_later=True,
-    )
+    return worker_lost(f"{who} lost {when}")
 
 
 def _unanswered(machine: Machine | None) -> Failure:
     who = "any agent" if machine is None else f"the agent {machine.name}"
-    return Failure(
-        FailureKind.WORKER_LOST,
-        f"no answer came from {who} in time",
-        "see whether poller agent runs there and reaches the NATS server",
-        may_work_later=True,
-    )
+    return worker_lost(f"no answer came from {who} in time")
+
+
+def worker_lost(message: str, hint: str = _IS_IT_THERE) -> Failure:
+    """Return the failure of an account whose agent gave no answer, or none to believe."""
+    return Failure(FailureKind.WORKER_LOST, message, hint, may_work_later=True)

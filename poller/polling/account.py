@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from poller.authfiles.reread import reread
-from poller.polling.policy import worth_retrying
 from poller.process.threads import run_in_thread
 from poller.upstream.transport_errors import TransportError, TransportErrorKind, transport_failure
 from poller.usage.answer import Answer, belongs_in_thread, read_answer
@@ -147,16 +146,11 @@ class Attempts:
 
     def may_retry(self, polled: InFlight, failure: Failure, *, wait_s: float = 0.0) -> bool:
         """Say whether the failure's kind and the account's deadline allow another attempt."""
-        attempts = polled.policy_attempts
-        if not worth_retrying(failure, attempts=attempts, retries=polled.retries):
-            return False
-        return max(wait_s, failure.retry_after_s or 0.0) < self.deadline_left_s(polled)
+        return polled.may_retry(failure, wait_s=wait_s, left_s=self.deadline_left_s(polled))
 
     def deadline_left_s(self, polled: InFlight) -> float:
         """Return the seconds until the account's deadline."""
-        if polled.started_at is None:
-            return self._deadline_s
-        return polled.started_at + self._deadline_s - time.monotonic()
+        return polled.left_s(self._deadline_s)
 
     def may_renew(self, polled: InFlight, outcome: Outcome) -> bool:
         """Say whether a new token may help and there is something to get one with."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from poller.polling.policy import worth_retrying
 from poller.values import Credential
 
 if TYPE_CHECKING:
     from poller.authfiles.read import Account
-    from poller.values import Report
+    from poller.values import Failure, Report
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +47,18 @@ class InFlight:
     def __post_init__(self) -> None:
         outcome = self.account.outcome
         self.credential = outcome if isinstance(outcome, Credential) else None
+
+    def left_s(self, deadline_s: float) -> float:
+        """Return the seconds until its deadline: ``deadline_s`` after its first attempt."""
+        if self.started_at is None:
+            return deadline_s
+        return self.started_at + deadline_s - time.monotonic()
+
+    def may_retry(self, failure: Failure, *, wait_s: float, left_s: float) -> bool:
+        """Say whether the failure's kind, and the time that is left, allow another attempt."""
+        if not worth_retrying(failure, attempts=self.policy_attempts, retries=self.retries):
+            return False
+        return max(wait_s, failure.retry_after_s or 0.0) < left_s
 
     @property
     def renewable(self) -> Credential | None:
