@@ -127,12 +127,19 @@ def entry_of(
     access_token, id_token = first_text(tokens, ACCESS_KEYS), first_text(tokens, ID_KEYS)
     account_id = first_text(tokens, _ACCOUNT_KEYS)
     claims = read_claims(access_token)
-    if None in (account_id, claims.user_id, claims.plan, claims.email):
+    if not claims.is_openai or None in (account_id, claims.user_id, claims.plan, claims.email):
         claims = _filled(claims, read_claims(id_token))
+        if not claims.is_openai and _is_foreign(first_text(tokens, REFRESH_KEYS)):
+            claims = claims._replace(is_foreign=True)
     account_id = account_id or claims.account_id
     return Entry(
         shape, tokens, around, name, access_token, id_token, account_id, claims, is_current
     )
+
+
+def _is_foreign(refresh_token: str | None) -> bool:
+    """Say whether a refresh token is one of another service; OpenAI's say nothing."""
+    return refresh_token is not None and read_claims(refresh_token).is_foreign
 
 
 def _filled(access: Claims, identity: Claims) -> Claims:
@@ -178,6 +185,8 @@ def held_by(entry: Entry) -> Credential | None:
 def _credential(entry: Entry, access_token: str, account_id: str) -> Credential:
     claims = entry.claims
     refresh_token = first_text(entry.tokens, REFRESH_KEYS)
+    if _is_foreign(refresh_token):
+        refresh_token = None
     email = claims.email or text(entry.around, "email")
     return Credential(
         Secret(access_token),

@@ -448,6 +448,8 @@ def test_one_bad_account_leaves_its_neighbours_alone() -> None:
 # Whose tokens they are
 
 GOOGLE = jwt({"iss": "https://accounts.google.com", "exp": LATER, OPENAI: {"user_id": "u"}})
+NAMELESS = jwt({"user_id": "u", "chatgpt_plan_type": "plus", "email": "u@example.com"})
+"""It names no issuer, and leaves no gap that the id token would fill."""
 
 
 @pytest.mark.parametrize(
@@ -498,6 +500,10 @@ def test_openais_issuers_are_known_by_their_host(issuer: str | None) -> None:
         flat(access_token=GOOGLE),
         flat(type="codex", access_token=GOOGLE),
         flat(access_token="opaque", id_token=GOOGLE),
+        flat(access_token=NAMELESS, id_token=GOOGLE),
+        with_tokens(access_token="opaque", refresh_token=GOOGLE, id_token=None),
+        flat(access_token="opaque", refresh_token=GOOGLE),
+        {"openai": {"type": "oauth", "access": "opaque", "refresh": GOOGLE, "accountId": "acc-1"}},
         {"openai": {"type": "oauth", "access": GOOGLE, "accountId": "acc-1"}},
         {"openai-codex": {"type": "oauth", "access": GOOGLE, "accountId": "acc-1"}},
         {"profiles": {"openai-codex:x": {"access": GOOGLE, "accountId": "acc-1"}}},
@@ -522,6 +528,10 @@ def test_an_entry_of_another_issuer_is_passed_over_beside_others() -> None:
 
 def test_an_access_token_of_openais_counts_whatever_lies_beside_it() -> None:
     assert only(with_tokens(account_id=None, id_token=GOOGLE)).account_id == "acc-alice"
+
+
+def test_a_refresh_token_of_another_issuer_is_never_sent() -> None:
+    assert only(with_tokens(refresh_token=GOOGLE)).refresh_token is None
 
 
 @pytest.mark.parametrize(
