@@ -202,6 +202,7 @@ CHINESE_DETAILS = MappingProxyType(
         ),
         "not refreshed: the file holds no refresh token any more": ("文件里已没有 refresh token"),
         "not refreshed: the file holds another account by now": "文件已换成别的账号",
+        "not refreshed: the file holds far more than logins": "文件里远不止登录",
         "not refreshed: this is the Codex CLI's own file, which a running codex may hold in"
         " memory": "这是 Codex CLI 自己的文件，运行中的 codex 可能还在用",
         "not refreshed: the Codex CLI's own file holds the same login, and codex would be"

@@ -16,7 +16,7 @@ from poller.renewal import refusals
 from poller.renewal.tokens import Refusal, Tokens
 from poller.upstream.transport_errors import TransportError, transport_failure
 from poller.usage.json_values import mapping, text
-from poller.usage.response import machine_code, refusal
+from poller.usage.response import machine_code, parsed_body, refusal
 from poller.values import Failure, FailureKind, Response, Retry, Secret
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def tokens_or_refusal(response: Response, *, now: float) -> Tokens | Refusal:
     """
     if response.status == 200 and response.header("cf-mitigated") is None:
         granted = _granted(response.body, now=now)
-        return granted or _maybe_spent("its answer held no tokens")
+        if granted is not None:
+            return granted
     return _refusal(response, now=now)
 
 
@@ -72,26 +73,33 @@ def refusal_without_answer(error: TransportError, *, sent: bool) -> Refusal:
 
 def _granted(body: bytes, *, now: float) -> Tokens | None:
     try:
-        members = mapping(orjson.loads(body))
-    except orjson.JSONDecodeError:
+        members = mapping(parsed_body(body)) or {}
+    except ValueError:
         return None
-    if members is None or text(members, "access_token") is None:
-        return None
-    return Tokens(
-        _secret(members, "access_token"),
-        _secret(members, "refresh_token"),
-        _secret(members, "id_token"),
-        _expires_at(members, now=now),
+    access_token, refresh_token, id_token = (
+        _secret(members, key) for key in ("access_token", "refresh_token", "id_token")
     )
+    if access_token is refresh_token is id_token is None:
+        return None
+    # One alone counts, too: a new refresh token that is not kept is a login that is lost.
+    expires_at = _expires_at(access_token, members, now=now)
+    return Tokens(access_token, refresh_token, id_token, expires_at)
 
 
 def _secret(members: Mapping[str, object], key: str) -> Secret | None:
     found = text(members, key)
-    return None if found is None else Secret(found)
+    try:
+        return None if found is None else Secret(found.encode().decode())
+    except UnicodeEncodeError:  # half an emoji, which no file can hold
+        return None
 
 
-def _expires_at(members: Mapping[str, object], *, now: float) -> float | None:
-    claimed = read_claims(text(members, "access_token")).expires_at
+def _expires_at(
+    access_token: Secret | None, members: Mapping[str, object], *, now: float
+) -> float | None:
+    if access_token is None:
+        return None
+    claimed = read_claims(access_token.reveal()).expires_at
     life_s = members.get("expires_in")
     if claimed is None and isinstance(life_s, int) and 0 < life_s < _LONGEST_LIFE_S:
         return now + life_s
@@ -110,7 +118,8 @@ def _refusal(response: Response, *, now: float) -> Refusal:
     if status == 401 or code in refusals.ENDED_CODES:
         return Refusal(refusals.login_required(code, status=status), spent=True)
     if status in (400, 408) or status >= 500 or status < 300:
-        return _maybe_spent(f"its answer was {status}", code)
+        why = "its answer held no tokens" if status == 200 else f"its answer was {status}"
+        return _maybe_spent(why, code)
     return _unspent(
         replace(failure, message=f"the request was refused by the token endpoint ({status})")
     )

@@ -77,6 +77,14 @@ def changed() -> Failure:
     return _refused("the file holds another account by now", "run again; nothing was sent")
 
 
+def intricate() -> Failure:
+    """Return the failure of a file that would take too long to rewrite."""
+    return _refused(
+        "the file holds far more than logins",
+        "nothing was sent: keep logins in files of their own, a thousand in one at most",
+    )
+
+
 def untrusted(path: str, why: str) -> Failure:
     """Return the failure of a file that somebody else may have put beside the auth file."""
     return _refused(

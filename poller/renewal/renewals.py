@@ -21,6 +21,7 @@ from poller.renewal.eligibility import CodexHome, codex_files, obstacle
 from poller.renewal.ledger import Ledger, LockRecords, own_folder
 from poller.renewal.locks import DiskWork, lock
 from poller.renewal.refusals import RefreshRefusedError
+from poller.renewal.rewriting import can_be_rewritten
 from poller.renewal.saving import reserve
 from poller.renewal.spending import Renewal, Spending, StoredLogin
 from poller.renewal.successors import RenewedLogin, find_renewed_login, holders
@@ -147,6 +148,8 @@ class _OneRenewal:
             content, status = read_regular(path)
         except OSError as error:
             raise RefreshRefusedError(refusals.unreadable(os_error_text(error))) from None
+        if not can_be_rewritten(content):
+            raise RefreshRefusedError(refusals.intricate())
         now = self.run.clock()
         logins = parse(content, now=now)
         if isinstance(logins, Failure):

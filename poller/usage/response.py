@@ -43,7 +43,7 @@ def usage_or_failure(response: Response, *, observed_at: float) -> Usage | Failu
 
 def _usage(response: Response, observed_at: float) -> Usage | Failure:
     try:
-        payload = _parsed(response.body)
+        payload = parsed_body(response.body)
     except ValueError:
         return _not_json(response.body)
     usage = normalize(payload, observed_at=observed_at)
@@ -56,7 +56,7 @@ def _usage(response: Response, observed_at: float) -> Usage | Failure:
     return replace(failure, code=_code_in(said), may_work_later=True)
 
 
-def _parsed(body: bytes) -> object:
+def parsed_body(body: bytes) -> object:
     """Parse JSON; raises ValueError where it is not JSON, or is nested too deeply.
 
     What is sound JSON but more than orjson takes (half an emoji where a text was cut, a number
@@ -353,7 +353,7 @@ def machine_code(body: bytes) -> str | None:
 
 def _refusal_in(body: bytes) -> Mapping[str, object]:
     try:
-        return _members(_parsed(body))
+        return _members(parsed_body(body))
     except ValueError:
         return {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.refreshing.kill import UNMEASURED
 from tests.refreshing.logins import (
     account_of,
     is_alive,
+    login,
     outcome,
     polled,
     refresh,
@@ -193,6 +195,16 @@ async def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
         assert simulator.logins.requests == 0
     assert isinstance(renewal.outcome, Failure)
     assert renewal.outcome.kind is FailureKind.REFRESH_REFUSED
+
+
+async def test_a_file_that_takes_long_to_rewrite_is_refused(tmp_path: Path) -> None:
+    content = json.dumps(json.loads(login("alice")) | {"more": [0] * 100_000}).encode()
+    path = store(tmp_path / "account", "alice", content)
+    async with serve() as simulator:
+        report = (await polled(tmp_path, simulator))["alice"]
+        assert simulator.logins.requests == 0
+    assert outcome(report) == ("refresh_refused", False)
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])

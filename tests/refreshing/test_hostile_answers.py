@@ -107,3 +107,13 @@ async def test_an_echo_of_the_token_gets_out_nowhere(tmp_path: Path, status: int
     ]
     assert len(records) == 2
     assert all("canary" not in each.read_text() for each in records)
+
+
+async def test_a_new_refresh_token_that_comes_alone_is_in_the_file(tmp_path: Path) -> None:
+    path = store(tmp_path / "account", "alice")
+    old = tokens(path)
+    async with serve() as simulator, answering({"refresh_token": "rt_new"}) as endpoint:
+        renewing = {"token_url": endpoint.url}
+        report = (await polled(tmp_path, simulator, renewing=renewing))["alice"]
+    assert outcome(report) == ("token_expired", True)
+    assert tokens(path) == old | {"refresh_token": "rt_new"}

@@ -53,7 +53,26 @@ def test_an_opaque_token_expires_when_the_answer_says(life: Any, at: float | Non
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"{}", {"refresh_token": "rt_2"}, {"access_token": 7}]
+    ("granted", "expected"),
+    [
+        ({"refresh_token": "rt_2", "expires_in": 60}, Tokens(refresh_token=Secret("rt_2"))),
+        ({"id_token": "a.b.c"}, Tokens(id_token=Secret("a.b.c"))),
+        (
+            {"refresh_token": "rt_2", "access_token": "\ud83d"},
+            Tokens(refresh_token=Secret("rt_2")),
+        ),
+        ({"refresh_token": "rt_2", "note": "\ud83d"}, Tokens(refresh_token=Secret("rt_2"))),
+        (b'{"refresh_token": "rt_2", "expires_in": 1e400}', Tokens(refresh_token=Secret("rt_2"))),
+        (b'\xef\xbb\xbf{"refresh_token": "rt_2"}', Tokens(refresh_token=Secret("rt_2"))),
+    ],
+)
+def test_whatever_token_comes_is_kept(granted: Any, expected: Tokens) -> None:
+    assert answered(200, granted) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b"{}", {"refresh_token": ""}, {"access_token": 7}, b"[" * 60_000],
 )
 def test_a_200_without_tokens_may_have_spent_the_token(body: Any) -> None:
     assert refusal(200, body) == ("refresh_unknown", True)
@@ -72,6 +91,7 @@ def test_a_200_without_tokens_may_have_spent_the_token(body: Any) -> None:
         (400, {"error": {"code": "invalid_refresh_token"}}),
         (500, {"error": {"code": "refresh_token_reused"}}),
         (403, {"error": "invalid_grant"}),
+        (200, {"error": {"code": "refresh_token_invalidated"}}),
         (401, b""),
         (401, {"error": {"code": "news"}}),
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from poller.renewal.rewriting import rewritten
+from poller.renewal.rewriting import can_be_rewritten, rewritten
 from poller.renewal.tokens import Tokens
 from poller.values import Secret
 from tests.auth_files import NOW, codex, token
@@ -158,6 +159,35 @@ def test_of_repeated_keys_the_last_counts() -> None:
     assert new is not None
     assert new.count(b"rt_old") == 1
     assert json.loads(new)["tokens"] == {"access_token": "at_new", "refresh_token": "rt_new"}
+
+
+def filled(unit: str, size: int) -> bytes:
+    """Return a login with so many bytes of the same beside it."""
+    document = json.dumps(codex() | {"tokens": flat()})
+    return f'{document[:-1]},"x":[{",".join([unit] * (size // (len(unit) + 1)))}]}}'.encode()
+
+
+@pytest.mark.parametrize("unit", ["0", "{}", "[]", '""', '{"a":1}', '{"a":{"a":1}}', '"\\u0041"'])
+def test_no_file_holds_up_the_others_while_it_is_rewritten(unit: str) -> None:
+    content, size = filled(unit, 1 << 20), 1 << 20
+    while not can_be_rewritten(content):
+        size -= 1 << 12
+        content = filled(unit, size)
+    times_s: list[float] = []
+    for _ in range(5):
+        begun_s = time.thread_time()
+        assert rewritten(content, OLD, NEW, now=NOW) is not None
+        times_s.append(time.thread_time() - begun_s)
+    assert min(times_s) <= 0.05
+
+
+def test_a_thousand_accounts_in_one_file_can_be_rewritten() -> None:
+    accounts = [
+        {"name": "n", "email": "a@example.com", "auth_mode": "x", "enabled": True, "at": 1}
+        | {"auth_data": flat()}
+        for _ in range(1_000)
+    ]
+    assert can_be_rewritten(json.dumps({"version": 1, "accounts": accounts}).encode())
 
 
 def test_nesting_without_end_does_no_harm() -> None:
