@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from poller.present.page_texts import percent_text
 from poller.present.shares import share
 from poller.present.terminal import UNICODE
-from poller.present.usage_rows import SPEND_LIMIT, Places, State, ordered, row_of
+from poller.present.usage_rows import (
+    SPEND_LIMIT,
+    Places,
+    State,
+    is_used_up,
+    limit_name,
+    ordered,
+    row_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +24,7 @@ if TYPE_CHECKING:
     from poller.insight.standing import Standing
     from poller.present.page_texts import Teller
     from poller.present.usage_rows import Row
-    from poller.values import Forecast, Window
+    from poller.values import Forecast, Limit, Window
 
 _SIGNS = {
     State.ON_PLAN: ("usable", UNICODE.usable),
@@ -42,6 +50,17 @@ class Cell(NamedTuple):
     forecast: str
 
 
+class LimitRow(NamedTuple):
+    """A limit beside the account's own."""
+
+    name: str
+    kind: str
+    """A class of the style sheet: usable, unknown, blocked."""
+    sign: str
+    state: str
+    cells: tuple[Cell, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class AccountRow:
     """One row."""
@@ -62,6 +81,8 @@ class AccountRow:
     """By column."""
     others: tuple[Cell, ...]
     """Windows that have no column."""
+    limits: tuple[LimitRow, ...]
+    """Those beside its own; none where the figures are a history's, which does not keep them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +160,10 @@ class _Maker:
         if row is not None:
             found, rest = self._places.of(row.shape)
             cells = tuple(
-                None if index < 0 else self._cell(one, row.windows[index], column)
+                None if index < 0 else self._own_cell(one, row.windows[index], column)
                 for index, column in zip(found, self._places.columns, strict=True)
             )
-            others = tuple(self._cell(one, row.windows[index], "") for index in rest)
+            others = tuple(self._own_cell(one, row.windows[index], "") for index in rest)
         if failure is not None:
             kind, sign, state = "failed", UNICODE.failed, page.failed
             note = teller.words.sentence(failure.kind, failure.code).what
@@ -162,7 +183,19 @@ class _Maker:
             self._age(one),
             cells,
             others,
+            () if row is None else tuple(map(self._limit, row.extra_limits)),
         )
+
+    def _limit(self, limit: Limit) -> LimitRow:
+        usable, unknown, blocked, _ = self._teller.words.states
+        if is_used_up(limit):
+            kind, sign, state = "blocked", UNICODE.blocked, blocked
+        elif limit.usable:
+            kind, sign, state = "usable", UNICODE.usable, usable
+        else:
+            kind, sign, state = "unknown", UNICODE.unknown, unknown
+        cells = tuple(self._cell(window, "", "") for window in limit.windows)
+        return LimitRow(limit_name(limit, self._teller.words), kind, sign, state, cells)
 
     def _state(self, row: Row) -> str:
         usable, unknown, blocked, _ = self._teller.words.states
@@ -195,19 +228,23 @@ class _Maker:
             return ""
         return page.answered.format(at=teller.at(one.answered_at))
 
-    def _cell(self, one: Standing, window: Window, column: str) -> Cell:
+    def _own_cell(self, one: Standing, window: Window, column: str) -> Cell:
+        forecast = self._forecasts.get(one.account, {}).get(window.name)
+        told = "" if forecast is None or not one.report.ok else self._teller.brief(forecast)
+        return self._cell(window, column, told)
+
+    def _cell(self, window: Window, column: str, forecast: str) -> Cell:
         teller, percent = self._teller, window.remaining_percent
         reset = ""
         if window.started is False:
             reset = teller.page.unstarted
         elif window.reset_at is not None:
             reset = teller.at(window.reset_at)
-        forecast = self._forecasts.get(one.account, {}).get(window.name)
         return Cell(
             "" if window.name == column else teller.words.window(window.name),
             "?" if percent is None else percent_text(percent),
             0 if percent is None else share(percent, of=100),
             percent is not None and percent < _LITTLE_PERCENT,
             reset,
-            "" if forecast is None or not one.report.ok else teller.brief(forecast),
+            forecast,
         )

@@ -71,6 +71,7 @@ class PageWords:
     failed: str
     answered: str
     never_answered: str
+    extra_limits: str
 
     timeline: str
     hour: str
@@ -194,6 +195,7 @@ ENGLISH_PAGE = PageWords(
     failed="failed",
     answered="figures of {at}",
     never_answered="never answered",
+    extra_limits="Extra limits",
     timeline="What comes back",
     hour="Hour from",
     returns="Whole windows that come back",
@@ -327,6 +329,7 @@ CHINESE_PAGE = PageWords(
     failed="失败",
     answered="数据为 {at}",
     never_answered="从未应答",
+    extra_limits="附加额度",
     timeline="何时恢复",
     hour="起始时间",
     returns="恢复的完整窗口数",

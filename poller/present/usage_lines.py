@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from poller.present.forecast_cell import forecast_texts
 from poller.present.table import DIM, GREEN, PLAIN, RED, YELLOW, Column, Table, name_column, wrapped
 from poller.present.terminal import cells, cut, cut_middle, padded
-from poller.present.usage_rows import SPEND_LIMIT, State, is_used_up
+from poller.present.usage_rows import SPEND_LIMIT, State, is_used_up, limit_name
 from poller.present.window_cells import PERCENT, Form, WindowCells
-from poller.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from poller.present.words import Words
     from poller.values import Limit, Window
 
-_LIMIT_NAME = 30
-"""Characters of an extra limit's name that are shown."""
 _MARKED = 5
 """Accounts that are named where an extra limit is used up."""
 
@@ -146,8 +143,7 @@ class UsageLines:
                 yield from self._of_limit(limit)
 
     def _of_limit(self, limit: Limit) -> Iterator[_Shown]:
-        name = limit.name or limit.feature or self._words.other
-        title = printable(self._words.windows.get(name, name)[:_LIMIT_NAME])
+        title = limit_name(limit, self._words)
         columns, rest = self._places.of(tuple([window.name for window in limit.windows]))
         windows = [limit.windows[index] if index >= 0 else None for index in columns]
         yield self._beneath(title, *windows, used_up=is_used_up(limit))

@@ -15,10 +15,13 @@ from poller.values import Window
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from poller.present.words import Words
     from poller.values import Forecast, Limit, Usage
 
 _LONGEST = 40
 """Characters of a plan or a reason that are kept: text from outside may be any length."""
+_LIMIT_NAME = 30
+"""Characters of an extra limit's name that are shown."""
 _LENGTHS_S = {"five_hour": 18_000, "weekly": 604_800, "monthly": 2_592_000}
 _MAIN = ("five_hour", "weekly", "monthly")
 """Windows that matter most; of the others the one that more accounts have."""
@@ -97,6 +100,12 @@ def row_of(
 def is_used_up(limit: Limit) -> bool:
     """Tell whether nothing is left of an extra limit."""
     return limit.usable is False or any(w.remaining_percent == 0 for w in limit.windows)
+
+
+def limit_name(limit: Limit, words: Words) -> str:
+    """Return what an extra limit is called."""
+    name = limit.name or limit.feature or words.other
+    return printable(words.windows.get(name, name)[:_LIMIT_NAME])
 
 
 def _state(usage: Usage) -> State:

@@ -428,6 +428,30 @@ def test_windows_without_a_column_stand_in_the_last_one_with_their_names() -> No
     assert "week or other" in both
 
 
+@pytest.mark.parametrize("where", ["report", "account"])
+def test_limits_beside_its_own_stand_with_an_account(where: str) -> None:
+    week = {"limit_window_seconds": 604_800, "used_percent": 100, "reset_at": NOW + HOUR}
+    others = [
+        {"limit_name": "<Spark>", "rate_limit": {"allowed": False, "primary_window": week}},
+        {"limit_name": None, "metered_feature": "untold", "rate_limit": None},
+    ]
+    review = {"allowed": True, "primary_window": {**week, "used_percent": 30}}
+    beside: dict[str, Any] = {"additional_rate_limits": others, "code_review_rate_limit": review}
+    one = after(answered("alice", five=(42, 1), week=(5, 30), key=KEY, **beside))
+    drawn = {
+        "report": "".join(IN_ENGLISH.report(known(one, BOB), {}, since=NOW - DAY)),
+        "account": IN_ENGLISH.account(known(one, BOB), one, None),
+    }
+    page = well_formed(drawn[where])
+    text = " ".join(page.text.split())
+    assert (3 if where == "report" else 2, "Extra limits") in page.headings
+    assert "usable<Spark>: blocked" in text  # in the table, what is used up
+    at = teller().at(NOW + HOUR)
+    assert f"<Spark>■ blockedweek 0 %{at}" in text
+    assert f"untold? unknown code review✓ usableweek 70 %{at}" in text
+    assert text.count("Extra limits") == 1
+
+
 def test_the_forecast_stands_under_its_window_unless_the_account_fails() -> None:
     ahead = {"alice": {"five_hour": forecast(0.67)}, "carol": {"five_hour": forecast(0.67)}}
     table = cells_of(ALICE, DEAD, forecasts=ahead)
