@@ -111,8 +111,18 @@ ENGLISH_BY_CODE = MappingProxyType(
         (_K.UNAUTHORIZED, "account_deactivated"): Sentence(
             "account closed", "remove the file; nothing brings it back from here"
         ),
+        (_K.UNAUTHORIZED, "app_session_terminated"): Sentence("login ended", _EN_COPY),
+        (_K.UNAUTHORIZED, "app_session_expired"): Sentence("login ended", _EN_COPY),
+        (_K.UNAUTHORIZED, "account_session_expired"): Sentence("login ended", _EN_COPY),
         (_K.FORBIDDEN, "invalid_workspace_selected"): Sentence(
             "the file mixes two logins", _EN_COPY
+        ),
+        (_K.EDGE_BLOCKED, "unsupported_country_region_territory"): Sentence(
+            "not reached, this region is not served",
+            "use a network or --proxy whose exit lies elsewhere",
+        ),
+        (_K.RATE_LIMITED, "usage_limit_reached"): Sentence(
+            "quota used up, and the upstream tells no figures", "wait until it is reset"
         ),
     }
 )
@@ -176,7 +186,16 @@ CHINESE_BY_CODE = MappingProxyType(
         (_K.UNAUTHORIZED, "account_deactivated"): Sentence(
             "账号已关闭", "删掉文件，无法在这里恢复"
         ),
+        (_K.UNAUTHORIZED, "app_session_terminated"): Sentence("登录已失效", _ZH_COPY),
+        (_K.UNAUTHORIZED, "app_session_expired"): Sentence("登录已失效", _ZH_COPY),
+        (_K.UNAUTHORIZED, "account_session_expired"): Sentence("登录已失效", _ZH_COPY),
         (_K.FORBIDDEN, "invalid_workspace_selected"): Sentence("文件里混了两次登录", _ZH_COPY),
+        (_K.EDGE_BLOCKED, "unsupported_country_region_territory"): Sentence(
+            "请求没有到达账号，所在地区不提供服务", "换一个出口在别处的网络或 --proxy"
+        ),
+        (_K.RATE_LIMITED, "usage_limit_reached"): Sentence(
+            "额度已用完，接口没有给出数字", "等待重置"
+        ),
     }
 )
 

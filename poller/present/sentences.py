@@ -77,16 +77,7 @@ class Failures:
             expires_at: When its token expired, in Unix seconds.
             refreshable: Whether ``--refresh`` could renew its login, as far as is known.
         """
-        tells_more = failure.kind in TOLD_BY_MESSAGE
-        cause = _Cause(
-            failure.kind,
-            failure.code if (failure.kind, failure.code) in ENGLISH.by_code else None,
-            printable(failure.message) if tells_more else "",
-            printable(failure.hint) if tells_more else "",
-            status if failure.kind in TOLD_BY_STATUS else None,
-            failure.host_at_fault,
-            refreshable,
-        )
+        cause = _cause(failure, status, refreshable=refreshable)
         if failure.retry_after_s is not None:
             longest_s = max(failure.retry_after_s, self._waits_s.get(cause, 0.0))
             self._waits_s[cause] = longest_s
@@ -163,20 +154,43 @@ class Failures:
         return f"{self._what(why, words)}{words.colon}{who} → {remedy}"
 
     def _what(self, cause: _Cause, words: Words) -> str:
-        """Return what failed; a message in another language follows as a detail."""
-        what = words.sentence(cause.kind, cause.code).what
-        details: list[str] = []
-        if cause.status is not None:
-            details.append(str(cause.status))
-        if cause in self._waits_s:
-            details.append(words.waits.format(span=span(self._waits_s[cause], words)))
-        head, _, detail = cause.message.partition(": ")
-        if cause.message and words.messages_fit:
-            what = head
-        elif head != ENGLISH.sentence(cause.kind, cause.code).what:
-            detail = words.details.get(cause.message, cause.message)
-        details += [detail] if detail else []
-        return what + (words.bracketed.format(text=words.clause.join(details)) if details else "")
+        return _what(cause, words, wait_s=self._waits_s.get(cause))
+
+
+def what_failed(failure: Failure, words: Words, *, status: int | None) -> str:
+    """Return what failed, as the sentences have it; ``status`` is of the last answer."""
+    cause = _cause(failure, status, refreshable=True)
+    return _what(cause, words, wait_s=failure.retry_after_s)
+
+
+def _cause(failure: Failure, status: int | None, *, refreshable: bool) -> _Cause:
+    tells_more = failure.kind in TOLD_BY_MESSAGE
+    return _Cause(
+        failure.kind,
+        failure.code if (failure.kind, failure.code) in ENGLISH.by_code else None,
+        printable(failure.message) if tells_more else "",
+        printable(failure.hint) if tells_more else "",
+        status if failure.kind in TOLD_BY_STATUS else None,
+        failure.host_at_fault,
+        refreshable,
+    )
+
+
+def _what(cause: _Cause, words: Words, *, wait_s: float | None) -> str:
+    """Return what failed; a message in another language follows as a detail."""
+    what = words.sentence(cause.kind, cause.code).what
+    details: list[str] = []
+    if cause.status is not None:
+        details.append(str(cause.status))
+    if wait_s is not None:
+        details.append(words.waits.format(span=span(wait_s, words)))
+    head, _, detail = cause.message.partition(": ")
+    if cause.message and words.messages_fit:
+        what = head
+    elif head != ENGLISH.sentence(cause.kind, cause.code).what:
+        detail = words.details.get(cause.message, cause.message)
+    details += [detail] if detail else []
+    return what + (words.bracketed.format(text=words.clause.join(details)) if details else "")
 
 
 def _remedy(cause: _Cause, words: Words) -> str:

@@ -83,7 +83,7 @@ class Clock:
             number=moment.month,
         )
         if abs(moment.toordinal() - self._today) > _SAME_YEAR:
-            day = f"{day} {moment.year}"
+            day = self._words.with_year.format(date=day, year=moment.year)
         return f"{day} {time}"
 
     def _moment(self, at: float) -> datetime:

@@ -45,6 +45,8 @@ class Words:
     date: str
     """Of ``weekday``, ``day``, ``month`` (its name), ``number`` (of the month)."""
     short_date: str
+    with_year: str
+    """Of a ``date`` that is far off."""
     units: tuple[str, str, str]
     """Minutes, hours, days, in short."""
     long_units: tuple[str, str, str]

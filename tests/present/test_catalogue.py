@@ -8,11 +8,13 @@ from dataclasses import fields
 from string import Formatter
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from poller.present.catalogue import CHINESE, ENGLISH, language_of, words_of
 from poller.renewal.eligibility import obstacle
-from poller.values import FailureKind
+from poller.usage.response import usage_or_failure
+from poller.values import Failure, FailureKind, Response
 from tests.running import ROOT
 
 if TYPE_CHECKING:
@@ -117,6 +119,26 @@ def test_the_upstreams_own_code_makes_a_sentence_exact(words: Words) -> None:
     general = words.sentence(FailureKind.UNAUTHORIZED, "something new")
     assert general == words.sentence(FailureKind.UNAUTHORIZED, None)
     assert words.sentence(FailureKind.UNAUTHORIZED, "account_deactivated") != general
+
+
+@pytest.mark.parametrize("words", BOTH, ids=lambda words: words.language)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, {"detail": {"code": "app_session_terminated"}}),
+        (401, {"detail": {"code": "app_session_expired"}}),
+        (401, {"detail": {"code": "account_session_expired"}}),
+        (403, {"error": {"code": "unsupported_country_region_territory"}}),
+        (429, {"error": {"type": "usage_limit_reached"}}),
+    ],
+)
+def test_a_refusal_that_calls_for_something_else_is_told_so(
+    words: Words, status: int, body: object
+) -> None:
+    response = Response(status, (), orjson.dumps(body))
+    failure = usage_or_failure(response, observed_at=0.0)
+    assert isinstance(failure, Failure)
+    assert words.sentence(failure.kind, failure.code) != words.sentence(failure.kind, None)
 
 
 def test_windows_go_by_short_names() -> None:

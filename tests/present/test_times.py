@@ -58,6 +58,7 @@ def test_now_is_told_with_its_date() -> None:
 def test_in_chinese_the_date_comes_first() -> None:
     clock = Clock(BERLIN, now=NOW, words=CHINESE)
     assert clock.text(NOW + 11 * DAY_S) == "12-03 周四 16:04"
+    assert clock.text(NOW + 400 * DAY_S) == "2027-12-27 周一 16:04"
     assert clock.short(NOW + 11 * DAY_S) == "12-03 16:04"
     assert clock.short(NOW + DAY_S) == "周一 16:04"
 
