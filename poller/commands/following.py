@@ -189,7 +189,7 @@ class Following:
         kept = replace(report, raw=None, headers=None)
         before = self._standings.get(label)
         if before is None:  # what the history knows is read now
-            before = await run_in_thread(partial(self._recollection.standing, label, report.key))
+            before = await run_in_thread(partial(self._recollection.recorded, label, report.key))
         forecast = self._recollection.note(kept).forecast
         known = self._recollection.standing(label, report.key)
         if known is not None:

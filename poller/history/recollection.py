@@ -37,6 +37,8 @@ class _Remembered:
 
     outlook: Outlook = field(default_factory=Outlook)
     stored: Standing | None = None
+    recorded: Standing | None = None
+    """The same, with what its file had told by then."""
 
 
 class Recollection:
@@ -83,6 +85,10 @@ class Recollection:
         if known is not None and (key is None or known.key in (None, key)):
             return known
         return self._of(label, key).stored
+
+    def recorded(self, label: str, key: str | None) -> Standing | None:
+        """Return how an account stood when it was recorded last; None where it never was."""
+        return self._of(label, key).recorded
 
     def forecast(self, label: str, key: str | None, *, now: float) -> dict[str, Forecast]:
         """Return the forecasts of the windows that an account's last answer spoke of."""
@@ -141,8 +147,12 @@ class Recollection:
                     outlook = _outlook(reader, stored.account, since=self._since, now=self._now)
             except HistoryUnusable as error:
                 self.trouble = str(error)
-        reports = [one for one in reports_of(stored) if not _is_of_its_file(one)]
-        return _Remembered(outlook, standing_after(reports, outlook.looks))
+        reports = list(reports_of(stored))
+        not_of_file = [one for one in reports if not _is_of_its_file(one)]
+        looks = outlook.looks
+        return _Remembered(
+            outlook, standing_after(not_of_file, looks), standing_after(reports, looks)
+        )
 
 
 def standings_at(

@@ -143,6 +143,21 @@ async def test_the_line_of_the_status_is_kept_in_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "line").read_text() == "codex ?\n"
 
 
+async def test_a_login_that_had_expired_before_is_no_change_after_a_restart(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice"), account("old", lives_s=-86_400))
+    (tmp_path / "account" / "empty.auth.json").write_bytes(b"")
+    words = ("--history", "quota.db", "--chatgpt-url")
+    async with upstream() as simulator:
+        for _ in range(2):
+            async with site(*words, simulator.url, cwd=tmp_path) as served:
+                await served.until_polled()
+                async with asyncio.timeout(20):
+                    while not await served.json("api/v1/history"):
+                        pass
+                _, page = await served.get("")
+                assert b"<p>Nothing but percentages.</p>" in page
+
+
 async def test_without_a_history_nothing_of_the_past_is_served(tmp_path: Path) -> None:
     write(tmp_path / "account", account("alice"))
     async with (

@@ -48,6 +48,10 @@ def test_a_failure_of_the_file_is_the_files_to_tell(path: Path) -> None:
     known = recollection(path).standing("alice", KEYS["alice"])
     assert known is not None
     assert (known.report.ok, known.report.observed_at) == (True, AT)
+    recorded = recollection(path).recorded("alice", KEYS["alice"])
+    assert recorded is not None
+    assert recorded.dead
+    assert recorded.usage is not None
     with open_reader(str(path)) as reader:
         (told,) = standings_at(reader, AT + 600)
     assert told.dead
