@@ -62,16 +62,23 @@ def summary(  # noqa: PLR0913 - what it sums up, each named
 
 
 def together(pool: Pool, words: Words, *, marks: Marks, width: int) -> Line:
-    """Return what is left of all accounts' windows, in whole windows, as far as there is room."""
-    line = ""
-    for name, share in pool.windows.items():
+    """Return what is left of all accounts' windows, in whole windows, as far as there is room.
+
+    Windows that more accounts have come first to it.
+    """
+    shares, line = pool.windows, ""
+    told: dict[str, str] = {}
+    for name, share in sorted(shares.items(), key=lambda item: -item[1].of):
         lower, upper, of = amount(share.lower), amount(share.upper), amount(share.of)
         form = words.together_exactly if lower == upper else words.together_between
-        told = form.format(window=words.window(name), lower=lower, upper=upper, of=of)
-        longer = f"{line} {marks.dot} {told}" if line else f"{words.together}{words.colon}{told}"
-        if cells(longer) > width:
-            break
-        line = longer
+        more = {
+            **told,
+            name: form.format(window=words.window(name), lower=lower, upper=upper, of=of),
+        }
+        joined = f" {marks.dot} ".join(more[each] for each in shares if each in more)
+        longer = f"{words.together}{words.colon}{joined}"
+        if cells(longer) <= width:
+            told, line = more, longer
     return [(line, PLAIN)]
 
 
