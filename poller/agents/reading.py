@@ -23,8 +23,17 @@ from poller.agents.wire import (
     Presence,
     Welcome,
 )
-from poller.text import masked, printable
-from poller.usage.json_values import amount_of, mapping, moment_of, number_of, short_text
+from poller.text import printable
+from poller.usage.json_values import (
+    amount_of,
+    mapping,
+    moment_of,
+    number_of,
+    short_text,
+    tokenless_text,
+)
+from poller.usage.normalizer import limits_for_record, whole_count
+from poller.usage.windows import WINDOWS_LIMIT
 from poller.values import (
     Credits,
     Failure,
@@ -141,7 +150,7 @@ def _failure(members: Mapping[str, object]) -> Failure:
         FailureKind(_said(members["kind"], 40)),
         _said(members["message"], _SENTENCE),
         _said(members["hint"], _SENTENCE),
-        code=_text(members["code"]),
+        code=tokenless_text(members["code"]),
         retry_now=Retry(members["retry_now"]),
         retry_after_s=None if after is None else _figure(after, 0, 1e9),
         host_at_fault=members["host_at_fault"] is True,
@@ -151,17 +160,16 @@ def _failure(members: Mapping[str, object]) -> Failure:
 
 def _usage(members: Mapping[str, object]) -> Usage:
     credits_, spend = mapping(members["credits"]), mapping(members["spend_limit"])
-    resets = number_of(members["reset_credits"])
     return Usage(
-        plan=_text(members["plan"]),
+        plan=tokenless_text(members["plan"]),
         usable=_truth(members["usable"]),
-        limited_by=_text(members["limited_by"]),
+        limited_by=tokenless_text(members["limited_by"]),
         usable_at=moment_of(members["usable_at"]),
         windows=_windows(members["windows"]),
-        extra_limits=tuple(
+        extra_limits=limits_for_record(
             Limit(
-                _text(limit["name"]),
-                _text(limit["feature"]),
+                tokenless_text(limit["name"]),
+                tokenless_text(limit["feature"]),
                 _truth(limit["usable"]),
                 _windows(limit["windows"]),
             )
@@ -183,14 +191,14 @@ def _usage(members: Mapping[str, object]) -> Usage:
             _percent(spend["remaining_percent"]),
             moment_of(spend["reset_at"]),
         ),
-        reset_credits=None if resets is None else round(resets),
+        reset_credits=whole_count(members["reset_credits"]),
         on_credits=_truth(members["on_credits"]),
     )
 
 
 def _windows(value: object) -> tuple[Window, ...]:
     found: list[Window] = []
-    for members in map(_object, _list(value)):
+    for members in map(_object, _list(value)[:WINDOWS_LIMIT]):
         length = members["window_seconds"]
         found.append(
             Window(
@@ -213,12 +221,12 @@ def _listing(members: Mapping[str, object]) -> Listing:
         accounts=tuple(
             ListedAccount(
                 _printable(each["label"]),
-                _text(each["key"]) if _KEY.fullmatch(str(each["key"])) else None,
+                tokenless_text(each["key"]) if _KEY.fullmatch(str(each["key"])) else None,
                 number_of(each["expires_at"]),
             )
             for each in map(_object, _list(members["accounts"]))
         ),
-        trouble=_text(members["trouble"]),
+        trouble=tokenless_text(members["trouble"]),
     )
 
 
@@ -298,16 +306,11 @@ def _truth(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _text(value: object) -> str | None:
-    text = short_text(value)
-    return None if text is None else masked(text)
-
-
 def _said(value: object, length: int) -> str:
-    text = short_text(value, length)
+    text = tokenless_text(value, length)
     if text is None:
         raise ValueError("no text")
-    return masked(text)
+    return text
 
 
 def _printable(value: object) -> str:

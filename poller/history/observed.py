@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.history.runs import Run
 from poller.insight.series import JITTER_S
-from poller.usage.json_values import mapping, moment_of, number_of, short_text
+from poller.usage.json_values import (
+    mapping,
+    moment_of,
+    number_of,
+    short_text,
+    tokenless_text,
+)
+from poller.usage.windows import WINDOWS_LIMIT
 from poller.values import FailureKind
 
 if TYPE_CHECKING:
@@ -79,7 +87,7 @@ def observed_in_line(line: object) -> Observed | None:
     label = None if members is None else short_text(members.get("account"))
     if members is None or label is None:
         return None
-    told = _Told(members, label, short_text(members.get("key")))
+    told = _Told(members, label, tokenless_text(members.get("key")))
     return _of_span(told) if "since" in members else _of_record(told)
 
 
@@ -92,7 +100,7 @@ class _Told(NamedTuple):
 def _of_span(told: _Told) -> Observed | None:
     members = told.members
     since, until = _second(members.get("since")), _second(members.get("until"))
-    name, used = short_text(members.get("window")), _percent(members.get("used_percent"))
+    name, used = tokenless_text(members.get("window")), _percent(members.get("used_percent"))
     if since is None or until is None or until < since or name is None or used is None:
         return None
     polls = number_of(members.get("polls"))
@@ -106,13 +114,18 @@ def _of_span(told: _Told) -> Observed | None:
 def _of_record(told: _Told) -> Observed | None:
     members = told.members
     at, error = _second(members.get("observed_at")), mapping(members.get("error"))
-    kind = None if error is None else short_text(error.get("kind"))
+    kind = None if error is None else tokenless_text(error.get("kind"))
     if at is None or kind == FailureKind.CANCELLED:
         return None
-    who = told.label, told.key, short_text(members.get("plan")), short_text(members.get("machine"))
+    who = (
+        told.label,
+        told.key,
+        tokenless_text(members.get("plan")),
+        tokenless_text(members.get("machine")),
+    )
     if kind is not None:
         return Observed(*who, at, at, failure=Run(at, at, 1, (kind,)))
-    blocked_by = short_text(members.get("limited_by"))
+    blocked_by = tokenless_text(members.get("limited_by"))
     value = _truth(members.get("usable")), _truth(members.get("on_credits")), blocked_by
     windows = _windows_in(mapping(members.get("windows")) or {}, at)
     usable_at = moment_of(members.get("usable_at"))
@@ -121,8 +134,8 @@ def _of_record(told: _Told) -> Observed | None:
 
 def _windows_in(windows: Mapping[str, object], at: int) -> list[SeenWindow]:
     seen: list[SeenWindow] = []
-    for name, value in windows.items():
-        figures, shown = mapping(value) or {}, short_text(name)
+    for name, value in islice(windows.items(), WINDOWS_LIMIT):
+        figures, shown = mapping(value) or {}, tokenless_text(name)
         used = _percent(figures.get("used_percent"))
         if used is None:
             left = _percent(figures.get("remaining_percent"))

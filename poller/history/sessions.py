@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from poller.history.observed import Observed, windows_of
-from poller.usage.json_values import mapping, moment_of, short_text
+from poller.usage.json_values import mapping, moment_of, tokenless_text
 from poller.usage.normalizer import normalize
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _seen_in(line: bytes, label: str) -> Observed | None:
     plan = limits.get("plan_type")
     usage = normalize({"plan_type": plan, "rate_limits": windows}, observed_at=at)
     seen = () if usage is None else windows_of(usage, at)
-    return Observed(label, None, short_text(plan), None, at, at, seen) if seen else None
+    return Observed(label, None, tokenless_text(plan), None, at, at, seen) if seen else None
 
 
 def _limits_in(members: Mapping[str, object]) -> Mapping[str, object] | None:

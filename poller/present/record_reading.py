@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from poller.usage.json_values import mapping, moment_of, number_of, short_text
+from poller.usage.json_values import (
+    mapping,
+    moment_of,
+    number_of,
+    short_text,
+    tokenless_text,
+)
+from poller.usage.windows import WINDOWS_LIMIT
 from poller.values import Failure, FailureKind, Report, Usage, Window
 
 _LONGEST_S = 1e10
@@ -31,8 +39,8 @@ def report_in(line: object) -> Report | None:
         account,
         short_text(members.get("source")) or "",
         at,
-        key=short_text(members.get("key")),
-        machine=short_text(members.get("machine")),
+        key=tokenless_text(members.get("key")),
+        machine=tokenless_text(members.get("machine")),
     )
     error = mapping(members.get("error"))
     if error is None:
@@ -45,7 +53,7 @@ def _failure_in(error: Mapping[str, object]) -> Failure:
         kind = FailureKind(str(error.get("kind")))
     except ValueError:  # a newer poller's
         kind = FailureKind.HTTP_ERROR
-    message, hint = short_text(error.get("message")), short_text(error.get("hint"))
+    message, hint = tokenless_text(error.get("message")), tokenless_text(error.get("hint"))
     later = error.get("retryable") is True
     return Failure(kind, message or "", hint or "", may_work_later=later)
 
@@ -53,13 +61,13 @@ def _failure_in(error: Mapping[str, object]) -> Failure:
 def _usage_in(members: Mapping[str, object]) -> Usage:
     windows = mapping(members.get("windows")) or {}
     return Usage(
-        plan=short_text(members.get("plan")),
+        plan=tokenless_text(members.get("plan")),
         usable=_truth(members.get("usable")),
-        limited_by=short_text(members.get("limited_by")),
+        limited_by=tokenless_text(members.get("limited_by")),
         usable_at=moment_of(members.get("usable_at")),
         windows=tuple(
             _window_in(name, figures)
-            for name, value in windows.items()
+            for name, value in islice(windows.items(), WINDOWS_LIMIT)
             if (figures := mapping(value)) is not None
         ),
         on_credits=_truth(members.get("on_credits")),
@@ -72,7 +80,7 @@ def _window_in(name: str, figures: Mapping[str, object]) -> Window:
         number_of(figures.get("window_seconds")),
     )
     return Window(
-        short_text(name) or "?",
+        tokenless_text(name) or "?",
         left if left is not None and 0 <= left <= 100 else None,
         round(length) if length is not None and 0 < length < _LONGEST_S else None,
         moment_of(figures.get("reset_at")),

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from poller.text import printable
+from poller.text import masked, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,12 @@ def short_text(value: object, length: int = TEXT_LENGTH) -> str | None:
     if len(value) <= length and value.isprintable():
         return value
     return printable(value[:length])[:length]
+
+
+def tokenless_text(value: object, length: int = TEXT_LENGTH) -> str | None:
+    """Return the same of what another program wrote, without what is shaped like a token."""
+    text = short_text(value, length)
+    return None if text is None else masked(text)
 
 
 def number_of(value: object) -> float | None:

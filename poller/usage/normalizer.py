@@ -25,7 +25,7 @@ from poller.usage.windows import (
 from poller.values import Credits, Identity, Limit, SpendLimit, Usage, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _COUNT_LIMIT = 1 << 53
 """Above it a JSON number is not exact."""
@@ -202,25 +202,35 @@ def _limited_by(exhausted: list[Window], reason: str | None, *, spent: bool) -> 
 
 
 def _extra_limits(root: Mapping[str, object], observed_at: float) -> tuple[Limit, ...]:
-    """Return the first limits, as many as a record has room for; code review's comes last."""
     additional = root.get("additional_rate_limits")
     review = mapping(root.get("code_review_rate_limit"))
     if not additional and review is None:
         return ()
     last = () if review is None else (_limit("code_review", None, review, observed_at),)
     found = cast("list[object]", additional) if isinstance(additional, list) else []
-    members = (member for value in found if (member := mapping(value)) is not None)
-    limits: list[Limit] = []
+    limits = (
+        _limit(
+            short_text(member.get("limit_name")),
+            short_text(member.get("metered_feature")),
+            container_of(member),
+            observed_at,
+        )
+        for value in found
+        if (member := mapping(value)) is not None
+    )
+    return limits_for_record(limits, last)
+
+
+def limits_for_record(limits: Iterable[Limit], last: tuple[Limit, ...] = ()) -> tuple[Limit, ...]:
+    """Return the first limits, as many as a record has room for; ``last`` come last."""
+    kept: list[Limit] = []
     left = _EXTRA_LIMITS_BYTES - sum(map(_bytes_in_record, last))
-    for member in islice(members, _EXTRA_LIMITS - len(last)):
-        name = short_text(member.get("limit_name"))
-        feature = short_text(member.get("metered_feature"))
-        limit = _limit(name, feature, container_of(member), observed_at)
+    for limit in islice(limits, _EXTRA_LIMITS - len(last)):
         left -= _bytes_in_record(limit)
         if left < 0:
             break
-        limits.append(limit)
-    return (*limits, *last)
+        kept.append(limit)
+    return (*kept, *last)
 
 
 def _bytes_in_record(limit: Limit) -> int:
@@ -272,7 +282,11 @@ def _spend_limit(places: tuple[Mapping[str, object], ...], observed_at: float) -
 
 def _reset_credits(value: object) -> int | None:
     stated = mapping(value)
-    said = None if stated is None else stated.get("available_count")
+    return None if stated is None else whole_count(stated.get("available_count"))
+
+
+def whole_count(said: object) -> int | None:
+    """Return a whole number, not below 0, that JSON can hold exactly."""
     if type(said) is int and 0 <= said < _COUNT_LIMIT:
         return said
     count = number_of(said)

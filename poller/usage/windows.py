@@ -58,6 +58,8 @@ _NAMED = (
 _UNITS = (("d", _DAY_S), ("h", _HOUR_S), ("m", 60), ("s", 1))
 _LENGTHS = (("limit_window_seconds", 1), ("window_seconds", 1), ("window_minutes", 60))
 _LENGTH_LIMIT_S = 3650 * _DAY_S
+WINDOWS_LIMIT = 32
+"""Of one limit, in what others wrote; an answer has one for each slot at most."""
 _NOT_BEGUN_WITHIN_S = 120
 """How far from its whole length the reset of a window that has not begun may be."""
 _PERCENTAGES = ("percent_left", "remaining_percent", "used_percent")

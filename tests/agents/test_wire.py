@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,12 +26,14 @@ from poller.agents.wire import (
     login_digest,
     without_folders,
 )
+from poller.present.record import serialize
 from poller.values import (
     Credits,
     Failure,
     FailureKind,
     Identity,
     Limit,
+    Report,
     Retry,
     SpendLimit,
     Usage,
@@ -116,6 +119,20 @@ def test_texts_of_others_cannot_steer_a_terminal_or_smuggle_a_token() -> None:
     assert isinstance(told, JobResult)
     assert isinstance(told.outcome, Usage)
     assert told.outcome.plan == "\\x1b[2J***"
+
+
+def test_what_an_agent_tells_of_an_account_fits_its_record() -> None:
+    window = Window("weekly", 1.0, 604_800, 1_790_000_000, started=True)
+    named = tuple(replace(window, name=f"w{number}") for number in range(9_000))
+    limits = tuple(Limit("n" * 200, "f" * 200, True, named[:40]) for _ in range(200))
+    usage = Usage(windows=named, extra_limits=limits, reset_credits=10**18)
+    told = decoded(encoded(JobResult(ID, RUN, usage, STATE)))
+    assert isinstance(told, JobResult)
+    assert isinstance(told.outcome, Usage)
+    assert len(told.outcome.windows) == 32
+    assert told.outcome.reset_credits is None
+    report = Report(0, "m/a", "m/a", 1_790_000_000.0, usage=told.outcome)
+    assert len(serialize(report)) <= 64 << 10
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"null", b'{"t": []}', b'{"t": "Job"}'])

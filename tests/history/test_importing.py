@@ -206,6 +206,25 @@ def test_odd_figures_in_a_record_leave_the_others(path: Path) -> None:
     ]
 
 
+def test_no_token_gets_into_the_history(path: Path) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefgh"
+    told = json.loads(serialize(report(week=7.0)))
+    told["windows"][token] = told["windows"]["weekly"]
+    lines = [{**told, key: token} for key in ("plan", "limited_by", "key", "machine")]
+    lines += [{**told, "error": {"kind": token}}]
+    lines += [{"account": "a", "key": token, "window": token, "used_percent": 4, "since": AT}]
+    lines[-1]["until"] = AT
+    assert import_lines(str(path), [json.dumps(line).encode() for line in lines]).skipped == 0
+    assert token.encode() not in path.read_bytes()
+
+
+def test_a_line_has_so_many_windows_at_most(path: Path) -> None:
+    told = json.loads(serialize(report(week=7.0)))
+    told["windows"] = {f"w{number}": told["windows"]["weekly"] for number in range(9_000)}
+    assert import_lines(str(path), [json.dumps(told).encode()]).taken == 1
+    assert len(rows(path, "SELECT id FROM series")) == 32
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),

@@ -100,6 +100,25 @@ def test_figures_that_make_no_sense_are_unknown() -> None:
     assert (second.name, second.reset_at, second.started) == ("?", None, None)
 
 
+def test_no_token_comes_back_from_a_record_of_others() -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefgh"
+    line: dict[str, Any] = record_of(answered("a", five=(42, 2)))
+    line["windows"][token] = line["windows"]["five_hour"]
+    for key in ("plan", "limited_by", "key", "machine"):
+        assert token not in repr(report_in({**line, key: token}))
+    error = {"kind": token, "message": token, "hint": token}
+    assert token not in repr(report_in({**line, "error": error}))
+
+
+def test_a_record_of_others_has_so_many_windows_at_most() -> None:
+    line: dict[str, Any] = record_of(answered("a", five=(42, 2)))
+    line["windows"] = {f"w{number}": line["windows"]["five_hour"] for number in range(9_000)}
+    again = report_in(line)
+    assert again is not None
+    assert again.usage is not None
+    assert len(again.usage.windows) == 32
+
+
 @given(line=anything, inside=anything)
 def test_no_line_raises(line: Any, inside: Any) -> None:
     report_in(line)
