@@ -149,7 +149,7 @@ class LiveView:
                 rows.append(row)
                 if seen:
                     shown.append(row)
-        places.settle()
+        places.settle(rows if self._extra else ())
         shown = self._sorted(shown, wanted)
         table = UsageLines(
             shown,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.present.page_texts import percent_text
+from poller.present.sentences import what_failed
 from poller.present.shares import share
 from poller.present.terminal import UNICODE
 from poller.present.usage_rows import (
@@ -14,6 +15,7 @@ from poller.present.usage_rows import (
     State,
     is_used_up,
     limit_name,
+    note_of,
     ordered,
     row_of,
 )
@@ -42,8 +44,8 @@ class Cell(NamedTuple):
     name: str
     """Empty where it is the column's own."""
     percent: str
-    width: int
-    """Of its bar, in percent."""
+    width: int | None
+    """Of its bar, in percent; None where nobody tells."""
     little: bool
     reset: str
     """When it is reset; empty where nobody tells."""
@@ -58,6 +60,8 @@ class LimitRow(NamedTuple):
     """A class of the style sheet: usable, unknown, blocked."""
     sign: str
     state: str
+    back: str
+    """When it can be used again; empty where it can, or nobody tells."""
     cells: tuple[Cell, ...]
 
 
@@ -166,7 +170,7 @@ class _Maker:
             others = tuple(self._own_cell(one, row.windows[index], "") for index in rest)
         if failure is not None:
             kind, sign, state = "failed", UNICODE.failed, page.failed
-            note = teller.words.sentence(failure.kind, failure.code).what
+            note = what_failed(failure, teller.words, status=one.report.http_status)
         elif row is None or _has_passed(row, teller.now):
             kind, sign, state, note = "unknown", UNICODE.unknown, page.unknown, ""
         else:
@@ -188,37 +192,33 @@ class _Maker:
 
     def _limit(self, limit: Limit) -> LimitRow:
         usable, unknown, blocked, _ = self._teller.words.states
+        back = ""
         if is_used_up(limit):
             kind, sign, state = "blocked", UNICODE.blocked, blocked
+            ends = [w.reset_at for w in limit.windows if w.remaining_percent == 0 and w.reset_at]
+            if ends and max(ends) > self._teller.now:
+                back = self._back(max(ends))
         elif limit.usable:
             kind, sign, state = "usable", UNICODE.usable, usable
         else:
             kind, sign, state = "unknown", UNICODE.unknown, unknown
         cells = tuple(self._cell(window, "", "") for window in limit.windows)
-        return LimitRow(limit_name(limit, self._teller.words), kind, sign, state, cells)
+        return LimitRow(limit_name(limit, self._teller.words), kind, sign, state, back, cells)
 
     def _state(self, row: Row) -> str:
         usable, unknown, blocked, _ = self._teller.words.states
         return {State.UNKNOWN: unknown, State.BLOCKED: blocked}.get(row.state, usable)
 
     def _note(self, row: Row) -> str:
-        words, teller = self._teller.words, self._teller
-        if row.state is State.ON_CREDITS:
-            if row.balance is None:
-                return words.on_credits
-            left = words.on_credits_left.format(balance=row.balance)
-            return left if row.balance else words.unlimited
-        if row.state is State.BLOCKED:
-            back = ""
-            if row.usable_at is not None:
-                back = teller.page.blocked_until.format(at=teller.at(row.usable_at))
-            reason = ""
-            if row.limited_by == SPEND_LIMIT:
-                reason = words.spent
-            elif row.limited_by not in (None, "unknown", *row.shape):
-                reason = words.blocked_by.format(reason=words.window(row.limited_by or ""))
-            return words.clause.join(filter(None, (reason, back)))
-        return words.spend_left.format(amount=row.spend_left) if row.spend_left else ""
+        words, note, back = self._teller.words, note_of(row, self._teller.words), ""
+        if row.limited_by == SPEND_LIMIT:
+            note = words.spent
+        if row.state is State.BLOCKED and row.usable_at is not None:
+            back = self._back(row.usable_at)
+        return words.clause.join(filter(None, (note, back)))
+
+    def _back(self, at: float) -> str:
+        return self._teller.page.blocked_until.format(at=self._teller.at(at))
 
     def _age(self, one: Standing) -> str:
         teller, page = self._teller, self._teller.page
@@ -243,7 +243,7 @@ class _Maker:
         return Cell(
             "" if window.name == column else teller.words.window(window.name),
             "?" if percent is None else percent_text(percent),
-            0 if percent is None else share(percent, of=100),
+            None if percent is None else share(percent, of=100),
             percent is not None and percent < _LITTLE_PERCENT,
             reset,
             forecast,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from poller.present.forecast_cell import forecast_texts
 from poller.present.table import DIM, GREEN, PLAIN, RED, YELLOW, Column, Table, name_column, wrapped
 from poller.present.terminal import cells, cut, cut_middle, padded
-from poller.present.usage_rows import SPEND_LIMIT, State, is_used_up, limit_name
+from poller.present.usage_rows import State, is_used_up, limit_name, note_of
 from poller.present.window_cells import PERCENT, Form, WindowCells
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class UsageLines:
             row.plan or self._marks.none,
             windows,
             freed_in,
-            self._note(row),
+            note_of(row, self._words),
             self._short_note(row),
             forecast=forecast_texts(row.forecast, row.windows, self._words, self._clock),
             account=row.account,
@@ -166,25 +166,6 @@ class UsageLines:
     def _name(self, row: Row) -> str:
         marked = row.used_up and not self._extra
         return f"{row.account} {self._marks.used_up}" if marked else row.account
-
-    def _note(self, row: Row) -> str:
-        """Return what the windows do not tell: credits, an amount, a reason."""
-        words = self._words
-        if row.state is State.ON_CREDITS:
-            if row.balance is None:
-                return words.on_credits
-            if not row.balance:
-                return words.unlimited
-            return words.on_credits_left.format(balance=row.balance)
-        if row.state is State.BLOCKED:
-            if row.limited_by in (None, "unknown", *row.shape):
-                return ""
-            if row.limited_by == SPEND_LIMIT:
-                return words.spent
-            return words.blocked_by.format(reason=words.window(row.limited_by or ""))
-        if row.spend_left:
-            return words.spend_left.format(amount=row.spend_left)
-        return words.credits_unlimited if row.balance == "" else ""
 
     def _short_note(self, row: Row) -> str:
         if row.state is not State.ON_CREDITS or not row.balance:
@@ -309,7 +290,7 @@ class UsageLines:
         full = max((cells(words.window(name)) for name in guests), default=0)
         for row in self._rows:
             if row.state is not State.ON_PLAN or not row.windows:
-                full = max(full, cells(self._note(row)))
+                full = max(full, cells(note_of(row, words)))
         nothing = Column("", 0, self._ending_cell)
         least = Column("", short, self._ending_cell, _NOTES_GONE, nothing)
         return Column("", full, self._ending_cell, _NOTES_CUT, least)

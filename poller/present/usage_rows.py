@@ -13,7 +13,7 @@ from poller.text import printable
 from poller.values import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from poller.present.words import Words
     from poller.values import Forecast, Limit, Usage
@@ -106,6 +106,25 @@ def limit_name(limit: Limit, words: Words) -> str:
     """Return what an extra limit is called."""
     name = limit.name or limit.feature or words.other
     return printable(words.windows.get(name, name)[:_LIMIT_NAME])
+
+
+def note_of(row: Row, words: Words) -> str:
+    """Return what the windows do not tell: credits, an amount, a reason."""
+    if row.state is State.ON_CREDITS:
+        if row.balance is None:
+            return words.on_credits
+        if not row.balance:
+            return words.unlimited
+        return words.on_credits_left.format(balance=row.balance)
+    if row.state is State.BLOCKED:
+        if row.limited_by in (None, "unknown", *row.shape):
+            return ""
+        if row.limited_by == SPEND_LIMIT:
+            return words.spent
+        return words.blocked_by.format(reason=words.window(row.limited_by or ""))
+    if row.spend_left:
+        return words.spend_left.format(amount=row.spend_left)
+    return words.credits_unlimited if row.balance == "" else ""
 
 
 def _state(usage: Usage) -> State:
@@ -203,8 +222,16 @@ class Places:
                 self._lengths_s[window.name] = math.inf if known_s is None else known_s
         return names
 
-    def settle(self) -> None:
-        """Decide which windows have a column."""
+    def settle(self, extra: Iterable[Row] = ()) -> None:
+        """Decide which windows have a column.
+
+        ``extra`` are rows whose extra limits are shown, too: where no account has windows of
+        its own, theirs have columns.
+        """
+        if not any(self._shapes):
+            for row in extra:
+                for limit in row.extra_limits:
+                    self.noted(limit.windows)
         shapes = {shape: count for shape, count in self._shapes.items() if shape}
         total = sum(shapes.values())
         counts: Counter[str] = Counter()

@@ -91,7 +91,7 @@ class UsageTable:
         if not count:
             return iter((f"{words.no_accounts}\n",))
         clock = Clock(self._timezone, now=now, words=words)
-        self._places.settle()
+        self._places.settle(self._rows if self._extra else ())
         self._rows = ordered(self._rows)
         rows = UsageLines(
             self._rows,

@@ -233,7 +233,7 @@ def test_a_name_cannot_break_out(pages: Pages) -> None:
     for html in (pages.index(seen, query=name), pages.account(seen, one, past()), report):
         assert "<script>alert" not in html
         assert "<i>x" not in html
-        assert "<b>" not in html.replace('<b class="t">', "")
+        assert "<b>" not in html
         well_formed(html)
 
 
@@ -246,10 +246,17 @@ def test_above_500_accounts_it_is_cut_and_says_so(pages: Pages) -> None:
 
 
 def test_300_accounts_are_less_than_150_kb(pages: Pages) -> None:
+    windows = [{"used_percent": 12, "limit_window_seconds": length} for length in (18_000, 604_800)]
+    limit = dict(zip(("primary_window", "secondary_window"), windows, strict=True))
+    spark = {"limit_name": "GPT-5.3-Codex-Spark", "rate_limit": limit}
     many = [
         after(
             answered(
-                f"team-member-{n:03}", five=(n % 101, 1 + n / 99), week=(n % 90, 9 + n / 3), key=KEY
+                f"team-member-{n:03}",
+                five=(n % 101, 1 + n / 99),
+                week=(n % 90, 9 + n / 3),
+                key=KEY,
+                additional_rate_limits=[spark],
             )
         )
         for n in range(300)
@@ -357,6 +364,7 @@ WEEK_SPENT = after(answered("a", week=(100, 50), **BOUGHT))
 UNLIMITED = after(
     answered("a", week=(100, 50), credits={"has_credits": True, "unlimited": True, "balance": None})
 )
+UNBOUNDED = {"has_credits": True, "unlimited": True, "balance": None}
 SPENDING: dict[str, Any] = {
     "spend_control": {"individual_limit": {"remaining": "12", "limit": "9"}}
 }
@@ -389,7 +397,9 @@ SPENDING: dict[str, Any] = {
             "■ blocked spend limit reached",
         ),
         (after(answered("a", **SPENDING)), "spend limit: 12 left"),
-        (after(failed("a")), "✗ failed no complete answer in time"),
+        (after(failed("a")), "✗ failed it failed"),
+        (after(failed("a", FailureKind.NOT_FOUND)), "✗ failed usage endpoint not found"),
+        (after(answered("a", credits=UNBOUNDED, allowed=True)), "✓ usable credits: unlimited"),
     ],
 )
 def test_a_row_says_what_an_account_is_good_for(one: Standing, told: str) -> None:
@@ -445,11 +455,34 @@ def test_limits_beside_its_own_stand_with_an_account(where: str) -> None:
     page = well_formed(drawn[where])
     text = " ".join(page.text.split())
     assert (3 if where == "report" else 2, "Extra limits") in page.headings
-    assert "usable<Spark>: blocked" in text  # in the table, what is used up
     at = teller().at(NOW + HOUR)
+    assert f"usable◆ <Spark>: blocked, back {at}" in text  # in the table, what is used up
     assert f"<Spark>■ blockedweek 0 %{at}" in text
     assert f"untold? unknown code review✓ usableweek 70 %{at}" in text
     assert text.count("Extra limits") == 1
+
+
+def test_on_the_page_of_all_accounts_they_stand_small_in_its_row() -> None:
+    ahead, past = int(NOW + HOUR), int(NOW - HOUR)
+    limits = (
+        Limit("Spark", None, usable=True, windows=(Window("five_hour", 90, 18_000, ahead),)),
+        Limit("two", None, usable=True, windows=tuple(Window(name, 5, 60, None) for name in "ab")),
+        Limit("code_review", None, usable=False, windows=(Window("weekly", 0, 604_800, past),)),
+        Limit(None, "reserve", usable=None, windows=()),
+    )
+    one = after(answered("alice", five=(42, 1), week=(5, 30)))
+    assert one.usage is not None
+    table = cells_of(replace(one, usage=replace(one.usage, extra_limits=limits)))
+    assert (
+        "usable Spark: 5h 90 % two: a 5 %, b 5 % ◆ code review: blocked reserve: unknown 5h"
+        in table
+    )
+
+
+def test_a_window_that_nobody_tells_has_no_bar(pages: Pages) -> None:
+    html = pages.index(known(after(answered("a", five=(None, 1)))))
+    table = html[html.index('class="accounts"') :]
+    assert 'class="bar' not in table[: table.index("</table>")]
 
 
 def test_the_forecast_stands_under_its_window_unless_the_account_fails() -> None:

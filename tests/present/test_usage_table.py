@@ -554,6 +554,13 @@ def test_what_three_accounts_or_more_have_together_is_told_above_the_last_line()
     assert together(*THREE[:2]) == ""
     assert together(*THREE, width=32) == "left in total: 5h 0.4 to 1 of 2"
     assert together(*THREE, width=20) == ""
+    hour = answered("d", window("1h", 50, 60))
+    assert together(*THREE, hour) == (
+        "left in total: 1h 0.5 of 1 · 5h 0.4 to 1 of 2 · week 1.5 to 2.5 of 3"
+    )
+    assert together(*THREE, hour, width=60) == (
+        "left in total: 5h 0.4 to 1 of 2 · week 1.5 to 2.5 of 3"
+    )
 
 
 def test_an_account_counts_by_its_plan_where_weights_are_given() -> None:
@@ -586,6 +593,13 @@ def test_extra_limits_have_rows_of_their_own() -> None:
     assert re.match(r"■ └ review +0% 15:05$", told[2])
     assert re.match(r"  └ review 1h +▎ +3% 15:05$", told[3])
     assert len(told) == 5
+
+
+def test_where_accounts_have_nothing_else_their_extra_limits_have_the_columns() -> None:
+    alone = answered("alice", extra=(SPARK,))
+    alice, spark, *_ = rows([alone], width=60, extra=True)
+    assert alice.split() == ["✓", "alice", "plus", "–"]
+    assert "97%" in spark
 
 
 def test_without_them_a_mark_says_that_one_is_used_up() -> None:
