@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ _ATTEMPTS = 8
 _HALF_WRITTEN_WAITS_S = (0.0, 0.02, 0.05, 0.1)
 """Before each reading of a file that somebody may be writing."""
 _PERMISSIONS = 0o777
+_ACL = "system.posix_acl_access"
+_ACL_HEADER, _ACL_ENTRY, _ACL_GROUP = 4, "<HHI", 0x04
+"""Of Linux: a version; tag, permissions and id; the tag of the file's own group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,9 @@ class Draft:
     """The auth file's, real."""
     content: bytes = field(repr=False)
     """What the auth file held when the space was reserved."""
-    status: os.stat_result
-    """The auth file's, likewise."""
+    mode: int
+    """The auth file's permissions, likewise."""
+    group: int
     descriptor: int
 
     def discard(self) -> None:
@@ -69,7 +74,8 @@ def reserve(path: str, content: bytes, status: os.stat_result) -> Draft:
         OSError: there is no space, or the folder cannot be written. Nothing is left behind.
     """
     set_draft_aside(path)
-    draft = Draft(path, content, status, create(beside.draft_path(path)))
+    mode = _permissions(path, status)
+    draft = Draft(path, content, mode, status.st_gid, create(beside.draft_path(path)))
     try:
         write_whole(draft.descriptor, b" " * (len(content) + _ROOM_FOR_TOKENS))
         os.fsync(draft.descriptor)
@@ -169,19 +175,35 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _restore_mode(draft: Draft) -> None:
-    """Give the new file the old one's group and permissions.
+def _permissions(path: str, status: os.stat_result) -> int:
+    """Return what a file's owner, its group and everybody may do: no setuid bit, no ACL entry.
 
-    Only those to read, write and execute: no setuid bit, and no entry that the folder's default
-    ACL adds. Where the group is not ours to give, the group gets no permissions.
+    Where there is an ACL, the group's bits of the mode are what anybody named in it may do at
+    most, and not what the group may.
     """
-    mode = draft.status.st_mode & _PERMISSIONS
+    mode = status.st_mode & _PERMISSIONS
+    try:
+        acl = os.getxattr(path, _ACL)
+    except (OSError, AttributeError):  # none there, or none on this system
+        return mode
+    for tag, permissions, _ in struct.iter_unpack(_ACL_ENTRY, acl[_ACL_HEADER:]):
+        if tag == _ACL_GROUP:
+            mode &= 0o707 | permissions << 3
+    return mode
+
+
+def _restore_mode(draft: Draft) -> None:
+    """Give the new file the old one's group and permissions, and no entry of a default ACL.
+
+    Where the group is not ours to give, the group gets no permissions.
+    """
+    mode = draft.mode
     with suppress(OSError, AttributeError):  # no ACL there, or none on this system
-        os.removexattr(draft.descriptor, "system.posix_acl_access")
+        os.removexattr(draft.descriptor, _ACL)
     with suppress(OSError):  # then the file stays its owner's alone
-        if os.fstat(draft.descriptor).st_gid != draft.status.st_gid:
+        if os.fstat(draft.descriptor).st_gid != draft.group:
             try:
-                os.fchown(draft.descriptor, -1, draft.status.st_gid)
+                os.fchown(draft.descriptor, -1, draft.group)
             except PermissionError:
                 mode &= ~0o070
         os.fchmod(draft.descriptor, mode)

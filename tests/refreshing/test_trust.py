@@ -172,15 +172,35 @@ async def test_setuid_bits_are_not_carried_over(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o7777 == 0o640
 
 
+def acl_of(*entries: tuple[int, ...]) -> bytes:
+    """Return an ACL as Linux keeps it, of tags, permissions and, for one user, an id."""
+    everyone = 0xFFFFFFFF
+    return struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", *entry, *((everyone,) if len(entry) == 2 else ())) for entry in entries
+    )
+
+
+@pytest.mark.parametrize(("group", "mode"), [(0, 0o600), (4, 0o640), (6, 0o640)])
+async def test_what_an_acl_gives_one_user_is_not_given_to_the_group(
+    tmp_path: Path, group: int, mode: int
+) -> None:
+    path = store(tmp_path / "account", "alice")
+    acl = acl_of((0x01, 6), (0x02, 4, 1234), (0x04, group), (0x10, 4), (0x20, 0))
+    try:
+        os.setxattr(path, "system.posix_acl_access", acl)
+    except (AttributeError, OSError):
+        pytest.skip("this file system has no ACLs")
+    assert path.stat().st_mode & 0o777 == 0o640  # the most that anybody but the owner may
+    async with serve() as simulator:
+        assert outcome((await polled(tmp_path, simulator))["alice"]) == (None, True)
+    assert "system.posix_acl_access" not in os.listxattr(path)
+    assert path.stat().st_mode & 0o777 == mode
+
+
 async def test_a_folders_default_acl_gives_nobody_the_new_tokens(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     path.chmod(0o640)
-    everyone = 0xFFFFFFFF
-    entries = (
-        *((0x01, 7, everyone), (0x02, 7, 1234), (0x04, 7, everyone)),
-        *((0x10, 7, everyone), (0x20, 0, everyone)),
-    )
-    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *each) for each in entries)
+    acl = acl_of((0x01, 7), (0x02, 7, 1234), (0x04, 7), (0x10, 7), (0x20, 0))
     try:
         os.setxattr(path.parent, "system.posix_acl_default", acl)
     except (AttributeError, OSError):
