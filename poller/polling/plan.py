@@ -219,7 +219,8 @@ class Plan:
 
     def __init__(self, budget: float | None = None, seed: int = 0) -> None:
         """Allow ``budget`` requests an hour over all accounts; see :meth:`allow`."""
-        self._budget = _HOUR_S / GAP_S
+        self._budget = self._allowed = math.inf
+        """Requests an hour: what can be made, and what may be."""
         self._random = Random(seed)  # noqa: S311 - spreads requests, keeps no secret
         self._accounts: dict[str, _Planned] = {}
         self._removed: dict[str, float] = {}
@@ -232,11 +233,12 @@ class Plan:
 
     def allow(self, budget: float | None) -> None:
         """Allow so many requests an hour over all accounts (above 0; None: no limit)."""
-        before = self._budget
-        # The gap is a budget of its own: thousands of accounts are stretched by it.
-        self._budget = min(budget or math.inf, _HOUR_S / GAP_S)
-        if self._paid_until > self._now:
-            self._paid_until = self._now + (self._paid_until - self._now) * before / self._budget
+        before, self._allowed = self._allowed, budget or math.inf
+        # Thousands of accounts are stretched by the gap. It has nothing to pay for, though: a
+        # first look asks everybody at once.
+        self._budget = min(self._allowed, _HOUR_S / GAP_S)
+        if self._paid_until > self._now and before < math.inf:
+            self._paid_until = self._now + (self._paid_until - self._now) * before / self._allowed
 
     def add(self, account: str, now: float) -> None:
         """Have an account asked as soon as may be; one that is known stays as it is."""
@@ -258,8 +260,8 @@ class Plan:
         account = min(accounts, key=lambda name: accounts[name].due_at, default=None)
         if account is None or accounts[account].due_at == math.inf:
             return None
-        saved = max(1.0, self._budget * BURST_HOURS)
-        affordable_at = self._paid_until - (saved - 1) * _HOUR_S / self._budget
+        saved_s = max(0.0, _HOUR_S * BURST_HOURS - _HOUR_S / self._allowed)
+        affordable_at = self._paid_until - saved_s
         return account, max(accounts[account].due_at, self._ended_at + GAP_S, affordable_at)
 
     def answered(self, account: str, usage: Usage, now: float, *, requests: int = 1) -> None:
@@ -354,8 +356,8 @@ class Plan:
     def _note_requests(self, account: str, now: float, requests: int) -> _Planned | None:
         """Account for requests that just ended; return whom they were about, if still known."""
         self._note_clock(now)
-        self._ended_at = now
-        self._paid_until = max(self._paid_until, now) + requests * _HOUR_S / self._budget
+        self._ended_at = now + max(0, requests - 1) * GAP_S
+        self._paid_until = max(self._paid_until, now) + requests * _HOUR_S / self._allowed
         state = self._accounts.get(account)
         if state is None:
             self._removed[account] = now + LEAST_S

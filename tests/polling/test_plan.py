@@ -424,6 +424,23 @@ def test_a_budget_allows_a_twelfth_of_it_at_once_and_then_its_rate() -> None:
     assert gaps[10:] == pytest.approx([30] * 9)
 
 
+def test_a_first_look_at_thousands_is_paid_by_their_budget_not_by_the_gap() -> None:
+    plan = Plan()
+    for n in range(1, 3001):
+        plan.add(f"{n}", NOW)
+        plan.allow(12 * n)
+        plan.answered(f"{n}", used(n % 50, in_s=9000), NOW)
+
+    assert due_at(plan) < NOW + 20 * 60
+
+
+def test_a_look_that_took_two_requests_leaves_the_gap_of_two() -> None:
+    plan = plan_with("a", "b")
+    plan.answered("a", used(20), NOW, requests=2)
+
+    assert plan.next(NOW) == ("b", NOW + 2 * GAP_S)
+
+
 def test_where_more_is_wanted_than_the_budget_allows_intervals_are_stretched() -> None:
     free, tight = (due_at(burning(0.5, until=40, budget=budget)) - NOW for budget in (3600, 12))
 
