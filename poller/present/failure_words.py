@@ -231,5 +231,15 @@ CHINESE_DETAILS = MappingProxyType(
         "the upstream's answer was empty": "响应为空",
         "the upstream's answer is not JSON": "响应不是 JSON",
         "the upstream answered a web page where JSON belongs": "返回的是网页",
+        "the file cannot be read": "",
+        "the upstream's name was not found": "",
+        "no trusted connection to the upstream": "",
+        "could not connect to the proxy": "",
+        "the connection was lost": "",
+        "the answer was not valid HTTP": "",
+        "the answer was cut short": "响应不完整",
+        "before an answer": "没有响应",
+        "the proxy's certificate": "代理的证书",
+        "connection refused": "连接被拒绝",
     }
 )

@@ -187,8 +187,11 @@ def _what(cause: _Cause, words: Words, *, wait_s: float | None) -> str:
     head, _, detail = cause.message.partition(": ")
     if cause.message and words.messages_fit:
         what = head
+    elif cause.message in words.details:
+        detail = words.details[cause.message]
     elif head != ENGLISH.sentence(cause.kind, cause.code).what:
-        detail = words.details.get(cause.message, cause.message)
+        told = (words.details.get(part, part) for part in (head, detail))
+        detail = ": ".join(filter(None, told))
     details += [detail] if detail else []
     return what + (words.bracketed.format(text=words.clause.join(details)) if details else "")
 

@@ -149,8 +149,8 @@ class Words:
     by_code: Mapping[tuple[FailureKind, str], Sentence]
     """Where the upstream's own code says it more exactly."""
     details: Mapping[str, str]
-    """What a message in English adds to its kind, where ``messages_fit`` is false and the message
-    is always the same; any other is shown as it is."""
+    """What a message in English, or its part before or after the first colon, adds to its kind,
+    where ``messages_fit`` is false and it is always the same; any other is shown as it is."""
     log_in_again: str
     """The remedy of an expired login that ``--refresh`` cannot renew."""
 

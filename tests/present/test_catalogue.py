@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import re
 from dataclasses import fields
 from string import Formatter
@@ -54,7 +56,7 @@ def test_every_kind_of_failure_has_its_sentence(words: Words) -> None:
 
 def said_by_the_program() -> Iterator[str]:
     """Yield the texts in the rooms that make failures, the ends of two as one."""
-    for room in ("authfiles", "renewal", "usage"):
+    for room in ("authfiles", "renewal", "upstream", "usage"):
         for path in (ROOT / "poller" / room).glob("*.py"):
             for node in ast.walk(ast.parse(path.read_bytes())):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -62,7 +64,8 @@ def said_by_the_program() -> Iterator[str]:
 
 
 def test_every_detail_that_is_translated_is_said() -> None:
-    said = set(said_by_the_program())
+    said = {text.removesuffix(": ") for text in said_by_the_program()}
+    said.add(os.strerror(errno.ECONNREFUSED).lower())
     for message in CHINESE.details:
         beginnings = ("", "not refreshed: ", "the file ")
         assert any(

@@ -81,6 +81,34 @@ def test_a_message_that_tells_more_is_told_in_english_and_follows_in_chinese() -
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "message", "told"),
+    [
+        (FailureKind.CONNECTION_LOST, "the connection was lost", "连接中断"),
+        (
+            FailureKind.CONNECTION_LOST,
+            "the connection was lost: the answer was cut short",
+            "连接中断（响应不完整）",
+        ),
+        (
+            FailureKind.CONNECT,
+            "could not connect: 127.0.0.1:9: connection refused",
+            "连不上服务器（127.0.0.1:9: connection refused）",
+        ),
+        (
+            FailureKind.PROXY,
+            "could not connect to the proxy: connection refused",
+            "代理连不上或拒绝服务（连接被拒绝）",
+        ),
+    ],
+)
+def test_chinese_does_not_say_in_english_what_it_has_said(
+    kind: FailureKind, message: str, told: str
+) -> None:
+    failures = kept(Failure(kind, message, "try"), "bob")
+    assert said(failures, chinese=True)[0].startswith(f"✗ {told}：bob → ")
+
+
 def test_the_status_and_the_longest_wait_are_told_in_both() -> None:
     failures = kept(Failure(FailureKind.SERVER_ERROR, "trouble", "later"), "alice", status=503)
     failures.add("bob", Failure(FailureKind.SERVER_ERROR, "trouble", "later"), status=502)
