@@ -18,6 +18,8 @@ from tests.running import UNMEASURED, Ended, account, ended, numbered, run, star
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import Certificates
+
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(os.name == "nt", reason="hooks here are of /bin/sh"),
@@ -278,6 +280,16 @@ async def test_what_cannot_be_tested_is_said(
     (folder / "alerts.toml").write_text(f'{RULE}[[alert]]\nname = "chat"\nurl_env = "URL"\n')
     done = await run("alerts", *words, "--config", "alerts.toml", cwd=folder)
     assert (done.code, done.err) == (code, f"poller: {said}\n")
+
+
+async def test_a_test_trusts_the_certificates_that_it_is_given(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    (tmp_path / "alerts.toml").write_text('[[alert]]\nname = "chat"\nurl_env = "URL"\n')
+    words = ("alerts", "test", "chat", "--config", "alerts.toml", "--ca-file", certificates.ca_file)
+    async with receiver(tls=certificates.server) as there:
+        done = await run(*words, cwd=tmp_path, env={"URL": there.url})
+    assert (done.code, done.err, len(there.came)) == (0, "", 1)
 
 
 async def test_a_test_ends_at_a_signal_with_its_hook(folder: Path) -> None:

@@ -76,7 +76,7 @@ REQUESTS = (
         "ca_file",
         kinds.FILE,
         "certificates (PEM) to trust besides the system's",
-        commands=SENDING,
+        commands=(*SENDING, "alerts"),
     ),
     Option(
         "user_agent",
