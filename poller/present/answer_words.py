@@ -23,6 +23,8 @@ class AnswerWords:
     of_window: str
     in_every: str
     for_long: str
+    no_forecast: str
+    """Where the time that was asked for decided nothing."""
     untold: str
     needed: str
 
@@ -49,6 +51,7 @@ ENGLISH_ANSWERS = AnswerWords(
     of_window="its {window}",
     in_every="every window",
     for_long=" for {span}",
+    no_forecast=" (there is no forecast yet)",
     untold=", {count} cannot be told",
     needed="; {count} is needed|; {count} are needed",
     ahead="Resets of the next {count} hour|Resets of the next {count} hours",
@@ -75,6 +78,7 @@ CHINESE_ANSWERS = AnswerWords(
     of_window="{window}",
     in_every="每个额度",
     for_long="（可用 {span}）",
+    no_forecast="（尚无预测）",
     untold="，{count} 个无法判断",
     needed="；需要 {count} 个",
     ahead="今后 {count} 小时的重置",

@@ -84,6 +84,8 @@ def count_text(
         told += words.with_left.format(percent=percent, window=of)
     if wanted.for_s is not None:
         told += words.for_long.format(span=span(wanted.for_s, teller.words))
+        if not any(wanted.forecasts.values()):
+            told += words.no_forecast
     if count.unknown:
         told += words.untold.format(count=count.unknown)
     return plain(told + page.counted(words.needed, count.needed))

@@ -202,7 +202,7 @@ _KEYS: Mapping[str, ValueType] = {
     ),
     "window": ValueType(
         "'five_hour', 'weekly', 'monthly', or a length such as '1h' or '15m'",
-        lambda value: _matched(_WINDOW, value),
+        lambda value: kinds.window_named(_matched(_WINDOW, value)),
     ),
     "for": kinds.whole(1, 1000),
     "remind": ValueType("a time such as 30m, 2h or 1d; 0 for never", _remind),

@@ -17,6 +17,7 @@ _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SHORTEST_S, _LONGEST_S = 0.001, 3650 * 86_400.0
 _SLOWEST, _FASTEST = 0.001, 1_000_000.0
 """Requests per second: one in 17 minutes, and more than any machine sends."""
+_SHOWN_WINDOWS = {"5h": "five_hour", "week": "weekly", "month": "monthly"}
 _NAME_LENGTH = 64
 _PART_LENGTH = 40
 _PART_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -229,6 +230,12 @@ def _name(value: object) -> object:
     return value if value.isprintable() and len(value) <= _NAME_LENGTH else None
 
 
+def window_named(value: object) -> object:
+    """Return a window's name; tables call the usual ones by shorter names."""
+    name = _name(value)
+    return _SHOWN_WINDOWS.get(name, name) if isinstance(name, str) else None
+
+
 def _hosts(value: object) -> object:
     from poller.settings.quoting import is_list
 
@@ -319,6 +326,9 @@ PERCENT = ValueType("a number from 0 to 100", _percent, metavar="P", read=_numbe
 AGENT = ValueType("printable ASCII characters without blanks around them", _agent)
 NAME = ValueType(
     f"1 to {_NAME_LENGTH} printable characters without blanks around them", _name, metavar="NAME"
+)
+WINDOW = ValueType(
+    "five_hour, weekly, monthly or another window's name", window_named, metavar="NAME"
 )
 PART = ValueType(
     f"1 to {_PART_LENGTH} letters, digits, - and _",

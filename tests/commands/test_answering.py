@@ -271,6 +271,7 @@ async def test_next_speaks_json_and_chinese(here: Here) -> None:
         (("--need", "4"), 4),
         (("--min-remaining", "50", "--need", "2"), 3),
         (("--min-remaining", "50", "--window", "five_hour", "--need", "2"), 0),
+        (("--min-remaining", "50", "--window", "5h", "--need", "2"), 0),
         (("--min-remaining", "99"), 3),
         (("--min-remaining", "50", "--need", "3"), 4),
     ],

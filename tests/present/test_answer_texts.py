@@ -15,7 +15,7 @@ from poller.present.changes import change_lines
 from poller.present.page_texts import Teller
 from poller.present.terminal import ASCII, UNICODE, cells
 from poller.present.timeline import TimelineTable, timeline_lines
-from poller.values import FailureKind
+from poller.values import FailureKind, Forecast
 from tests.known_accounts import FRESH, NOW, after, answered, failed, silent
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def test_a_choice_is_json_too() -> None:
 
 # guard
 
+SLOW = Forecast(1, NOW + 90 * 3600, 0.1, None, None, None, 50, 20, rough=False)
+
 
 @pytest.mark.parametrize(
     ("wanted", "window", "need", "text"),
@@ -112,7 +114,16 @@ def test_a_choice_is_json_too() -> None:
             ),
         ),
         (
-            Wanted(20, 7200),
+            Wanted(0, 7200),
+            None,
+            1,
+            (
+                "1 of 2 accounts can be used for 2 h (there is no forecast yet), "
+                "1 cannot be told; 1 is needed"
+            ),
+        ),
+        (
+            Wanted(20, 7200, {"a": {"weekly": SLOW}}),
             "weekly",
             1,
             (

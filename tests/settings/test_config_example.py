@@ -78,6 +78,13 @@ def test_the_example_of_an_alert_is_one(tmp_path: Path) -> None:
     assert alert.run == ("/usr/bin/notify-send", "poller", "{text}")
 
 
+def test_five_hours_may_be_called_as_the_table_calls_them(tmp_path: Path) -> None:
+    rule = '[[alert]]\nname = "low"\nrun = ["true"]\nwindow = "5h"\n'
+    (tmp_path / "alerts.toml").write_text(rule)
+    (alert,) = parse(["--config", str(tmp_path / "alerts.toml")]).alerts
+    assert alert.rule.window == "five_hour"
+
+
 def test_every_flag_has_its_key() -> None:
     for options in OPTIONS.values():
         for option in options:

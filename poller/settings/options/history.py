@@ -53,7 +53,7 @@ HISTORY = (
     ),
     Option(
         "window",
-        kinds.NAME,
+        kinds.WINDOW,
         "only the window of that name: five_hour, weekly, monthly or another (default: all)",
         commands=("history", "guard"),
     ),
