@@ -181,7 +181,7 @@ class Collector:
                 return _GONE
             machine, account = self._crew.machines[told[0]], told[1].label
         if not await self._has_place(machine, polled):
-            return lost(machine, "before it was asked")
+            return lost(machine, "before this account was asked")
         if self._pace is not None:
             await anyio.sleep(self._pace.wait_s(now=time.monotonic()))
         left_s = max(0.001, self.deadline_left_s(polled))
@@ -224,7 +224,7 @@ class Collector:
 _GONE = Failure(
     FailureKind.FILE_MISSING,
     "no machine has this account any more",
-    "look at the folder of auth files there",
+    "check the folder of auth files on its machine",
 )
 
 
@@ -240,5 +240,5 @@ def _merged(answered: Identity | None, own: Identity | None) -> Identity:
 def _unbelievable(machine: str) -> Failure:
     return worker_lost(
         f"what the agent {machine} answered makes no sense",
-        "see whether the same version of poller runs there",
+        "check that it runs the same version of poller",
     )

@@ -39,8 +39,8 @@ _LONGEST_CALL_S = 3.0
 """So long agents are called for where none answers."""
 _SAY_AGAIN_S = 10.0
 _NO_JETSTREAM = (
-    "the NATS server has no JetStream, or no rights to it for us: poller agent --server-config "
-    "NAME... prints a configuration that has both"
+    "the NATS server has no JetStream, or gives this login no rights to it: poller agent "
+    "--server-config NAME... prints a configuration with both"
 )
 _LOOK_S = 0.25
 
@@ -155,7 +155,9 @@ class _Collection:
                 feed.notices.clock_offsets.update(self._contact.offsets)
             return
         if isinstance(accounts, AsyncIterable):
-            raise UsageError("accounts that come in one at a time: not over agents")
+            raise UsageError(
+                "accounts: an asynchronous iterable cannot be polled over agents: give a list"
+            )
         known = tuple(accounts)
         files = [each for each in known if isinstance(each, AuthFile)]
         if files:
@@ -184,7 +186,9 @@ class _Collection:
     async def _named(self, given: tuple[str, ...]) -> OwnAccounts:
         """Return what hands out own accounts, once those that are named are there."""
         if self._settings.files_from is not None:
-            raise UsageError("--files-from: files lie with the agents: name accounts, or a folder")
+            raise UsageError(
+                "--files-from: with --nats the files are the agents': name accounts instead"
+            )
         given = given or self._settings.accounts
         may_come = self._contact.may_come
         own = OwnAccounts(

@@ -109,7 +109,7 @@ class Contact:
                 try:
                     await self._look(now)
                 except Exception as error:  # noqa: BLE001 - nats-py's, or a bug: it looks again
-                    logger.info("not looked after the agents: %s", type(error).__name__)
+                    logger.info("could not check on the agents: %s", type(error).__name__)
 
     async def _look(self, now: float) -> None:
         for machine in self.crew.lose(now=now):
@@ -163,7 +163,7 @@ class Contact:
                 self._link, stream, consumer, f"{jobs}.{wanted or machine.name}.*"
             )
         except Exception as error:  # noqa: BLE001 - nats-py's: the server is away, or busy
-            logger.info("agent %s is welcomed later: %s", machine.name, type(error).__name__)
+            logger.info("agent %s cannot be welcomed yet: %s", machine.name, type(error).__name__)
             machine.made = ""
             return
         machine.made = made

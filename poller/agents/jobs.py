@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _LIMITS_REMEMBERED = 64
 _GONE = Failure(
     FailureKind.FILE_MISSING,
-    "this machine has no such account any more",
-    "look at the folder of auth files there",
+    "the agent's machine has no such account any more",
+    "check the folder of auth files there",
 )
 _LOGIN_GONE = Failure(
     FailureKind.NO_CREDENTIALS,

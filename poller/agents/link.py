@@ -46,7 +46,7 @@ _CREDS_SIZE = 64 * 1024
 _OTHERS = 0o077
 _BUFFER = 8 * 1024 * 1024
 """Bytes that wait for a server that is away."""
-_TURNED_OUT = "it does not let us in; --creds FILE says who we are"
+_TURNED_OUT = "it refuses the login; give the right one with --creds FILE"
 _MISSING = "NATS is not installed: pip install 'poller[nats]'"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN_S = 15.0
 """Beyond its timeouts, before the server is asked whether it still has a job."""
-_IS_IT_THERE = "see whether poller agent runs there and reaches the NATS server"
+_IS_IT_THERE = "check that poller agent runs there and reaches the NATS server"
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +67,7 @@ class OpenJobs:
             await self._link.store(subject, encoded(job), id=job.id)
             with anyio.move_on_after(within_s):
                 came = await answer
-                return came if came is not None else lost(machine, "while it was asked")
+                return came if came is not None else lost(machine, "while this account was asked")
             return _unanswered(machine)
         finally:
             del self._open[job.id]

@@ -64,7 +64,9 @@ def server_config(agents: Iterable[str]) -> str:
     users: list[str] = []
     for name in (subjects.COLLECTOR, *agents):
         if users and name == subjects.COLLECTOR:
-            raise UsageError("--server-config: the collector has a user already")
+            raise UsageError(
+                "--server-config: the collector has this name: give the agent another one"
+            )
         key, seed = _new_key()
         seeds.append(f"#   {name}: {seed}")
         rights = _of_collector() if not users else _of_agent(name)

@@ -71,6 +71,6 @@ def _is_inside(path: str) -> bool:
 def _outside() -> Failure:
     return Failure(
         FailureKind.FILE_UNREADABLE,
-        "it does not lie below the shared folder, or its name is no plain text",
+        "the file is not inside the shared folder, or its name is not plain text",
         "put the file itself into the shared folder",
     )

@@ -35,7 +35,7 @@ API_KEY_ONLY = Failure(
 )
 NO_LOGIN = Failure(
     FailureKind.NO_CREDENTIALS,
-    "no login of OpenAI's in it, in any known shape",
+    "no OpenAI login in it, in any known shape",
     _LOG_IN,
 )
 FOREIGN = Failure(
@@ -209,7 +209,7 @@ def _unusable(what: str, value: str) -> Failure | None:
     elif is_visible(value):
         return None
     else:
-        wrong = "holds a blank, a line break or another character that none can have"
+        wrong = "holds a space, a line break or another character that none can have"
     return Failure(
         FailureKind.INVALID_TOKEN,
         f"the {what} {wrong}",

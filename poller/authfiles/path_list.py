@@ -104,7 +104,7 @@ async def open_path_list(
         flags: int = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
         descriptor = await run_in_thread(partial(os.open, path, flags), abandon_on_cancel=True)
     except (OSError, ValueError) as error:
-        why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
+        why = os_error_text(error) if isinstance(error, OSError) else "not a valid name"
         shown = "standard input" if files_from == "-" else printable(files_from)
         raise UsageError(
             f"--files-from {shown}: cannot be read ({why}); "

@@ -70,7 +70,7 @@ def no_answer(within_s: float) -> Failure:
     """Return the failure of a file on a drive that does not answer."""
     return Failure(
         FailureKind.FILE_UNREADABLE,
-        f"the file did not answer within {within_s:g} s",
-        "check the drive or the network mount that it lies on",
+        f"reading the file took more than {within_s:g} s",
+        "check the drive or network mount it is on",
         may_work_later=True,
     )

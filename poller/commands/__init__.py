@@ -40,13 +40,15 @@ COMMANDS = {
         Command(
             "status", "print one line from the history, for tmux, Waybar and prompts", "status"
         ),
-        Command("timeline", "show what comes back when, and when all is used up", "timeline"),
+        Command(
+            "timeline", "show what comes back when, and when everything is used up", "timeline"
+        ),
         Command("diff", "show what changed between two polls, or since yesterday", "diff"),
         Command("history", "show, import, export, prune or check what was recorded", "history"),
-        Command("report", "write what is left, curves and forecast as an HTML page", "report"),
-        Command("alerts", "list the alert rules, or test how one is told", "alerts"),
-        Command("agent", "ask on this machine what a collector elsewhere wants to know", "serve"),
-        Command("simulate", "serve a made-up upstream to try poller and scripts against", "main"),
+        Command("report", "write an HTML page: what is left, curves, forecast", "report"),
+        Command("alerts", "list the alert rules, or send a test alert", "alerts"),
+        Command("agent", "poll on this machine for a collector elsewhere", "serve"),
+        Command("simulate", "serve a made-up upstream to try poller and your scripts on", "main"),
         Command("schema", "print the JSON Schema of a record", "text"),
         Command("completion", "print a completion script for bash, zsh or fish", "text"),
         Command("help", "explain a command", "text"),

@@ -1,4 +1,4 @@
-"""``poller agent``: ask on this machine what a collector elsewhere wants to know."""
+"""``poller agent``: poll on this machine for a collector elsewhere."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def _serve(settings: Settings, interrupts: Interrupts) -> None:
             with anyio.move_on_after(0 if rival else _AGAIN_S):
                 await stopping.wait()
     if rival is not None:
-        raise UsageError(f"another agent is called {name} already: give this one another --name")
+        raise UsageError(f"an agent called {name} runs already: give this one another --name")
 
 
 async def _connected(

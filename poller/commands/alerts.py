@@ -60,7 +60,7 @@ def alerts(
     if rule is not None:
         raise UsageError(f"{quoted(rule)}: one word too many: poller alerts list takes none")
     if not settings.alerts:
-        say(f"poller: there are no alerts: write [[alert]] into {own_file_shown()}")
+        say(f"poller: there are no alert rules: add an [[alert]] table to {own_file_shown()}")
         return 0
     words = words_for(settings, os.environ, stream=sys.stdout)
     as_lines = _as_records(settings)

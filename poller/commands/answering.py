@@ -143,7 +143,7 @@ def known_now(
     elif recollection.trouble is not None:
         say(f"poller: {recollection.trouble}")
     if not looked.accounts and interrupts.number is None:
-        raise UsageError("nothing to ask: every account is disabled or none is named")
+        raise UsageError("nothing to ask: no account is named, or all are disabled")
     accounts = _standings(looked, recollection)
     asked = accounts if forecasts else ()
     said = {one.account: recollection.forecast(one.account, one.key, now=now) for one in asked}

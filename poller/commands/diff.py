@@ -64,7 +64,7 @@ def _changes(settings: Settings, before: str | None, after: str | None) -> tuple
             "with --since"
         )
     elif before == after == _STDIN:
-        raise UsageError("FILE: standard input can be one of the two files of records only")
+        raise UsageError("FILE: only one of the two files of records can be standard input")
     else:
         old, new = standings(_reports_in(before)), standings(_reports_in(after))
     return changes(old, new, below=settings.below), len(new)
@@ -93,7 +93,7 @@ def _reports_in(path: str) -> list[Report]:
     if not found:
         raise UsageError(f"{shown}: no record in it: name a file that poller wrote as JSON Lines")
     if skipped:
-        say(f"poller: {shown}: lines that are no records were passed over: {skipped}")
+        say(f"poller: {shown}: passed over lines that are not records: {skipped}")
     return found
 
 

@@ -79,12 +79,12 @@ def _import(settings: Settings, files: list[str], interrupts: Interrupts) -> int
         write_all(STDERR, f"poller: {_what_came(came)}\n")
     if came.taken or came.known or not (came.skipped or (folder and not files)):
         return 0
-    raise UsageError("history import: nothing in it is a record, an export or a rate limit")
+    raise UsageError("history import: found no record, export or rate limit in it")
 
 
 def _what_came(came: Imported) -> str:
-    told = f"imported {came.taken} new observations, {came.known} were known"
-    return f"{told}, {came.skipped} lines are none" if came.skipped else told
+    told = f"imported {came.taken} new observations, {came.known} were already known"
+    return f"{told}, passed over {came.skipped} other lines" if came.skipped else told
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def _prune(settings: Settings, _: list[str], __: Interrupts) -> int:
     from poller.present.history_table import size_text
 
     if settings.older_than_s is None:
-        raise UsageError("history prune: say what goes with --older-than, such as 365d")
+        raise UsageError("history prune: say how old with --older-than, such as 365d")
     came = prune(path_of(settings), before=time.time() - settings.older_than_s)
     if not settings.quiet:
         freed = size_text(came.bytes_freed)

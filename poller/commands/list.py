@@ -69,7 +69,7 @@ async def _list(settings: Settings, interrupts: Interrupts) -> int:
             async for entry in _written(listed, settings) if as_they_come else listed:
                 entries.append(entry)  # noqa: PERF401 - a signal keeps what was read
     if interrupts.number is None and not entries:
-        raise UsageError("nothing to list: every account is disabled or none is named")
+        raise UsageError("nothing to list: no account is named, or all are disabled")
     entries.sort(key=lambda entry: entry.position)
     if as_table:
         await _write_table(entries, settings)

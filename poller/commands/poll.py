@@ -169,7 +169,7 @@ class _Poll:
         self.complete = True
         if tally.reports == 0 and not stopped:
             # Said here: raised, it would leave the task groups wrapped as their failure.
-            say("poller: nothing to poll: every account is disabled or none is named")
+            say("poller: nothing to poll: no account is named, or all are disabled")
             self._ended_with = exit_codes.USAGE
 
     async def _tell_alerts(self, now: float) -> None:

@@ -39,7 +39,7 @@ _SINCE_S, _MAX_AGE_S = 7 * 86_400.0, 3600.0
 def report(settings: Settings, interrupts: Interrupts) -> int:
     """Write the report; return 0, or the exit code of what kept it from being written."""
     if settings.report_file is None:
-        say("poller: -o: nothing says where to write the report: poller report -o FILE")
+        say("poller: -o: say where to write the report: poller report -o FILE")
         return exit_codes.USAGE
     try:
         # Whether it can be written is known before anybody is asked. The draft itself comes

@@ -27,7 +27,7 @@ class NewFile:
         """Raises ResultsLost where no file can be made beside ``path``; ``option`` named it."""
         self._path, self._option = path, option
         if _is_special(path):
-            raise self._lost("it is no regular file")
+            raise self._lost("it is not a regular file")
         folder, name = os.path.split(path)
         self._draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
         try:
@@ -68,7 +68,7 @@ class NewFile:
         if isinstance(error, str):
             why = error
         else:
-            why = os_error_text(error) if isinstance(error, OSError) else "no such name is possible"
+            why = os_error_text(error) if isinstance(error, OSError) else "not a valid name"
         return ResultsLost(
             f"{self._option} {printable(self._path)}: cannot be written ({why}); an older file "
             "is unchanged: name a file in a folder that you can write to"

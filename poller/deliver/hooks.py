@@ -62,10 +62,10 @@ async def run_hook(
         raise
     if process.returncode is None:
         await _end(process, own_group=own_group, within_s=_TERM_S)
-        why = f"{program}: it ran longer than {within_s:g} s, and was ended"
+        why = f"{program}: it ran longer than {within_s:g} s and was ended"
         return Delivery(DeliveryResult.ENDED, why)
     if process.returncode != 0:
-        return failed(f"{program}: it ended with {process.returncode}", again=True)
+        return failed(f"{program}: it exited with {process.returncode}", again=True)
     return Delivery(DeliveryResult.DELIVERED)
 
 

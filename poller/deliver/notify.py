@@ -73,7 +73,9 @@ async def post(
             return _meant(response.status)
     except Exception as error:  # noqa: BLE001 - their texts hold the URL: none may leave
         if resolver.refused:
-            return failed("its host has a private address: write that into the URL if it is meant")
+            return failed(
+                "its host has a private address: if that is meant, put the address into the URL"
+            )
         return failed(_words(error, within_s), again=True)
 
 
@@ -100,7 +102,7 @@ def _words(error: Exception, within_s: float) -> str:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return "its certificate is not trusted: --ca-file trusts your own"
         case aiohttp.ClientConnectorDNSError():
-            return "its host is not found"
+            return "its host was not found"
         case _:
             return "no connection"
 
@@ -175,19 +177,19 @@ async def notify_by_apprise(url: Secret, text: str, *, within_s: float = APPRISE
         with anyio.fail_after(within_s):
             return await run_in_thread(partial(_apprise, url, text), abandon_on_cancel=True)
     except TimeoutError:
-        return Delivery(DeliveryResult.ENDED, f"Apprise did not end within {within_s:g} s")
+        return Delivery(DeliveryResult.ENDED, f"Apprise did not finish within {within_s:g} s")
 
 
 def _apprise(url: Secret, text: str) -> Delivery:
     try:
         import apprise
     except ImportError:
-        return failed("its URL is one for Apprise, which is missing: pip install 'poller[notify]'")
+        return failed("its URL needs Apprise, which is not installed: pip install 'poller[notify]'")
     logging.getLogger("apprise").disabled = True  # what it logs holds the URL
     try:
         service: Any = apprise.Apprise()
         if not service.add(url.reveal()):
-            return failed("Apprise does not know such a URL")
+            return failed("Apprise does not know this kind of URL")
         delivered = bool(service.notify(body=text, title="poller"))
     except Exception as error:  # noqa: BLE001 - its text may hold the URL
         return failed(f"Apprise failed ({type(error).__name__})", again=True)

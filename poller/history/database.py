@@ -31,15 +31,18 @@ _WAL_BYTES = 4_000_000
 _CREATE: int = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 _WORDS: Mapping[int, tuple[str, str]] = {
-    sqlite3.SQLITE_BUSY: ("another program holds it locked", "end what holds it"),
-    sqlite3.SQLITE_LOCKED: ("another program holds it locked", "end what holds it"),
+    sqlite3.SQLITE_BUSY: ("another program has it locked", "end that program"),
+    sqlite3.SQLITE_LOCKED: ("another program has it locked", "end that program"),
     sqlite3.SQLITE_FULL: ("the disk is full", "make room"),
     sqlite3.SQLITE_READONLY: ("it is read-only", "make it and its folder writable"),
     sqlite3.SQLITE_PERM: ("permission denied", "make it and its folder writable"),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "see that its folder is there and writable"),
-    sqlite3.SQLITE_CORRUPT: ("the file is damaged", "move it away; a new one is begun"),
-    sqlite3.SQLITE_NOTADB: ("it is no database", "name another file, or move it away"),
-    sqlite3.SQLITE_IOERR: ("input/output error", "see whether its disk is well"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "it cannot be opened",
+        "check that its folder exists and is writable",
+    ),
+    sqlite3.SQLITE_CORRUPT: ("the file is damaged", "move it away: a new one will be started"),
+    sqlite3.SQLITE_NOTADB: ("it is not a database", "name another file, or move it away"),
+    sqlite3.SQLITE_IOERR: ("input/output error", "check its disk"),
 }
 """What SQLite's codes (https://www.sqlite.org/rescode.html) mean, and what to do."""
 
@@ -178,7 +181,7 @@ def _check_version(version: int | None, path: str) -> None:
         raise HistoryMissing(f"history {printable(path)}: it is empty: record some polls")
     if version != VERSION:
         raise HistoryUnusable(
-            f"history {printable(path)}: it is of an older version: record a poll into it"
+            f"history {printable(path)}: an older poller made it: record a poll to update it"
         )
 
 

@@ -374,7 +374,7 @@ def _key(usage: Usage | None, held: Credential | None) -> str | None:
 def _past_deadline(deadline_s: float) -> Failure:
     return Failure(
         FailureKind.DEADLINE,
-        f"the account's deadline of {deadline_s:g} s cut its request",
+        f"the account's deadline of {deadline_s:g} s passed during its request",
         "try again later, or allow more with --account-deadline",
         host_at_fault=True,
         may_work_later=True,

@@ -201,7 +201,7 @@ class Rounds:
                 try:
                     await self._look_for_files(self._find)
                 except OSError as error:  # a drive that is gone: those known are asked on
-                    logger.warning("auth files cannot be looked for: %s", os_error_text(error))
+                    logger.warning("cannot look for auth files: %s", os_error_text(error))
             now = self._now()
             turn = None if self.paused else self._turns.next(now)
             if turn is not None and turn[1] <= now:

@@ -440,7 +440,7 @@ def _circuit_open(last: Failure | None) -> Failure:
     because = "" if last is None else f": {last.message}"
     return Failure(
         FailureKind.CIRCUIT_OPEN,
-        f"not asked: the upstream looks dead, account after account{because}",
+        f"not asked: the upstream looks dead{because}",
         "try again later, or wait longer with --patience",
         may_work_later=True,
     )

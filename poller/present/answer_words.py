@@ -52,7 +52,7 @@ ENGLISH_ANSWERS = AnswerWords(
     in_every="every window",
     for_long=" for {span}",
     no_forecast=" (there is no forecast yet)",
-    untold=", {count} cannot be told",
+    untold=", {count} unknown",
     needed="; {count} is needed|; {count} are needed",
     ahead="Resets of the next {count} hour|Resets of the next {count} hours",
     at="when",
@@ -60,10 +60,10 @@ ENGLISH_ANSWERS = AnswerWords(
     returns="returns",
     frees="can be used again",
     hour="within the hour from",
-    no_resets="no reset is told for this time",
-    not_dry="At this pace something is left at any time of the next hour."
-    "|At this pace something is left at any time of the next {count} hours.",
-    no_pace="How long it lasts, nobody can tell without a history: --record begins one.",
+    no_resets="no reset is known for this time",
+    not_dry="At this pace something is left throughout the next hour."
+    "|At this pace something is left throughout the next {count} hours.",
+    no_pace="Without a history nobody can tell how long it lasts: --record starts one.",
     unchanged="nothing changed but percentages",
 )
 

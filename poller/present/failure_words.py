@@ -209,7 +209,7 @@ CHINESE_DETAILS = MappingProxyType(
         "a folder, not a file": "是目录，不是文件",
         "not a regular file but a pipe, socket or device": "不是普通文件",
         "an API key only: it has no usage to show": "只有 API key，没有用量可查",
-        "no login of OpenAI's in it, in any known shape": "没有认得出的 OpenAI 登录",
+        "no OpenAI login in it, in any known shape": "没有认得出的 OpenAI 登录",
         "its token was issued by another service, not by OpenAI, and is not sent": (
             "token 由别的服务签发，不会发送"
         ),

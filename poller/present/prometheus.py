@@ -140,7 +140,7 @@ def _of_accounts(measured: Measured) -> Iterator[Metric]:
     usages = [((report.account,), report.usage) for report in _answered(measured) if report.usage]
     yield _gauge(
         "poller_account_usable",
-        "Whether the account can be used, on its plan or on credits; absent where nothing tells.",
+        "Whether the account can be used, on its plan or on credits; absent if unknown.",
         of_account,
         ((of, usage.usable) for of, usage in usages),
     )
@@ -228,7 +228,7 @@ def _of_rounds(last: Snapshot | None) -> Iterator[Metric]:
 
 def _of_counts(counts: Counted) -> Iterator[Metric]:
     yield _counter("poller_requests", "Requests sent, by result.", counts.requests)
-    yield _counter("poller_notifications", "Messages of alerts, by result.", counts.notifications)
+    yield _counter("poller_notifications", "Alert messages, by result.", counts.notifications)
     reached, buckets = 0, list[tuple[str, float]]()
     for bound, rounds in zip((*ROUND_BUCKETS_S, float("inf")), counts.rounds_s, strict=True):
         reached += rounds

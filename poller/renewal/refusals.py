@@ -25,7 +25,7 @@ _OBSTACLES: Mapping[str, tuple[str, str]] = {
     ),
     "codex_copy": (
         "the Codex CLI's own file holds the same login, and codex would be logged out",
-        "give it a login of its own, or let --refresh-codex-home renew both, codex not running",
+        "give it a login of its own, or renew both while no codex is running: --refresh-codex-home",
     ),
     "hard_link": (
         "the file has a second name (a hard link), which would keep the old tokens",
@@ -34,9 +34,9 @@ _OBSTACLES: Mapping[str, tuple[str, str]] = {
     "not_a_file": ("there is no regular file any more", "run again"),
     "not_writable": (
         "you cannot write to its folder, or the file or its folder belongs to somebody else",
-        "run as the file's owner, also where you are root, or copy it into a folder of yours",
+        "run as the file's owner, even if you are root, or copy it into a folder of yours",
     ),
-    "unsupported": ("this system has no file locks as refreshing needs them", "use codex"),
+    "unsupported": ("this system lacks the file locks that refreshing needs", "use codex"),
 }
 ENDED_CODES: Mapping[str, str] = {
     "refresh_token_expired": "its refresh token has expired",
@@ -158,7 +158,7 @@ def unsaved(place: str, why: str) -> Failure:
     return Failure(
         FailureKind.REFRESH_UNSAVED,
         f"the new tokens could not be put into the file ({why}); they are in {printable(place)}",
-        "remove the cause and run again with --refresh, which takes them from there, or put "
+        "fix the cause and run again with --refresh, which takes them from there, or put "
         "that file in the old one's place",
     )
 

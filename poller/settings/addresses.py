@@ -183,7 +183,7 @@ def _is_nats(address: str) -> bool:
 
 NATS = ValueType("addresses of NATS servers", nats_addresses, metavar="URL")
 TARGET = ValueType(
-    "an https URL with a valid host (http only for the addresses 127.x.x.x and [::1], in figures)",
+    "an https URL with a valid host (http only for 127.x.x.x and [::1], not for names)",
     target_address,
     metavar="URL",
 )

@@ -38,7 +38,7 @@ _CHANNELS = ("run", "url_file", "url_env")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A rule, and where it is told: a command, or a URL that a file or a variable holds."""
+    """A rule, and where to send it: a command, or a URL that a file or a variable holds."""
 
     rule: AlertRule
     run: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Alert:
 
     @property
     def place(self) -> str:
-        """What messages call where it is told; never the URL itself."""
+        """What messages call where to send it; never the URL itself."""
         if self.run:
             return f"run {self.run[0]}"
         return f"url_file {self.url_file}" if self.url_file else f"url_env {self.url_env}"
@@ -61,7 +61,7 @@ def read_alerts(content: object) -> tuple[list[Alert], list[str]]:
     if not tables or not all(map(is_table, tables)):
         return [], [f"alert: write [[alert]], one table for each rule, got {quoted(content)}"]
     if len(tables) > MOST_RULES:
-        return [], [f"alert: {len(tables)} rules, at most {MOST_RULES} are taken"]
+        return [], [f"alert: {len(tables)} rules, at most {MOST_RULES} are allowed"]
     alerts: list[Alert] = []
     mistakes: list[str] = []
     names: set[str] = set()
@@ -95,7 +95,7 @@ class _AlertTable:
         below = values.get("below", DEFAULT_BELOW)
         clear = values.get("clear")
         if isinstance(below, float) and isinstance(clear, float) and clear < below:
-            self._add("clear", f"expected {below:g} or more, as below is; got {clear:g}")
+            self._add("clear", f"expected {below:g} or more, the value of below; got {clear:g}")
         if self.mistakes:
             return None
         assert isinstance(below, float)  # noqa: S101 - its type says so
@@ -125,11 +125,11 @@ class _AlertTable:
             yield f"{self.place}.name: is missing: alerts are known by it"
         given = [key for key in _CHANNELS if key in table]
         if not given:
-            yield f"{self.place}: needs one of run, url_file and url_env: where it is told"
+            yield f"{self.place}: needs one of run, url_file and url_env: where to send it"
         elif len(given) > 1:
             yield f"{self.place}: has {' and '.join(given)}: leave one"
         if "style" in table and given == ["run"]:
-            yield f"{self.place}.style: is of webhooks: a command reads JSON"
+            yield f"{self.place}.style: is for webhooks; a program reads JSON"
 
 
 def _unknown(key: str) -> str:

@@ -172,7 +172,7 @@ def _check_collecting(settings: Settings, flags: Mapping[str, object]) -> None:
     if flags.get("refresh"):
         raise UsageError("--refresh: belongs to the agent that has the file: set it there")
     if settings.shared is not None and len(settings.shared) > 1:
-        raise UsageError("--shared: agents may have several folders, a collection asks for one")
+        raise UsageError("--shared: only an agent may have several shared folders: give one")
     if "account_dirs" in flags:
         raise UsageError(
             "--account-dir: with --nats, the folders are the agents'; one that all machines have "
@@ -209,11 +209,11 @@ def _check_every(settings: Settings, place: _Places) -> None:
 def _check_alerts(settings: Settings) -> None:
     if not settings.record and settings.history_file is None:
         raise UsageError(
-            "--alerts: what was told before is kept in the history: "
+            "--alerts: what was sent before is kept in the history: "
             "give --record or --history FILE as well"
         )
     if not settings.alerts:
         raise UsageError(
-            "--alerts: there are no rules: write [[alert]] into "
+            "--alerts: there are no rules: add an [[alert]] table to "
             f"{own_file_shown()}, or name their file with --config FILE"
         )

@@ -323,9 +323,9 @@ RATE = ValueType(
     "a number of requests per second from 0.001 to 1000000", _rate, metavar="N", read=_number_in
 )
 PERCENT = ValueType("a number from 0 to 100", _percent, metavar="P", read=_number_in)
-AGENT = ValueType("printable ASCII characters without blanks around them", _agent)
+AGENT = ValueType("printable ASCII characters without spaces around them", _agent)
 NAME = ValueType(
-    f"1 to {_NAME_LENGTH} printable characters without blanks around them", _name, metavar="NAME"
+    f"1 to {_NAME_LENGTH} printable characters without spaces around them", _name, metavar="NAME"
 )
 WINDOW = ValueType(
     "five_hour, weekly, monthly or another window's name", window_named, metavar="NAME"

@@ -145,7 +145,7 @@ async def _serve(args: argparse.Namespace, ssl_context: ssl.SSLContext | None) -
                 )
             )
         except (OSError, UnicodeError) as error:
-            reason = _described(error) if isinstance(error, OSError) else "no such name is possible"
+            reason = _described(error) if isinstance(error, OSError) else "not a valid name"
             raise ArgumentsError(
                 f"cannot listen on {args.host}, port {args.port}: {reason};"
                 " choose another --host or --port (0 picks a free port)"

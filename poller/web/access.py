@@ -56,7 +56,9 @@ class Access:
             return None
         if self.knows_token(request, now=now):
             return None
-        return NotLetIn(401, "a token is needed: Authorization: Bearer, or log in at /login")
+        return NotLetIn(
+            401, "a token is needed: send Authorization: Bearer TOKEN, or log in at /login"
+        )
 
     def knows_token(self, request: BaseRequest, *, now: float) -> bool:
         """Tell whether the request shows the token, or the cookie of a login."""

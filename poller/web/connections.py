@@ -97,7 +97,7 @@ class _WebConnection(web.RequestHandler):
         """Write nothing: a traceback may hold a request."""
 
 
-_WHY = {400: "this is no HTTP request", 500: "a bug in this program; please report it"}
+_WHY = {400: "this is not an HTTP request", 500: "a bug in this program; please report it"}
 
 
 def error_answer(status: int, message: str) -> web.Response:

@@ -29,7 +29,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("--shared", "x"), "--shared: does nothing without --nats"),
         (("--agents", "2"), "--agents: does nothing without --nats"),
         ((*NATS, "--refresh"), "--refresh: belongs to the agent"),
-        ((*NATS, "--shared", "a", "--shared", "b"), "a collection asks for one"),
+        ((*NATS, "--shared", "a", "--shared", "b"), "only an agent may have several"),
         ((*NATS, "--account-dir", "x"), "the folders are the agents'"),
         ((*NATS, "--raw-json"), "only with --show-identity there and here"),
         ((*NATS, "--demo"), "--demo polls made-up accounts only"),

@@ -98,4 +98,4 @@ def test_the_command_says_what_it_needs(capsys: pytest.CaptureFixture[str]) -> N
     assert serve(Settings(server_config=("collector",)), NO_SIGNALS) == 64
     told = capsys.readouterr().err
     assert "give the address of the server it gets its jobs from: --nats URL" in told
-    assert "the collector has a user already" in told
+    assert "the collector has this name" in told

@@ -81,7 +81,7 @@ async def test_what_fails_is_tried_three_times_said_once_and_kept(tmp_path: Path
         await it.round(SPENT)
         await it.round(SPENT)
         assert tries.read_text() == "x\n" * 6
-        assert it.warned == ["alert low: /bin/sh: it ended with 1; kept for the next round"]
+        assert it.warned == ["alert low: /bin/sh: it exited with 1; kept for the next round"]
         assert dict(it.alerting.counts) == {"failed": 2}
 
 
@@ -142,7 +142,7 @@ async def test_a_history_that_takes_nothing_is_said_and_costs_nothing(tmp_path: 
     async with telling(tmp_path, hook("exit 0")) as it:
         await it.round(report(50))
         await it.round(SPENT)
-    assert all("it is no database" in line for line in it.warned)
+    assert all("it is not a database" in line for line in it.warned)
 
 
 async def test_a_bug_in_evaluating_is_said_and_costs_nothing(tmp_path: Path) -> None:

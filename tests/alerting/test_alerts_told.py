@@ -114,7 +114,7 @@ async def test_what_fails_is_tried_again_said_and_kept_for_the_next_round(folder
         figures["user-alice"] = limits(95)
         done = await polled(folder, simulator.url)
         assert done.code == 0
-        said = "poller: alert low: /bin/sh: it ended with 1; kept for the next round\n"
+        said = "poller: alert low: /bin/sh: it exited with 1; kept for the next round\n"
         assert done.err == said
         assert (folder / "tries").read_text() == "x\n" * 3
         (folder / "works").touch()
@@ -187,7 +187,7 @@ async def test_a_history_that_is_locked_costs_no_record(folder: Path) -> None:
         async with lock_held_elsewhere(folder / "h.db"):
             done = await polled(folder, simulator.url)
             assert (done.code, len(done.records)) == (0, 1)
-            assert "another program holds it locked" in done.err
+            assert "another program has it locked" in done.err
         assert came(folder) == []
         assert (await polled(folder, simulator.url)).err == ""
     assert [each["event"] for each in came(folder)] == ["exhausted"]
@@ -197,12 +197,12 @@ async def test_alerts_need_a_history_and_rules(folder: Path) -> None:
     done = await run("--config", "alerts.toml", "--alerts", cwd=folder)
     assert (done.code, done.out) == (64, b"")
     assert done.err == (
-        "poller: --alerts: what was told before is kept in the history: "
+        "poller: --alerts: what was sent before is kept in the history: "
         "give --record or --history FILE as well\n"
     )
     done = await run("--alerts", "--history", "h.db", cwd=folder)
     assert done.code == 64
-    assert "--alerts: there are no rules: write [[alert]] into " in done.err
+    assert "--alerts: there are no rules: add an [[alert]] table to " in done.err
 
 
 async def test_rules_are_listed_with_what_fires(folder: Path) -> None:
@@ -238,7 +238,7 @@ async def test_a_demo_lists_the_rules_and_reads_no_history_of_yours(folder: Path
 async def test_without_rules_there_is_nothing_to_list(tmp_path: Path) -> None:
     done = await run("alerts", cwd=tmp_path)
     assert (done.code, done.out) == (0, b"")
-    assert done.err.startswith("poller: there are no alerts: write [[alert]] into ")
+    assert done.err.startswith("poller: there are no alert rules: add an [[alert]] table to ")
 
 
 async def test_a_damaged_history_is_said_and_the_rules_are_listed(folder: Path) -> None:
@@ -246,7 +246,8 @@ async def test_a_damaged_history_is_said_and_the_rules_are_listed(folder: Path) 
     done = await run("alerts", "--config", "alerts.toml", "--history", "h.db", cwd=folder)
     assert (done.code, len(done.out.splitlines())) == (0, 1)
     assert (
-        done.err == "poller: history h.db: it is no database: name another file, or move it away\n"
+        done.err
+        == "poller: history h.db: it is not a database: name another file, or move it away\n"
     )
 
 

@@ -61,7 +61,7 @@ async def test_a_hook_that_fails_is_told_with_its_code() -> None:
     came = await run_hook(shell("exit 3"), b"", environ=ENVIRON)
     assert (came.result, came.why, came.again) == (
         DeliveryResult.FAILED,
-        "/bin/sh: it ended with 3",
+        "/bin/sh: it exited with 3",
         True,
     )
 
@@ -106,7 +106,7 @@ async def test_a_hook_that_hangs_is_ended_with_its_children(tmp_path: Path) -> N
     started = time.monotonic()
     came = await run_hook(shell(script, str(place)), b"", environ=ENVIRON, within_s=0.3)
     assert came.result is DeliveryResult.ENDED
-    assert came.why == "/bin/sh: it ran longer than 0.3 s, and was ended"
+    assert came.why == "/bin/sh: it ran longer than 0.3 s and was ended"
     assert 2.0 < time.monotonic() - started < 4.0  # TERM, then KILL
     await until(lambda: not living(place))
 

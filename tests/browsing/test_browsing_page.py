@@ -152,7 +152,7 @@ def test_pages_ask_nobody_else_and_complain_of_nothing(
     key = seen(12).overview.standings[0].key
     with chromium.opened(f"{site.url}{path and f'account/{key}'}", width=width) as one:
         until(lambda: site.streams == 1)
-        one.page.get_by_text("Live: this page follows").wait_for()
+        one.page.get_by_text("Live: this page updates").wait_for()
         assert one.overflow == 0
         assert one.smallest_text() >= 11.5
         assert all(url.startswith(site.url) for url in one.requests)
@@ -214,9 +214,9 @@ def test_many_events_renew_it_once_in_a_while(chromium: Chromium, site: Site) ->
 
 def test_after_a_503_it_tries_again(chromium: Chromium) -> None:
     with served(Site(refused=1)) as site, chromium.opened(site.url) as one:
-        one.page.get_by_text("Not live: trying again").wait_for()
+        one.page.get_by_text("Not live: reconnecting").wait_for()
         until(lambda: site.streams == 1)
-        one.page.get_by_text("Live: this page follows").wait_for()
+        one.page.get_by_text("Live: this page updates").wait_for()
         assert site.asked.count("/events") == 2
 
 

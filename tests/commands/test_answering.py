@@ -128,7 +128,7 @@ async def test_a_fresh_failure_is_an_answer_until_the_file_changes(here: Here) -
     done = await here.run("guard")
     assert (done.code, here.requests) == (3, 0)
     assert done.out == b""
-    assert done.err == ("poller: 0 of 1 account can be used, 1 cannot be told; 1 is needed\n")
+    assert done.err == ("poller: 0 of 1 account can be used, 1 unknown; 1 is needed\n")
     os.utime(here.folder / "account/alice.auth.json")
     assert ((await here.run("guard")).code, here.requests) == (0, 1)
 
@@ -197,7 +197,7 @@ async def test_a_broken_history_costs_a_warning_and_no_answer(here: Here) -> Non
     here.history.write_text("something else, and more than a hundred bytes of it\n" * 9)
     done = await here.run("next")
     assert (done.code, done.out) == (0, b"alice\n")
-    assert "history h.db: it is no database" in done.err
+    assert "history h.db: it is not a database" in done.err
 
 
 async def test_accounts_may_come_from_a_list(here: Here) -> None:
@@ -387,7 +387,7 @@ async def test_diff_compares_two_files(tmp_path: Path) -> None:
     ]
     assert (done.code, done.err) == (
         1,
-        "poller: b: lines that are no records were passed over: 1\n",
+        "poller: b: passed over lines that are not records: 1\n",
     )
     assert (await run("diff", "a", "b", "--below", "3", cwd=tmp_path)).code == 0
     piped = await run("diff", "a", "-", cwd=tmp_path, given=(tmp_path / "b").read_bytes())
@@ -397,7 +397,7 @@ async def test_diff_compares_two_files(tmp_path: Path) -> None:
     for words, said in (
         (("a",), "diff compares two files of records"),
         (("a", "nope"), "nope: no such file"),
-        (("-", "-"), "standard input can be one of the two"),
+        (("-", "-"), "only one of the two files"),
         (("account/bob.auth.json", "a"), "no record in it"),
     ):
         wrong = await run("diff", *words, cwd=tmp_path)

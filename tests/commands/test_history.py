@@ -88,7 +88,7 @@ async def test_records_are_imported_from_a_pipe(tmp_path: Path) -> None:
     polled = await run("--demo", "3", cwd=tmp_path)
     done = await run("history", "import", "-", *HISTORY, cwd=tmp_path, given=polled.out)
     assert (done.code, done.out) == (0, b"")
-    assert done.err == "poller: imported 3 new observations, 0 were known\n"
+    assert done.err == "poller: imported 3 new observations, 0 were already known\n"
     assert len(rows(tmp_path / "h.db", "SELECT 1 FROM account")) == 3
 
 
@@ -111,7 +111,10 @@ def test_the_sessions_of_the_codex_cli_are_imported(
         "poller: --codex-sessions: say whose they are with --as NAME: they name no account\n",
     )
     done = here(*asked, "--as", "codex")
-    assert (done.code, done.err) == (0, "poller: imported 1 new observations, 0 were known\n")
+    assert (done.code, done.err) == (
+        0,
+        "poller: imported 1 new observations, 0 were already known\n",
+    )
     stored = rows(tmp_path / "h.db", "SELECT account, window, used_percent FROM samples")
     assert stored == [("codex", "five_hour", 42.0), ("codex", "weekly", 5.0)]
 
@@ -139,13 +142,13 @@ def test_the_forecast_is_checked(folder: Path, here: Callable[..., Ended]) -> No
         ("show zoe", "zoe: no account of that name was recorded: poller history shows all"),
         ("import", "history import: name a FILE, - for standard input, or --codex-sessions"),
         ("import nowhere", "nowhere: no such file or directory"),
-        ("import config", "history import: nothing in it is a record, an export or a rate limit"),
+        ("import config", "history import: found no record, export or rate limit in it"),
         ("import --codex-sessions no --as a", "--codex-sessions: no such folder: no"),
         (
             "import --codex-sessions . --as a",
-            "history import: nothing in it is a record, an export or a rate limit",
+            "history import: found no record, export or rate limit in it",
         ),
-        ("prune", "history prune: say what goes with --older-than, such as 365d"),
+        ("prune", "history prune: say how old with --older-than, such as 365d"),
         (
             "export --format table",
             "--format: history export has jsonl and csv; a table is for history show",
@@ -171,7 +174,7 @@ def test_without_a_history_that_is_said(
     (tmp_path / "h.db").write_text("another thing, and long enough to look like one\n" * 9)
     done = here("history", *words.split(), *HISTORY)
     assert done.code == 64
-    assert "it is no database" in done.err
+    assert "it is not a database" in done.err
 
 
 def test_what_a_wrong_clock_saw_later_than_now_is_not_shown(

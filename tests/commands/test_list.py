@@ -321,7 +321,7 @@ def test_nothing_to_list_is_64(tmp_path: Path, format_: str, listed: Callable[..
     store(tmp_path / "account", "off", content(codex(disabled=True)))
     off = listed(tmp_path, "--format", format_)
     assert (off.code, off.out) == (64, b"")
-    assert "every account is disabled" in off.err
+    assert "all are disabled" in off.err
 
 
 def test_the_demo_is_listed_too_and_ends_well(tmp_path: Path, listed: Callable[..., Ended]) -> None:

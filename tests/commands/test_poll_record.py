@@ -59,7 +59,7 @@ async def test_a_history_that_cannot_be_written_costs_a_warning(tmp_path: Path) 
         )
     assert (done.code, len(done.records)) == (0, 3)
     assert done.err == (
-        "poller: history h.db: it is no database: name another file, or move it away\n"
+        "poller: history h.db: it is not a database: name another file, or move it away\n"
     )
 
 
@@ -76,9 +76,7 @@ async def test_a_lock_holds_up_the_end_for_seconds_and_no_record(tmp_path: Path)
         assert running.returncode is None
         done = await ended(running)
     assert done.code == 0
-    assert done.err == (
-        "poller: history h.db: another program holds it locked: end what holds it\n"
-    )
+    assert done.err == ("poller: history h.db: another program has it locked: end that program\n")
     other.close()
 
 

@@ -72,7 +72,7 @@ def test_old_figures_say_so(history: Path, here: Callable[..., Ended]) -> None:
     [
         (None, "there is none yet: record some polls"),
         (b"", "it is empty: record some polls"),
-        (b"no database, but long enough to be one\n" * 9, "it is no database"),
+        (b"no database, but long enough to be one\n" * 9, "it is not a database"),
     ],
 )
 def test_without_a_history_there_is_still_a_line(

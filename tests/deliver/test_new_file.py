@@ -59,7 +59,7 @@ def test_what_is_no_regular_file_is_not_replaced(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "out")
-    with pytest.raises(ResultsLost, match="is no regular file"):
+    with pytest.raises(ResultsLost, match="is not a regular file"):
         NewFile(str(tmp_path / "out"))
     assert os.listdir(tmp_path) == ["out"]
 

@@ -167,7 +167,7 @@ async def test_a_name_that_leads_to_this_network_is_refused(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: played)
         came = await sent(f"https://example.com:{port}/", ca_file=certificates.ca_file)
         assert came.why == (
-            "its host has a private address: write that into the URL if it is meant"
+            "its host has a private address: if that is meant, put the address into the URL"
         )
         # An address in another spelling is looked up as a name is.
         assert "private" in (await sent(f"https://0x7f000001:{port}/")).why
@@ -182,7 +182,7 @@ async def test_a_name_that_is_not_found_is_said(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     came = await sent("https://s3cret.example/")
-    assert (came.why, came.again) == ("its host is not found", True)
+    assert (came.why, came.again) == ("its host was not found", True)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ async def test_apprise_says_nothing_of_a_url(
 ) -> None:
     pytest.importorskip("apprise", reason="no apprise here")
     came = await notify_by_apprise(Secret("nosuch://s3cret/x"), "text")
-    assert came.why == "Apprise does not know such a URL"
+    assert came.why == "Apprise does not know this kind of URL"
     assert "s3cret" not in "".join(capfd.readouterr()) + caplog.text
 
 
@@ -311,7 +311,7 @@ async def test_what_to_install_is_said_where_apprise_is_missing(
     came = await notify_by_apprise(Secret("tgram://s3cret/x"), "text")
     assert came == Delivery(
         DeliveryResult.FAILED,
-        "its URL is one for Apprise, which is missing: pip install 'poller[notify]'",
+        "its URL needs Apprise, which is not installed: pip install 'poller[notify]'",
     )
 
 

@@ -342,7 +342,7 @@ def test_there_is_nothing_to_prune_where_there_is_no_history(path: Path) -> None
 
 def test_an_import_into_what_is_no_history_says_why(path: Path) -> None:
     path.write_bytes(b"a diary\n" * 100)
-    with pytest.raises(HistoryUnusable, match="it is no database"):
+    with pytest.raises(HistoryUnusable, match="it is not a database"):
         import_lines(str(path), [serialize(report())])
     with pytest.raises(HistoryUnusable, match="name a file in a folder"):
         import_lines(str(path / "below"), [serialize(report())])

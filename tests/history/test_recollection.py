@@ -123,7 +123,7 @@ def test_a_broken_history_is_told_and_nothing_is_known(path: Path) -> None:
     path.write_text("something else, and more than a hundred bytes of it\n" * 9)
     seen = recollection(path)
     assert seen.note(report(40)).forecast == {}
-    assert "it is no database" in (seen.trouble or "")
+    assert "it is not a database" in (seen.trouble or "")
 
 
 def test_a_history_that_breaks_later_costs_what_was_not_read(path: Path) -> None:

@@ -185,7 +185,7 @@ def scrambled(path: Path) -> None:
         (foreign, "another program's database: name another file"),
         (foreign_by_its_id, "another program's database: name another file"),
         (newer, "a newer poller made it (version 2)"),
-        (text, "it is no database"),
+        (text, "it is not a database"),
         (scrambled, "the file is damaged"),
     ],
 )

@@ -109,7 +109,7 @@ async def test_a_lock_held_elsewhere_delays_rounds_and_costs_none(path: Path) ->
         async with lock_held_elsewhere(path):
             for number in range(1, 4):
                 history.record([report(at=AT + 300 * number)])
-            with pytest.raises(HistoryUnusable, match="another program holds it locked"):
+            with pytest.raises(HistoryUnusable, match="another program has it locked"):
                 await settled(history)
         await until(lambda: spans(path) == [(0, 900, 4, 40)])
     assert said == []
@@ -124,7 +124,7 @@ async def test_a_lock_that_stays_is_told_when_leaving_within_the_deadline(path: 
             left_at = time.monotonic()
         assert time.monotonic() - left_at < 3
     (sentence,) = said
-    assert sentence == f"history {path}: another program holds it locked: end what holds it"
+    assert sentence == f"history {path}: another program has it locked: end that program"
     assert is_whole(path)
 
 
@@ -143,7 +143,7 @@ async def test_a_lock_held_for_long_is_one_warning(
             with pytest.raises(HistoryUnusable):
                 await settled(history)
         await until(lambda: history.trouble is None)
-    assert said == [f"history {path}: another program holds it locked: end what holds it"]
+    assert said == [f"history {path}: another program has it locked: end that program"]
     assert spans(path) == [(0, 1500, 6, 40)]
 
 

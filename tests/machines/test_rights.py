@@ -156,7 +156,7 @@ async def test_everything_works_with_no_more_than_these_rights(
     assert set(both.kinds.values()) == {None}
     assert len(both.records) == 20
     assert (stranger.code, plain.code) == (64, 64)
-    assert "does not let us in; --creds FILE" in stranger.err
+    assert "refuses the login; give the right one with --creds FILE" in stranger.err
     assert "Violation" not in log.replace("Authorization Violation", "")
 
 

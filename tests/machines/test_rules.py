@@ -90,7 +90,7 @@ async def test_a_second_agent_of_the_same_name_leaves(tmp_path: Path) -> None:
 
     assert (before.code, after.code) == (0, 0)
     assert second.code == 64
-    assert "another agent is called one already: give this one another --name" in second.err
+    assert "an agent called one runs already: give this one another --name" in second.err
 
 
 async def test_an_agent_waits_for_its_server(tmp_path: Path) -> None:

@@ -369,7 +369,7 @@ async def test_a_folder_that_cannot_be_listed_costs_no_round(
     async with going(every=0.05) as (_, stream):
         await until_snapshot(stream)
         monkeypatch.setattr("poller.polling.files.find", fails)
-        while "cannot be looked for" not in caplog.text:
+        while "cannot look for auth files" not in caplog.text:
             _, snapshot = await until_snapshot(stream)
 
     assert snapshot.ok == 2

@@ -52,9 +52,7 @@ SAID = {
     "lasts after all: alice (5h 40 % left)": told(
         K.RUNS_OUT, window="five_hour", after=40.0, over=True
     ),
-    "low in all accounts together: week 7 % left": told(
-        K.POOL_LOW, None, window="weekly", after=7.0
-    ),
+    "low across all accounts: week 7 % left": told(K.POOL_LOW, None, window="weekly", after=7.0),
     "an outage: 10 accounts, connection lost": told(
         K.INCIDENT, None, after="connection_lost", accounts=10
     ),

@@ -64,7 +64,7 @@ def test_without_an_account_all_reasons_are_told() -> None:
     mute = after(silent("mute"))
     text = told(spent, low, lost, mute)
     assert text.startswith("no account to use now: ")
-    for part in ("1 blocked", "1 with less than 10 % left", "1 failed", "of 1 nothing is known"):
+    for part in ("1 blocked", "1 with less than 10 % left", "1 failed", "nothing is known of 1"):
         assert part in text
     assert text.endswith("spent is back first (16:13)")
     assert told() == "no account to use now: no accounts"
@@ -103,14 +103,14 @@ SLOW = Forecast(1, NOW + 90 * 3600, 0.1, None, None, None, 50, 20, rough=False)
 @pytest.mark.parametrize(
     ("wanted", "window", "need", "text"),
     [
-        (Wanted(), None, 1, "1 of 2 accounts can be used, 1 cannot be told; 1 is needed"),
+        (Wanted(), None, 1, "1 of 2 accounts can be used, 1 unknown; 1 is needed"),
         (
             Wanted(20),
             None,
             2,
             (
                 "1 of 2 accounts can be used with at least 20 % of every window left, "
-                "1 cannot be told; 2 are needed"
+                "1 unknown; 2 are needed"
             ),
         ),
         (
@@ -119,7 +119,7 @@ SLOW = Forecast(1, NOW + 90 * 3600, 0.1, None, None, None, 50, 20, rough=False)
             1,
             (
                 "1 of 2 accounts can be used for 2 h (there is no forecast yet), "
-                "1 cannot be told; 1 is needed"
+                "1 unknown; 1 is needed"
             ),
         ),
         (
@@ -128,7 +128,7 @@ SLOW = Forecast(1, NOW + 90 * 3600, 0.1, None, None, None, 50, 20, rough=False)
             1,
             (
                 "1 of 2 accounts can be used with at least 20 % of its week left for 2 h, "
-                "1 cannot be told; 1 is needed"
+                "1 unknown; 1 is needed"
             ),
         ),
     ],
@@ -197,12 +197,12 @@ def test_no_line_is_wider_than_the_terminal(width: int, language: str) -> None:
 def test_what_cannot_be_told_is_said() -> None:
     full = after(answered("a", week=FRESH))
     lines = drawn(full)
-    assert lines[1] == "no reset is told for this time"
+    assert lines[1] == "no reset is known for this time"
     assert lines[-1] == (
-        "How long it lasts, nobody can tell without a history: --record begins one."
+        "Without a history nobody can tell how long it lasts: --record starts one."
     )
     assert drawn(full, rates={"a": {"weekly": 0.1}}, hours=1)[-1] == (
-        "At this pace something is left at any time of the next hour."
+        "At this pace something is left throughout the next hour."
     )
     nobody = drawn(after(failed("a", FailureKind.TIMEOUT)))
     assert not any("left in total" in line for line in nobody)

@@ -205,9 +205,7 @@ def test_an_account_without_a_key_has_no_page(pages: Pages) -> None:
 def test_nothing_is_said_of_a_pace_that_nobody_knows(pages: Pages) -> None:
     assert "At this pace" not in pages.index(known(ALICE))
     ahead = {"alice": {"five_hour": forecast()}}
-    assert "At this pace something is left at any time" in pages.index(
-        known(ALICE, forecasts=ahead)
-    )
+    assert "At this pace something is left throughout" in pages.index(known(ALICE, forecasts=ahead))
 
 
 def test_a_dead_upstream_is_told_in_a_banner(pages: Pages) -> None:
@@ -221,7 +219,7 @@ def test_names_are_filtered_by_the_server_as_well(pages: Pages) -> None:
     assert all(name in html for name in ("alice", "carol", "dave"))
     assert not re.search(r'<th scope="row">(<a[^>]*>)?bob', html)
     assert 'value=" A "' in html
-    assert "No account is called like that." in pages.index(known(*SEVERAL), query="zzz")
+    assert "No account has such a name." in pages.index(known(*SEVERAL), query="zzz")
     assert "no accounts" in pages.index(known())
 
 
@@ -564,7 +562,7 @@ def outage(hours: float, back_h: float | None = None) -> Outage:
 @pytest.mark.parametrize(
     ("dry", "told"),
     [
-        (DryRange(None, None), "At this pace something is left at any time of the next 24 hours."),
+        (DryRange(None, None), "At this pace something is left throughout the next 24 hours."),
         (
             DryRange(outage(2), None),
             f"At this pace nothing may be left from {at_hours(2)} on: some accounts are unknown.",
@@ -603,7 +601,7 @@ def test_what_is_left_of_the_pool_is_a_range_where_something_is_unknown() -> Non
         ((BOB,), "None can be used now: 1 blocked."),
         ((BOB, replace(BOB)), "None can be used now: 1 blocked."),
         ((BOB, DEAD), "None can be used now: 1 blocked, 1 failed."),
-        ((after(silent("d")),), "None can be used now: of 1 nothing is known."),
+        ((after(silent("d")),), "None can be used now: nothing is known of 1."),
         ((WEEK_SPENT,), "Use a now: it runs on credits, which cost money."),
         (
             (after(silent("d", plan="business")), WEEK_SPENT),
@@ -662,8 +660,8 @@ def test_changes_and_resets_beyond_what_is_read_are_counted(pages: Pages) -> Non
     happened = [Happening(None, Change(f"a{n}", None, ChangeKind.GONE)) for n in range(43)]
     many = [after(answered(f"n{n:04}", five=(5, 1 + n / 90))) for n in range(41)]
     html = pages.index(known(*many, changes=happened))
-    assert "3 more are left out." in html
-    assert "1 later one is left out." in html
+    assert "3 more not shown." in html
+    assert "1 later one not shown." in html
 
 
 @pytest.mark.parametrize(

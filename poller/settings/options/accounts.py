@@ -68,7 +68,7 @@ ACCOUNTS = (
                 ("status", "history"),
                 (
                     kinds.MADE_UP,
-                    "take an invented week of N made-up accounts (12) for the history",
+                    "use an invented week of N made-up accounts (12) as the history",
                 ),
             ),
             "alerts": (kinds.MADE_UP, "list the rules without looking at your history"),

@@ -10,20 +10,20 @@ AGENT = (
     Option(
         "nats",
         NATS,
-        "the NATS server that agents and collectors meet at: nats://HOST[:PORT] or"
-        " tls://HOST[:PORT]; several of a cluster with commas between",
+        "the NATS server where agents and collectors meet: nats://HOST[:PORT] or"
+        " tls://HOST[:PORT]; a cluster's are separated by commas",
         commands=CONNECTED,
     ),
     Option(
         "creds",
         kinds.PATH,
-        "who to be there: a .creds file, an nkey seed or user:password, for you alone to read",
+        "the login for it: a .creds file, an nkey seed or user:password; only you may read FILE",
         commands=CONNECTED,
     ),
     Option(
         "nats_ca",
         kinds.FILE,
-        "certificates (PEM) to trust there besides the system's; a server without TLS is refused",
+        "certificates (PEM) to trust for it besides the system's; TLS is then required",
         commands=CONNECTED,
     ),
     Option(
@@ -36,7 +36,7 @@ AGENT = (
     Option(
         "agents",
         kinds.whole(1, 10_000),
-        "wait until N agents are there (default: ask once one is)",
+        "wait until N agents are there (default: start with the first)",
         commands=POLLING,
     ),
     Option(

@@ -9,8 +9,8 @@ HISTORY = (
     Option(
         "history",
         kinds.PATH,
-        "the history's file (default: your own); where it is named, poll, next, guard and"
-        " timeline record into it",
+        "the history's file (default: your own); with it, poll, next, guard and timeline record,"
+        " too",
         field="history_file",
         commands=REMEMBERING,
         variants=dict.fromkeys(
@@ -21,20 +21,21 @@ HISTORY = (
     Option(
         "record",
         kinds.SWITCH,
-        "record what was answered, in your own history unless --history names a file",
+        "record the answers, in your own history unless --history names a file",
         default=False,
         commands=("poll", "next", "guard", "timeline"),
     ),
     Option(
         "max_age",
         kinds.DURATION,
-        "how old an answer may be to be believed without asking again (default: 5m, in report 1h)",
+        "how old a recorded answer may be before the account is asked again (default: 5m,"
+        " report: 1h)",
         field="max_age_s",
         commands=(*ANSWERING, "status"),
         variants={
             "status": (
                 kinds.DURATION,
-                "how old figures are that are still shown (default: 15m)",
+                "how old figures may be to be shown (default: 15m)",
             )
         },
     ),
@@ -54,13 +55,13 @@ HISTORY = (
     Option(
         "window",
         kinds.WINDOW,
-        "only the window of that name: five_hour, weekly, monthly or another (default: all)",
+        "only this window: five_hour, weekly, monthly or another (default: all)",
         commands=("history", "guard"),
     ),
     Option(
         "older_than",
         kinds.DURATION,
-        "with prune: remove what ended longer ago",
+        "with prune: remove what ended longer than D ago",
         field="older_than_s",
         commands=("history",),
     ),
@@ -74,14 +75,14 @@ HISTORY = (
     Option(
         "as",
         kinds.NAME,
-        "with --codex-sessions: the account whose they are, as its file is named",
+        "with --codex-sessions: the account they belong to, by its file's name",
         field="sessions_of",
         commands=("history",),
     ),
     Option(
         "alerts",
         kinds.SWITCH,
-        "evaluate the [[alert]] rules after a poll that is recorded, and tell what changed",
+        "with --record or --history: evaluate the [[alert]] rules, and send what they find",
         default=False,
         field="evaluate_alerts",
         commands=("poll",),

@@ -13,7 +13,7 @@ ANSWERING = ("next", "guard", "timeline", "report")
 ASKING = ("poll", *ROUNDS, *ANSWERING)
 """The commands that send requests."""
 SENDING = (*ASKING, "agent")
-"""The same, and what asks for others."""
+"""The same, and the one that asks for others."""
 READING = (*ASKING, "list")
 """The commands that read auth files."""
 POLLING = ("poll", *ROUNDS)

@@ -137,7 +137,7 @@ OUTPUT = (
         local=kinds.whole(1, 100_000),
         commands=("poll", "watch", "guard"),
         variants={
-            "guard": (kinds.whole(1, 100_000), "how many accounts have to be good (default: 1)")
+            "guard": (kinds.whole(1, 100_000), "how many accounts must be good (default: 1)")
         },
     ),
     Option(

@@ -9,7 +9,7 @@ POOL = (
     Option(
         "min_remaining",
         kinds.PERCENT,
-        "percent that an account has left at least in every window (default: 10, in guard 0)",
+        "percent an account must have left in every window (default: 10, guard: 0)",
         commands=("next", "guard"),
     ),
     Option(
@@ -22,14 +22,14 @@ POOL = (
     Option(
         "strategy",
         kinds.choice("reset-first", "headroom", metavar="S"),
-        "reset-first (what would be lost soonest is used first) or headroom (most left)",
+        "reset-first (use first what would be lost soonest) or headroom (most left)",
         default="reset-first",
         commands=("next",),
     ),
     Option(
         "unknown",
         kinds.choice("ok", "fail", metavar="HOW"),
-        "exit 0 (ok) or 4 (fail) where it cannot be told (default: 1, 2 or 3, by what failed)",
+        "exit 0 (ok) or 4 (fail) if too much is unknown (default: 1, 2 or 3, by what failed)",
         commands=("guard",),
     ),
     Option(

@@ -17,7 +17,7 @@ REQUESTS = (
     Option(
         "concurrency",
         kinds.whole(1, 10_000),
-        "requests in flight at most",
+        "most requests in flight at once",
         default=8,
         local=kinds.whole(1, 10_000),
         commands=SENDING,
@@ -25,7 +25,7 @@ REQUESTS = (
     Option(
         "rate",
         kinds.RATE,
-        "requests started per second at most (default: no limit)",
+        "most requests to start per second (default: no limit)",
         local=kinds.RATE,
     ),
     Option(
@@ -61,7 +61,7 @@ REQUESTS = (
     Option(
         "patience",
         kinds.DURATION,
-        "how long to wait for a dead upstream before giving up the accounts left",
+        "how long to wait for a dead upstream before giving up on the accounts left",
         default=40.0,
         field="patience_s",
         local=kinds.DURATION,

@@ -10,15 +10,14 @@ SERVE = (
     Option(
         "listen",
         LISTEN,
-        "where to serve; other addresses than this machine's own need --token-file, and TLS or"
-        " --plain-http",
+        "address to serve at; any but loopback needs --token-file, and TLS or --plain-http",
         default="127.0.0.1:8765",
         commands=("serve",),
     ),
     Option(
         "allow_host",
         kinds.HOSTS,
-        "a name that this server is reached by, may be repeated",
+        "another host name that clients reach this server by, may be repeated",
         field="allow_hosts",
         default=(),
         commands=("serve",),
@@ -26,7 +25,7 @@ SERVE = (
     Option(
         "token_file",
         kinds.PATH,
-        "let in only who knows the token in FILE: 32 characters or more",
+        "let in only clients that know the token in FILE: 32 characters or more",
         commands=("serve",),
     ),
     Option("tls_cert", kinds.PATH, "serve TLS with this certificate (PEM)", commands=("serve",)),
@@ -34,7 +33,7 @@ SERVE = (
     Option(
         "plain_http",
         kinds.SWITCH,
-        "serve other machines without TLS; for a proxy in front that speaks it",
+        "serve other machines without TLS, behind a proxy that speaks it",
         default=False,
         commands=("serve",),
     ),

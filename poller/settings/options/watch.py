@@ -9,7 +9,7 @@ WATCH = (
     Option(
         "every",
         kinds.INTERVAL,
-        "time between two requests for one account, 60s at least; auto asks when it matters:"
+        "time between two requests for one account, at least 60s; auto asks when it matters:"
         " often while an account's figures move, hourly while they rest",
         default="auto",
         commands=ROUNDS,
@@ -17,20 +17,20 @@ WATCH = (
     Option(
         "budget",
         kinds.BUDGET,
-        "requests an hour over all accounts at most, where --every is auto (default: 12 for"
-        " each account)",
+        "with --every auto: most requests an hour for all accounts together (default: 12 per"
+        " account)",
         commands=ROUNDS,
     ),
     Option(
         "rounds",
         kinds.whole(1, 1_000_000_000),
-        "end when every account was asked N times, with poll's exit code over the last round",
+        "end once every account was asked N times, with poll's exit code for the last round",
         commands=("watch",),
     ),
     Option(
         "until_change",
         kinds.SWITCH,
-        "end with 0 when an account can be used, or no longer, or fails otherwise than before",
+        "exit 0 once an account becomes usable, stops being usable or fails differently",
         default=False,
         commands=("watch",),
     ),
@@ -44,7 +44,7 @@ WATCH = (
     Option(
         "status_file",
         kinds.PATH,
-        "keep the line of poller status in FILE",
+        "keep poller status's line up to date in FILE",
         commands=ROUNDS,
     ),
 )
