@@ -83,9 +83,12 @@ class Trail:
     def note(self, at: float, left: float | None) -> None:
         """Add what was left at ``at`` (Unix seconds)."""
         step = int(at // TRAIL_STEP_S)
-        passed = min(max(step - self._step, 0), TRAIL_STEPS)
-        if passed:
+        passed = max(min(step - self._step, TRAIL_STEPS), -TRAIL_STEPS)
+        if passed > 0:
             self._figures = self._figures[passed:] + [None] * passed
+            self._step = step
+        elif passed < -1:  # the clock was set back: what came after is of no time
+            self._figures = [None] * -passed + self._figures[:passed]
             self._step = step
         place = TRAIL_STEPS - 1 + step - self._step
         if left is not None and place >= 0:

@@ -210,7 +210,9 @@ class Rounds:
                     return known
                 self._turns.begun(turn[0], now)  # it is still being asked, and misses this turn
                 continue
-            if turn is None and self._clock.time() - self._repeated_at >= MOST_S:
+            # Also where the clock was set back meanwhile.
+            due = not 0 <= self._clock.time() - self._repeated_at < MOST_S
+            if turn is None and due:
                 await self._repeat(self._roster.parked_behind())  # nobody can be asked
                 await self._end_round()
             wait_s = _LOOK_S if turn is None else min(turn[1] - now, _LOOK_S)

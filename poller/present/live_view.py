@@ -295,7 +295,7 @@ class LiveView:
 
     def _columns(self, by_label: Mapping[str, LiveAccount], now: float) -> list[Column[str]]:
         def changed(label: str, width: int) -> Line:
-            recent = now - by_label[label].changed_at < CHANGED_FOR_S
+            recent = 0 <= now - by_label[label].changed_at < CHANGED_FOR_S
             mark = ("•" if self._unicode else "*") if recent else ""
             return [(padded(mark, width), YELLOW)]
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+LATE_S = 3000.0
+"""Seconds of a clock at 5,000 times the speed that a busy machine may be late."""
+
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,6 +212,45 @@ async def test_a_plan_of_logins_that_all_expired_repeats_them_every_hour(tmp_pat
 
     assert second[0].observed_at - first[0].observed_at >= MOST_S
     assert second[0].round == 2
+
+
+class SetClock(SpedUpClock):
+    """A clock that people set."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return self.steady() + SetClock.ahead_s
+
+    def steady(self) -> float:
+        return SpedUpClock.time(self)
+
+
+@pytest.mark.parametrize("ahead_s", [-10 * 86_400, -7200, 7200, 10 * 86_400])
+async def test_a_clock_that_is_set_and_set_again_keeps_nobody_from_being_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    write(tmp_path / "account", *names("a", "b", "c"))
+    clock, asked = SetClock(time.time(), speed=5000), list[float]()
+    async with going(clock=clock) as (_, stream):
+        for ahead in (0.0, ahead_s, 0.0):
+            monkeypatch.setattr(SetClock, "ahead_s", ahead)
+            for _ in range(3):
+                await until_snapshot(stream)
+                asked.append(clock.steady())
+    assert max(after - before for before, after in pairwise(asked)) < 2 * 3600 + LATE_S
+
+
+async def test_a_clock_set_back_keeps_no_expired_login_from_being_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "account", account("old", lives_s=-20 * 86_400))
+    clock = SetClock(time.time(), speed=20_000)
+    async with going(clock=clock) as (_, stream):
+        await until_snapshot(stream)
+        monkeypatch.setattr(SetClock, "ahead_s", -10 * 86_400.0)
+        reports, _ = await until_snapshot(stream)
+    assert [(report.round, report.attempts) for report in reports] == [(2, 0)]
 
 
 @pytest.mark.usefixtures("_looks_often")
