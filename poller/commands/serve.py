@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from poller import __version__
 from poller.commands.following import follow
 from poller.commands.language import language_for
 from poller.commands.running import error_name, keeping_status, noticed, within_limits
@@ -86,7 +87,7 @@ class _Site:
         zone = zone_of(settings.timezone, os.environ)
         pages = Pages(language, zone, demo=settings.demo is not None)
         served = Served(following, weights=settings.weights or {})
-        look = WebLook(pages, following.history_path, settings.show_identity)
+        look = WebLook(pages, following.history_path, __version__, settings.show_identity)
         contents = Contents(served, look, self.access, clock=clock)
         happenings = Happenings(contents.everything)
         served.changed = lambda line: happenings.add("change", line)

@@ -61,6 +61,7 @@ class PageWords:
     state: str
     cut: str
     filter: str
+    under_bars: str
     apply: str
     none_found: str
     unknown: str
@@ -183,8 +184,9 @@ ENGLISH_PAGE = PageWords(
     not_dry="At this pace something is left throughout the next 24 hours.",
     accounts="Accounts",
     state="State",
-    cut="{shown} of {total} accounts are shown: filter by name for the others.",
+    cut="{shown} of {total} accounts are shown: type a name and press Enter for the others.",
     filter="Filter by name",
+    under_bars="Under a bar: when the window resets, and its forecast.",
     apply="Filter",
     none_found="No account has such a name.",
     unknown="unknown",
@@ -317,8 +319,9 @@ CHINESE_PAGE = PageWords(
     not_dry="按目前速度，24 小时内不会全部用完。",
     accounts="账号",
     state="状态",
-    cut="共 {total} 个账号，显示 {shown} 个：其余请按名称筛选。",
+    cut="共 {total} 个账号，显示 {shown} 个：其余请输入名称后按回车。",
     filter="按名称筛选",
+    under_bars="条形下方是重置时间和预测。",
     apply="筛选",
     none_found="没有这样的账号。",
     unknown="未知",

@@ -81,9 +81,9 @@ class WebLook:
     pages: Pages
     history_path: str | None
     """Where the past is read from; None where nothing is recorded."""
-    show_identity: bool = False
-    version: str = ""
+    version: str
     """The program's."""
+    show_identity: bool = False
 
 
 class Contents:

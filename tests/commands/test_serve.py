@@ -15,6 +15,7 @@ import orjson
 import pytest
 import trustme
 
+from poller import __version__
 from poller.history.reading import open_reader
 from poller.simulator.server import serve as upstream
 from tests.running import account, ended, record_of, run, started, write
@@ -103,6 +104,7 @@ async def test_what_is_polled_is_served(tmp_path: Path) -> None:
     assert [status for status, _ in missing] == [404, 404, 404]
     assert odd == 400
     assert 'poller_window_used_ratio{account="alice",window="five_hour"} 0.42' in metrics
+    assert f'poller_build_info{{version="{__version__}"}} 1.0' in metrics
     assert 'poller_requests_total{result="ok"} 1.0' in metrics
     assert 'poller_requests_total{result="payment_required"}' in metrics
     assert health["status"] == "ok"
@@ -198,7 +200,7 @@ async def test_a_token_keeps_all_but_the_health_to_those_who_know_it(tmp_path: P
             assert answer.status == 200  # the page it leads to
             assert b"alice" in await answer.read()
         bearer = {"Authorization": f"Bearer {TOKEN}"}
-        assert "version" in await served.json("healthz", headers=bearer)
+        assert (await served.json("healthz", headers=bearer))["version"] == __version__
 
 
 async def test_tls(tmp_path: Path) -> None:
