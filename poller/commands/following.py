@@ -88,7 +88,7 @@ class Trail:
             self._figures = self._figures[passed:] + [None] * passed
             self._step = step
         elif passed < -1:  # the clock was set back: what came after is of no time
-            self._figures = [None] * -passed + self._figures[:passed]
+            self._figures = [*([None] * -passed), *self._figures[:passed]]
             self._step = step
         place = TRAIL_STEPS - 1 + step - self._step
         if left is not None and place >= 0:
