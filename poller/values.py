@@ -141,7 +141,10 @@ class Window:
     @property
     def used_percent(self) -> float | None:
         """0-100; None when unknown."""
-        return None if self.remaining_percent is None else round(100 - self.remaining_percent, 6)
+        if self.remaining_percent is None:
+            return None
+        used = 100 - self.remaining_percent
+        return used if used % 1 == 0 else round(used, 6)  # rounding takes longer
 
 
 @stores_in_slots

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from binascii import a2b_base64
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -55,7 +56,8 @@ def read_claims(token: str | None) -> Claims:
         return NO_CLAIMS
     own = mapping(payload.get(_OPENAI))
     openai = payload if own is None else own
-    is_foreign = _names_another_issuer(payload.get("iss"))
+    issuer = payload.get("iss")
+    is_foreign = issuer is not None and not _is_openai(issuer)
     return Claims(
         account_id=text(openai, "chatgpt_account_id") or text(payload, "chatgpt_account_id"),
         user_id=text(openai, "chatgpt_user_id") or text(openai, "user_id"),
@@ -106,12 +108,13 @@ def _profile_email(payload: Mapping[str, object]) -> str | None:
     return None if profile is None else text(profile, "email")
 
 
-def _names_another_issuer(issuer: object) -> bool:
-    if issuer is None:
-        return False
-    if not isinstance(issuer, str) or len(issuer) > _ISSUER_LENGTH:
-        return True
-    return _ISSUER.fullmatch(issuer) is None
+def _is_openai(issuer: object) -> bool:
+    return isinstance(issuer, str) and len(issuer) <= _ISSUER_LENGTH and _names_openai(issuer)
+
+
+@lru_cache(maxsize=64)  # hardly any file names another than the one before
+def _names_openai(issuer: str) -> bool:
+    return _ISSUER.fullmatch(issuer) is not None
 
 
 def _moment(value: object) -> float | None:

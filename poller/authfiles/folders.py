@@ -31,11 +31,12 @@ class Folder:
 
     def files(self) -> list[tuple[str, str]]:
         """Return the path of each file as given, and absolute."""
-        paths = [os.path.join(self.path, name) for name in self.names]
+        inside = os.path.join(self.path, "")
+        paths = [inside + name for name in self.names]
         if self.source == self.path:  # of 100,000, each string is 9 MB
             return list(zip(paths, paths, strict=True))
-        sources = [os.path.join(self.source, name) for name in self.names]
-        return list(zip(sources, paths, strict=True))
+        given = os.path.join(self.source, "")
+        return list(zip([given + name for name in self.names], paths, strict=True))
 
 
 def list_folders(settings: Settings, environ: Mapping[str, str], cwd: str) -> Sequence[Folder]:

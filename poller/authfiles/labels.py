@@ -86,10 +86,10 @@ class UniqueLabels:
 
 def _stem(path: str, known: Container[str]) -> str:
     """Return the shortest label that tells a file from those in the same folder."""
-    folder, name = os.path.split(path)
+    folder, _, name = path.rpartition(os.sep)
 
     def is_beside(other: str) -> bool:
-        return other != name and os.path.join(folder, other) in known
+        return other != name and f"{folder}{os.sep}{other}" in known
 
     if name in _NAMELESS:
         own = _own_name(folder)

@@ -231,14 +231,14 @@ def _milliseconds(at: float) -> str | None:
 
 
 def _clock(at: int) -> str:
-    """Return date and time in UTC; half of what a datetime costs, as few days come again."""
-    minutes = at // 60
-    return f"{_day(at // 86_400)}T{_TWO[minutes // 60 % 24]}:{_TWO[minutes % 60]}:{_TWO[at % 60]}"
+    """Return date and time in UTC; a third of what a datetime costs, as hours come again."""
+    return f"{_hour(at // 3600)}:{_TWO[at // 60 % 60]}:{_TWO[at % 60]}"
 
 
-@lru_cache(maxsize=512)
-def _day(number: int) -> str:
-    return date.fromordinal(_EPOCH + number).isoformat()
+@lru_cache(maxsize=1024)  # a month has 744
+def _hour(number: int) -> str:
+    day, hour = divmod(number, 24)
+    return f"{date.fromordinal(_EPOCH + day).isoformat()}T{_TWO[hour]}"
 
 
 # Safe to write

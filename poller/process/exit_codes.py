@@ -48,7 +48,7 @@ class Tally:
         self.answered += report.ok
         self.requests += report.attempts
         self.usable += report.usage is not None and report.usage.usable is True
-        if self._is_below(report.usage):
+        if self.fail_under is not None and self._is_below(report.usage, self.fail_under):
             self.below.append(report.account)
         if report.refreshed:
             self.renewed.append(report.account)
@@ -73,10 +73,11 @@ class Tally:
             return BELOW
         return self.worst_class
 
-    def _is_below(self, usage: Usage | None) -> bool:
-        """Whether it breaks ``fail_under``; unknown does not count."""
-        if usage is None or self.fail_under is None:
+    @staticmethod
+    def _is_below(usage: Usage | None, least: float) -> bool:
+        """Whether less than ``least`` percent is left, or it is blocked; unknown does not count."""
+        if usage is None:
             return False
         if usage.usable is False:
             return True
-        return usage.remaining_percent is not None and usage.remaining_percent < self.fail_under
+        return usage.remaining_percent is not None and usage.remaining_percent < least

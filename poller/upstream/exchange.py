@@ -112,7 +112,7 @@ class ConnectionPool:
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""
-        if self.keeps and len(self._kept) < self._idle and _is_fit(connection.protocol):
+        if self.keeps and len(self._kept) < self._idle:  # whether it is fit is seen when it is used
             self._kept.append((connection, time.monotonic()))
         else:
             connection.close()

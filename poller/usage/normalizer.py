@@ -55,8 +55,8 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
     windows = windows_of(container, observed_at)
     control = mapping(root.get("spend_control")) or {}
     spend_limit = _spend_limit((control, container, root), observed_at)
-    bought = mapping(root.get("credits")) or {}
-    verdict = _verdict(root, container, windows, _Spending(control, spend_limit, bought))
+    bought = mapping(root.get("credits"))
+    verdict = _verdict(root, container, windows, _Spending(control, spend_limit, bought or {}))
     if verdict.usable_at is not None and verdict.usable_at <= observed_at:
         verdict = verdict._replace(usable_at=None)  # blocked all the same: nobody knows until when
     return Usage(
@@ -67,7 +67,7 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
         usable_at=verdict.usable_at,
         windows=windows,
         extra_limits=_extra_limits(root, observed_at),
-        credits=_credits(root.get("credits")),
+        credits=None if bought is None else _credits(bought),
         spend_limit=spend_limit,
         reset_credits=_reset_credits(root.get("rate_limit_reset_credits")),
         identity=Identity(
@@ -250,10 +250,7 @@ def _limit(
     return Limit(name, feature, _usable(container, windows), windows)
 
 
-def _credits(value: object) -> Credits | None:
-    bought = mapping(value)
-    if bought is None:
-        return None
+def _credits(bought: Mapping[str, object]) -> Credits:
     has_credits, unlimited = bought.get("has_credits"), bought.get("unlimited")
     return Credits(
         has_credits if isinstance(has_credits, bool) else None,

@@ -174,10 +174,12 @@ def _window_s(figures: Mapping[str, object]) -> int | None:
 
 def remaining_percent(figures: Mapping[str, object]) -> float | None:
     """Return what is left, 0-100; None where nothing tells."""
+    used = figures.get("used_percent")
+    is_alone = "percent_left" not in figures and "remaining_percent" not in figures
+    if is_alone and type(used) is int and 0 <= used <= 100:  # as nearly all are told
+        return float(100 - used)
     for key in _PERCENTAGES:
         value = figures.get(key)
-        if type(value) is int and 0 <= value <= 100:
-            return float(100 - value if key == "used_percent" else value)
         number = None if value is None else number_of(value)
         if number is None:
             continue
