@@ -84,9 +84,10 @@ class _Drawing:
             yield [(self._own.what_is_naive, DIM)]
 
     def _score(self, name: str, score: Score) -> Iterator[Line]:
-        own = self._own
-        asked = self._words.window(name) + self._words.counted(own.asked, score.asked)
-        yield [(asked + own.in_windows.format(count=score.cycles, ran_out=score.ran_out), BOLD)]
+        own, words = self._own, self._words
+        asked = words.window(name) + words.counted(own.asked, score.asked)
+        asked += words.counted(own.in_windows, score.cycles, ran_out=score.ran_out)
+        yield [(asked, BOLD)]
         if score.ran_out < _FEW:
             yield [(own.few, YELLOW)]
         came = round(100 * sum(one.count * one.came for one in score.bins) / score.asked)

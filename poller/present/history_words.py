@@ -52,7 +52,8 @@ _ENGLISH = HistoryWords(
     file="recorded since {since} in {path} ({size})",
     good="How good the forecast would have been",
     asked=": asked once|: asked {count} times",
-    in_windows=" in {count} windows, of which {ran_out} ran out",
+    in_windows=" in one window, of which {ran_out} ran out"
+    "| in {count} windows, of which {ran_out} ran out",
     forecast="forecast",
     naive="naive",
     average="always {percent}%",

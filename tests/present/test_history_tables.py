@@ -148,6 +148,12 @@ def test_how_good_the_forecast_was_stands_beside_what_is_simpler() -> None:
     ]
 
 
+def test_one_window_is_one() -> None:
+    one = {"five_hour": replace(SCORE, cycles=1, ran_out=1)}
+    text = "".join(check_table.render(one, words_of("en"), width=80, color=False))
+    assert "5h: asked 1000 times in one window, of which 1 ran out\n" in text
+
+
 def test_of_many_windows_nothing_is_luck() -> None:
     many = {"five_hour": replace(SCORE, ran_out=40, covered=None)}
     text = check_table.render(many, words_of("en"), width=80, color=False)
