@@ -108,10 +108,15 @@ def _until_stopped(lines: Iterable[bytes], interrupts: Interrupts) -> Iterator[b
         yield line
 
 
-def _prune(settings: Settings, _: list[str], __: Interrupts) -> int:
+def _prune(settings: Settings, names: list[str], _: Interrupts) -> int:
     from poller.history.pruning import prune
     from poller.present.history_table import size_text
 
+    if names:
+        raise UsageError(
+            f"history prune {printable(names[0])}: it takes out what is old of all accounts: "
+            "leave out the name"
+        )
     if settings.older_than_s is None:
         raise UsageError("history prune: say how old with --older-than, such as 365d")
     came = prune(path_of(settings), before=time.time() - settings.older_than_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -86,8 +87,9 @@ def _show_table(settings: Settings, names: list[str]) -> int:
     with open_reader(path) as reader:
         accounts = _named(reader, names)
         first = min((account.first_seen for account in accounts), default=None)
+        names_shown = _told_apart(accounts)
         found = {
-            account.label: {
+            names_shown[account.id]: {
                 name: past
                 for name, past in pasts(
                     _recollected(reader, account, since=since, now=now), since=since
@@ -108,6 +110,17 @@ def _show_table(settings: Settings, names: list[str]) -> int:
     shown = printable(path) if settings.demo is None else "--demo"
     recorded = Extent(shown, os.path.getsize(path), first)
     return print_out("".join(table.render(recorded, width=look.width, color=look.color)))
+
+
+def _told_apart(accounts: list[StoredAccount]) -> dict[int, str]:
+    """Return what each account is called; with its key where several have the same label."""
+    times = Counter(account.label for account in accounts)
+    return {
+        account.id: account.label
+        if times[account.label] == 1 or account.key is None
+        else f"{account.label} {account.key}"
+        for account in accounts
+    }
 
 
 def _named(reader: Reader, names: list[str]) -> list[StoredAccount]:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import time
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,19 @@ def test_into_a_pipe_go_whole_spans(folder: Path, here: Callable[..., Ended]) ->
     read = list(csv.DictReader(StringIO(as_csv.out.decode(), newline="")))
     assert {row["account"] for row in read} == {"bob"}
     assert len(read) == 96
+
+
+def test_two_accounts_of_one_label_are_both_shown(
+    tmp_path: Path, here: Callable[..., Ended]
+) -> None:
+    at = time.time() - 60
+    mine = report(40, at=at, reset_at=None)
+    theirs = replace(report(70, at=at, reset_at=None), key="f" * 16)  # another machine's export
+    record(tmp_path / "h.db", [mine, theirs])
+    shown = here("history", *HISTORY, "--format", "table").out.decode()
+    assert "2 accounts" in shown
+    assert f"alice {mine.key}" in shown
+    assert f"alice {'f' * 16}" in shown
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "csv"])
@@ -149,6 +163,10 @@ def test_the_forecast_is_checked(folder: Path, here: Callable[..., Ended]) -> No
             "history import: found no record, export or rate limit in it",
         ),
         ("prune", "history prune: say how old with --older-than, such as 365d"),
+        (
+            "prune alice --older-than 1d",
+            "history prune alice: it takes out what is old of all accounts: leave out the name",
+        ),
         (
             "export --format table",
             "--format: history export has jsonl and csv; a table is for history show",
