@@ -229,7 +229,9 @@ class Contents:
         age_s = None if last is None else now - last.ended_at
         well = age_s is not None and age_s <= self._watched.round_within_s
         if not self._access.knows_token(request, now=now):
-            return _line({"status": "ok"}) if well else Body(b"{}\n", status=503)
+            if not well:
+                raise NotGiven(503, "not well")
+            return _line({"status": "ok"})
         if age_s is None:
             raise NotGiven(503, "no round has ended yet")
         if not well:

@@ -186,6 +186,17 @@ async def test_before_the_first_round_it_is_not_well(tmp_path: Path) -> None:
         assert await served.json("api/v1/accounts") == []
 
 
+async def test_to_those_without_the_token_it_says_only_that_it_is_not_well(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice", "~hang"))
+    (tmp_path / "token").write_text(TOKEN)
+    words = ("--token-file", "token", "--chatgpt-url")
+    async with upstream() as simulator, site(*words, simulator.url, cwd=tmp_path) as served:
+        await simulator.reached(1)
+        status, body = await served.get("healthz")
+        assert status == 503
+        assert orjson.loads(body) == {"error": {"status": 503, "message": "not well"}}
+
+
 async def test_a_token_keeps_all_but_the_health_to_those_who_know_it(tmp_path: Path) -> None:
     write(tmp_path / "account", account("alice"))
     (tmp_path / "token").write_text(f"{TOKEN}\n")
