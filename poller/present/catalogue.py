@@ -128,8 +128,7 @@ ENGLISH = Words(
     pausing=("the upstream asks for a pause of {left}", "pause of {left}"),
     same_logins=(
         "{first} and {second} are the same login"
-        "|{first} and {second} are the same login, and {more} more are copies, too:"
-        " poller list tells which"
+        "|{first} and {second} are the same login ({more} more like it: poller list tells which)"
     ),
     files_exposed="others on this machine can read {files}: chmod 600",
     clock_off=(

@@ -184,14 +184,20 @@ def within(line: Line, width: int, mark: str = "") -> Line:
 
 
 def wrapped(text: str, width: int, *, indent: int) -> Iterator[str]:
-    """Break a sentence into lines of ``width`` cells, those after the first indented."""
+    """Break a sentence into lines of ``width`` cells, those after the first indented.
+
+    A word that is wider than a line, as a path may be, goes on in the next.
+    """
     line, taken, indent = "", 0, min(indent, width // 3)
     for word in _WORDS.findall(text):
         size = cells(word.rstrip())
         if line.strip() and taken + size > width:
             yield line.rstrip()
             line, taken = " " * indent, indent
-        line += cut(word, width - taken, "") if taken + size > width else word
+        while taken + cells(word.rstrip()) > width and (head := cut(word, width - taken, "")):
+            yield line + head
+            line, taken, word = " " * indent, indent, word.removeprefix(head)  # noqa: PLW2901
+        line += cut(word, width - taken, "") if taken + cells(word.rstrip()) > width else word
         taken += cells(word)
     if line.strip():
         yield line.rstrip()
