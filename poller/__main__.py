@@ -20,19 +20,20 @@ def entry() -> NoReturn:
     except KeyboardInterrupt:  # while these modules load: nothing is polled yet
         code = 130
     except Exception as error:  # noqa: BLE001 - a sentence, never a traceback
-        code = _could_not_start(error)
+        code = _failed(error)
     # Nothing is buffered, and to take the interpreter apart costs as much as the help itself.
     os._exit(code)
 
 
-def _could_not_start(error: Exception) -> int:
-    """Say what kept the program from coming so far as to poll; return the exit code."""
+def _failed(error: Exception) -> int:
+    """Say what no command expected, loading what it needs included; return the exit code."""
     if isinstance(error, OSError | MemoryError):
-        reason, code = str(getattr(error, "strerror", None) or "out of memory").lower(), 64
+        why = str(getattr(error, "strerror", None) or "out of memory").lower()
+        said, code = f"could not start: {why}; nothing was polled", 64
     else:  # its text may hold anything
-        reason, code = f"a bug in this program: {type(error).__name__}; please report it", 70
+        said, code = f"a bug in this program: {type(error).__name__}; please report it", 70
     try:  # noqa: SIM105 - contextlib would take a quarter of the time the help does
-        os.write(2, f"poller: could not start: {reason}; nothing was polled\n".encode())
+        os.write(2, f"poller: {said}\n".encode())
     except OSError:
         pass
     return code

@@ -209,10 +209,10 @@ def test_the_parser_of_a_command_knows_its_flags_and_no_other(command: str) -> N
         ("--json", "--json: unknown option; type --format jsonl"),
         ("-j 8", "-j: unknown option; did you mean --concurrency?"),
         ("--list=x", "--list: takes no value"),
-        ("list --rate 4", "--rate: not an option of poller list, but of poller poll and of 6 more"),
+        ("list --rate 4", "--rate: not an option of poller list, but of poller poll and 6 more"),
         (
             "schema --ordered",
-            "--ordered: not an option of poller schema, but of poller poll and of 1 more",
+            "--ordered: not an option of poller schema, but of poller poll and 1 more",
         ),
         ("list --raw", "--raw: unknown option; did you mean --raw-json?"),
         ("schema --raw", "--raw: unknown option; poller schema --help shows them all"),

@@ -172,7 +172,7 @@ def _unknown_flag(word: str, command: str) -> str:
     ]
     if takers:
         first, *others = dict.fromkeys(takers)
-        more = f" and of {len(others)} more" if others else ""
+        more = f" and {len(others)} more" if others else ""
         return f"{written}: not an option of poller {command}, but of poller {first}{more}"
     if flag in SAID_ELSEWHERE and command in ("poll", "list"):
         return f"{written}: unknown option; {SAID_ELSEWHERE[flag]}"

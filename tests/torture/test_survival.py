@@ -264,8 +264,12 @@ async def test_no_memory_to_write_with_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raises", "code", "says"),
     [
-        ("OSError(24, 'Too many open files')", 64, "too many open files; nothing was polled"),
-        ("MemoryError()", 64, "out of memory; nothing was polled"),
+        (
+            "OSError(24, 'Too many open files')",
+            64,
+            "could not start: too many open files; nothing was polled",
+        ),
+        ("MemoryError()", 64, "could not start: out of memory; nothing was polled"),
         ("KeyError('secret')", 70, "a bug in this program: KeyError; please report it"),
     ],
 )
@@ -291,6 +295,4 @@ def test_what_keeps_it_from_starting_is_a_sentence(
         check=False,
     )
     assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.startswith("poller: could not start: ")
-    assert says in done.stderr
-    assert "secret" not in done.stderr
+    assert done.stderr == f"poller: {says}\n"
