@@ -239,6 +239,28 @@ async def test_another_file_in_its_place_is_written_from_then_on(path: Path) -> 
     assert spans(path) == [(300, 600, 2, 50)]
 
 
+@pytest.mark.parametrize("rounds", [1, 30])
+async def test_a_file_put_in_its_place_is_not_overwritten_from_the_log_of_the_one_before(
+    path: Path, rounds: int
+) -> None:
+    other = path.with_name("other.db")
+    record(other, *(wide(20, at=AT + 300 * n, number=n) for n in range(rounds)))
+    async with open_history(str(path)) as one, open_history(str(path)) as two:
+        for n in range(4):
+            (one if n % 2 else two).record([report(float(n), at=AT + 300 * n)])
+            await settled(one)
+            await settled(two)
+        path.rename(path.with_name("moved.db"))
+        other.rename(path)
+        for n, history in ((rounds, one), (rounds + 1, two)):
+            history.record(wide(20, at=AT + 300 * n, number=n))
+            await settled(history)
+    assert rows(path, "SELECT sum(polls) FROM state") == [(20 * (rounds + 2),)]
+    assert spans(path.with_name("moved.db")) == [(300 * n, 300 * n, 1, n) for n in range(4)]
+    assert is_whole(path)
+    assert is_whole(path.with_name("moved.db"))
+
+
 async def test_a_folder_that_cannot_be_made_is_one_warning(path: Path) -> None:
     path.write_bytes(b"")
     said: list[str] = []
