@@ -143,7 +143,9 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
 def check_there(path: str) -> None:
     """Raise HistoryMissing where there is no file."""
     if not os.path.exists(path):
-        raise HistoryMissing(f"history {printable(path)}: there is none yet: record some polls")
+        raise HistoryMissing(
+            f"history {printable(path)}: there is none yet: record some polls with poller --record"
+        )
 
 
 def open_to_read(path: str) -> sqlite3.Connection:
@@ -178,7 +180,9 @@ def _checked(name: str, path: str) -> sqlite3.Connection:
 
 def _check_version(version: int | None, path: str) -> None:
     if version is None:
-        raise HistoryMissing(f"history {printable(path)}: it is empty: record some polls")
+        raise HistoryMissing(
+            f"history {printable(path)}: it is empty: record some polls with poller --record"
+        )
     if version != VERSION:
         raise HistoryUnusable(
             f"history {printable(path)}: an older poller made it: record a poll to update it"

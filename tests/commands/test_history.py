@@ -187,7 +187,7 @@ def test_without_a_history_that_is_said(
     done = here("history", *words.split(), *HISTORY)
     assert (done.code, done.err) == (
         64,
-        "poller: history h.db: there is none yet: record some polls\n",
+        "poller: history h.db: there is none yet: record some polls with poller --record\n",
     )
     (tmp_path / "h.db").write_text("another thing, and long enough to look like one\n" * 9)
     done = here("history", *words.split(), *HISTORY)
