@@ -44,9 +44,9 @@ def normalize(payload: object, *, observed_at: float) -> Usage | None:
     Total: any parsed JSON gives one of the two, never an exception. ``observed_at`` is
     Unix seconds, for answers that tell a reset only as a time from now.
     """
-    if not isinstance(payload, dict):
+    root = mapping(payload)
+    if root is None:
         return None
-    root = cast("dict[str, object]", payload)
     container = container_of(root)
     if container is None:
         if not _is_usage(root):

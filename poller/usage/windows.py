@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from operator import itemgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from poller.usage.json_values import (
     EARLIEST_AT,
@@ -69,9 +69,9 @@ _RESETS = ("reset_at", "resets_at", "reset_time_ms")
 def container_of(of: Mapping[str, object]) -> Mapping[str, object] | None:
     """Return the object that holds a limit's windows; None where there is none."""
     for key in CONTAINERS:
-        found = of.get(key)
-        if isinstance(found, dict):
-            return cast("dict[str, object]", found)
+        found = mapping(of.get(key))
+        if found is not None:
+            return found
     return None
 
 
@@ -108,9 +108,9 @@ def _again(window: Window, count: int) -> Window:
 
 def _window(value: object, slot_s: int, observed_at: float) -> Window | None:
     """Read a window, or the one that stands in it one level down as ``primary_window``."""
-    if not isinstance(value, dict):
+    figures = mapping(value)
+    if figures is None:
         return None
-    figures = cast("dict[str, object]", value)
     inner = mapping(figures["primary_window"]) if "primary_window" in figures else None
     if inner is not None:
         window = _window_of(inner, slot_s, observed_at)
