@@ -135,7 +135,9 @@ ENGLISH = Words(
         "this machine's clock is off by {offset} against the upstream's: expiry and reset times"
         " may be judged wrongly"
     ),
-    agents_lost=("lost before they told their accounts: {names}; see what poller agent says there"),
+    agents_lost=(
+        "lost before they listed their accounts: {names}; see what poller agent says there"
+    ),
     agent_clock_off="the clock of agent {name} is off by {offset} against this machine's",
     fewer_at_once=(
         "concurrency lowered from {asked} to {most}: this process may open few files (ulimit -n)"

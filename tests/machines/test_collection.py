@@ -88,7 +88,7 @@ async def test_an_agent_that_is_lost_before_it_told_its_accounts_is_said(tmp_pat
     assert record["account"] == "one/alice"
     assert out == b""
     assert running.returncode == 2
-    assert b"lost before they told their accounts: mute" in err
+    assert b"lost before they listed their accounts: mute" in err
 
 
 async def test_a_server_without_jetstream_is_said(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_rows_come_best_first_and_failed_ones_keep_their_dimmed_figures(pages: P
     ]
     carol = re.sub("<[^>]+>", " ", rows[-1][1])
     assert "token expired" in carol
-    assert "figures of" in carol
+    assert "figures from" in carol
     assert "70\N{NO-BREAK SPACE}%" in carol
 
 
@@ -377,9 +377,9 @@ SPENDING: dict[str, Any] = {
         (after(answered("a", five=(None, 1))), "5h ? "),
         (after(answered("a", five=(3, None))), "5h 97 % "),
         (after(silent("a")), "? unknown"),
-        (after(answered("a", five=(3, 1), at=NOW - 2 * HOUR)), "✓ usable figures of "),
+        (after(answered("a", five=(3, 1), at=NOW - 2 * HOUR)), "✓ usable figures from "),
         (BOB, "■ blocked back "),
-        (after(answered("a", five=(100, 1), at=NOW - 1.5 * HOUR)), "? unknown figures of "),
+        (after(answered("a", five=(100, 1), at=NOW - 1.5 * HOUR)), "? unknown figures from "),
         (
             after(answered("a", five=(3, 1), allowed=False, rate_limit_reached_type="x_depleted")),
             "■ blocked blocked by ",
@@ -504,9 +504,9 @@ def at_hours(hours: float) -> str:
             [
                 (
                     f"67 %: will run out before its reset, most likely between {at_hours(1)} and "
-                    f"{at_hours(3)}, unless it is reset before (rough: less than a week is known)."
+                    f"{at_hours(3)}, unless it is reset earlier (rough: less than a week is known)."
                 ),
-                f"At this pace empty {at_hours(2)}, unless it is reset before.",
+                f"At this pace empty {at_hours(2)}, unless it is reset earlier.",
             ],
             "67 %: empty {start}–{end}",
         ),
@@ -515,7 +515,7 @@ def at_hours(hours: float) -> str:
             [
                 (
                     f"30 %: may run out before its reset, most likely between {at_hours(1)} and "
-                    f"{at_hours(3)}, unless it is reset before (rough: less than a week is known)."
+                    f"{at_hours(3)}, unless it is reset earlier (rough: less than a week is known)."
                 ),
                 "At this pace something is left at its reset.",
             ],
@@ -525,7 +525,7 @@ def at_hours(hours: float) -> str:
             forecast(0.001, pace_h=None),
             [
                 (
-                    "99 %: lasts until its reset, unless it is reset before "
+                    "99 %: lasts until its reset, unless it is reset earlier "
                     "(rough: less than a week is known)."
                 ),
                 "At this pace something is left at its reset.",
@@ -534,7 +534,7 @@ def at_hours(hours: float) -> str:
         ),
         (
             forecast(None),
-            [f"At this pace empty {at_hours(2)}, unless it is reset before."],
+            [f"At this pace empty {at_hours(2)}, unless it is reset earlier."],
             "empty ~{likely}",
         ),
         (forecast(None, pace_h=None), ["At this pace something is left at its reset."], ""),
@@ -681,7 +681,7 @@ def test_a_chart_without_anything_in_it_says_so() -> None:
     axis = axis_of(since=NOW - DAY, until=NOW, now=NOW, timezone=UTC, words=ENGLISH)
     nothing = Course("weekly", None, ())
     assert teller().chart_text(digest(nothing, axis), None, None) == (
-        "Nothing was seen in this time."
+        "Nothing was recorded in this time."
     )
     several = replace(nothing, spans=(Span(NOW - 9, NOW - 5, 2, None),), failures=())
     assert teller().chart_text(digest(several, axis), None, None) == (
