@@ -113,6 +113,8 @@ _WEEK_COST, _WEEK_COST_WEIGHT_PERCENT = 0.13, 20.0
 """Percent of a week that one percent of five hours costs, before it is known."""
 _WEEK_BLOCKS = 0.12
 """What is left of the five hours' chance where the week runs out first."""
+_TAIL = 1e-4
+"""A chance of no more is made by a lognormal's tail."""
 _HARDLY, _STEPS = 1e-9, 24
 """A chance below which nothing is said about when, and the times at which it is computed."""
 
@@ -353,9 +355,16 @@ def _when(
     law: Law, ats: list[float], expected: list[float], left: float, variance: float
 ) -> list[float] | None:
     """Return when the window runs out, if it does, at the points ``law.when``."""
+    raw = [_runs_out(mean, left, variance) for mean in expected]
+    # The smaller the mean, the heavier its lognormal's tail: at first a chance of next to
+    # nothing may rise and fall again. What counts is what it rises by after that.
+    low = 0.0
     chances = [0.0]
-    for mean in expected:
-        chances.append(max(chances[-1], _runs_out(mean, left, variance)))
+    for chance, later in zip(raw, [*raw[1:], 1.0], strict=True):
+        if later < chance < _TAIL:
+            low, chances = later, [0.0] * (len(chances) + 1)
+        else:
+            chances.append(max(chances[-1], chance - low))
     if chances[-1] < _HARDLY:
         return None
     start, likeliest, end = law.when

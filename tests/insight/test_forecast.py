@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from poller.insight.forecast import (
     FIVE_HOURS,
+    WEEK,
     Burn,
     Outlook,
     forecast,
@@ -307,6 +308,16 @@ def test_what_is_all_but_impossible_has_no_time() -> None:
     span = Span(T0, T0, 10, T0 + HOUR)
     came = certain(forecast(span, Burn(law, polled_h=30), now=T0))
     assert (came.runs_out_chance, came.runs_out_at) == (0, None)
+
+
+def test_what_hardly_runs_out_does_not_do_so_at_once() -> None:
+    slow = replace(WEEK, prior_percent_per_hour=0.15, variance=30)
+    span = Span(T0, T0, 11, T0 + 3 * DAY)
+    came = certain(forecast(span, Burn(slow, polled_h=200), now=T0))
+    assert chance(came) < 0.05
+    assert came.empty_at_pace is None or came.empty_at_pace > T0 + 3 * DAY
+    assert came.runs_out_from is not None
+    assert came.runs_out_from > T0 + DAY
 
 
 # Properties -----------------------------------------------------------------------------
