@@ -121,9 +121,9 @@ def _of_windows(measured: Measured) -> Iterator[Metric]:
         "Chance that a window runs out before its reset, 0 to 1.",
         labels,
         (
-            ((account, window), forecast.runs_out_chance)
-            for account, by_window in measured.forecasts.items()
-            for window, forecast in by_window.items()
+            ((report.account, window), forecast.runs_out_chance)
+            for report in _answered(measured)
+            for window, forecast in measured.forecasts.get(report.account, {}).items()
         ),
     )
 

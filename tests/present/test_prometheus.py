@@ -140,6 +140,8 @@ def test_the_chance_to_run_out_is_told_where_there_is_one() -> None:
     )
     assert named(found, "forecast_runs_out_ratio") == [{"account": "alice", "window": "five_hour"}]
     assert found[at("forecast_runs_out_ratio", account="alice", window="five_hour")] == 0.67
+    dead = said(failed("alice"), forecasts={"alice": {"five_hour": sure}})
+    assert named(dead, "forecast_runs_out_ratio") == []
 
 
 def test_the_last_round_is_told_and_never_with_a_negative_length() -> None:
