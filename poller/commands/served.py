@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from poller.present.overview import Overview
     from poller.values import Report, Snapshot
 
-_CHANGES_KEPT = 100
+_CHANGES_KEPT = 1000
+"""Of an outage each account has one."""
 _TRUE_FOR_S = 10.0
 """How long what follows from the time alone (what is stale, what comes next) is kept."""
 

@@ -218,7 +218,7 @@ class Pages:
     def _common(self, overview: Overview, teller: Teller, *, root: str) -> dict[str, object]:
         page, ahead = teller.page, overview.timeline
         dead, asks = overview.dead_since, overview.asks_next_at
-        since = overview.changes_since
+        since, changed = overview.changes_since, teller.changes(overview.changes)
         return {
             **self._always(teller),
             "root": root,
@@ -253,11 +253,8 @@ class Pages:
             ],
             "resets_cut": max(0, len(ahead.resets) - _MOST_RESETS),
             "failures": _failures(overview.standings, teller),
-            "changes": [
-                ("" if one.at is None else teller.at(one.at), teller.change(one.change))
-                for one in overview.changes[:_MOST_CHANGES]
-            ],
-            "changes_cut": max(0, len(overview.changes) - _MOST_CHANGES),
+            "changes": changed[:_MOST_CHANGES],
+            "changes_cut": max(0, len(changed) - _MOST_CHANGES),
             "changed": page.changed
             if since is None
             else page.changed_since.format(at=teller.at(since)),

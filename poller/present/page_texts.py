@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from poller.insight.changes import Change, ChangeKind
 from poller.insight.choice import Choice, Tier
 from poller.present.catalogue import words_of
 from poller.present.page_words import page_words_of
@@ -16,14 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import tzinfo
 
-    from poller.insight.changes import Change
     from poller.insight.choice import NoChoice
     from poller.insight.pool import DryRange, Pool, Share
     from poller.insight.standing import Standing
     from poller.present.axis import Axis
     from poller.present.charts import Digest
+    from poller.present.overview import Happening
     from poller.values import Forecast, Window
 
+_NAMED = 5
+"""Accounts that are named where many changed in the same way."""
 _KINDS = {kind.value: kind for kind in FailureKind}
 
 
@@ -190,6 +194,29 @@ class Teller:
         return page.brief_runs_out.format(chance=_chance_text(chance), start=start_at, end=end_at)
 
     # What was
+
+    def changes(self, happenings: Iterable[Happening]) -> list[tuple[str, str]]:
+        """Return when things changed, and what.
+
+        Accounts that failed, or answered again, in the same way and minute are told together.
+        """
+        names: dict[tuple[str, Change], list[str]] = {}
+        for happening in happenings:
+            at, change = happening.at, happening.change
+            same = change
+            if change.change in (ChangeKind.FAILED, ChangeKind.RESTORED):
+                same = Change("", None, change.change, after=change.after)
+            key = ("" if at is None else self.at(at), same)
+            names.setdefault(key, []).append(change.account or "")
+        return [
+            (at, self.change(replace(change, account=self._listed(accounts))))
+            for (at, change), accounts in names.items()
+        ]
+
+    def _listed(self, names: list[str]) -> str:
+        told, count = self.words.comma.join(names[:_NAMED]), len(names)
+        more = self.words.more.format(count=count - _NAMED, total=count)
+        return told + more if count > _NAMED else told
 
     def change(self, change: Change) -> str:
         """Return what changed, in a sentence."""

@@ -656,6 +656,20 @@ def test_changes_are_told(change: Change, told: str) -> None:
     assert teller().change(change) == told.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
+def test_accounts_that_fail_together_are_one_change() -> None:
+    dead = [
+        Happening(NOW, Change(f"n{n}", None, ChangeKind.FAILED, None, None, "timeout"))
+        for n in range(7)
+    ]
+    used_up = Happening(NOW, Change("n1", None, ChangeKind.EXHAUSTED, "weekly", 5.0, 0.0))
+    later = Happening(NOW + HOUR, Change("n9", None, ChangeKind.FAILED, None, None, "timeout"))
+    assert teller().changes([later, *dead, used_up]) == [
+        (at_hours(1), "n9: no complete answer in time"),
+        (at_hours(0), "n0, n1, n2, n3, n4 and 2 more: no complete answer in time"),
+        (at_hours(0), "n1: week used up"),
+    ]
+
+
 def test_changes_and_resets_beyond_what_is_read_are_counted(pages: Pages) -> None:
     happened = [Happening(None, Change(f"a{n}", None, ChangeKind.GONE)) for n in range(43)]
     many = [after(answered(f"n{n:04}", five=(5, 1 + n / 90))) for n in range(41)]
