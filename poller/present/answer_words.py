@@ -63,7 +63,7 @@ ENGLISH_ANSWERS = AnswerWords(
     no_resets="no reset is known for this time",
     not_dry="At this pace something is left throughout the next hour."
     "|At this pace something is left throughout the next {count} hours.",
-    no_pace="Without a history nobody can tell how long it lasts: --record starts one.",
+    no_pace="How long it lasts is not known yet: that takes some hours of history (--record).",
     unchanged="nothing changed but percentages",
 )
 
@@ -89,7 +89,7 @@ CHINESE_ANSWERS = AnswerWords(
     hour="该小时内恢复",
     no_resets="这段时间内没有重置",
     not_dry="照此速度，今后 {count} 小时内一直有剩余。",
-    no_pace="没有历史记录，无法推算能用多久：--record 开始记录。",
+    no_pace="还无法推算能用多久：需要几小时的历史记录（--record）。",
     unchanged="除百分比外没有变化",
 )
 

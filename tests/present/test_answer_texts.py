@@ -199,7 +199,7 @@ def test_what_cannot_be_told_is_said() -> None:
     lines = drawn(full)
     assert lines[1] == "no reset is known for this time"
     assert lines[-1] == (
-        "Without a history nobody can tell how long it lasts: --record starts one."
+        "How long it lasts is not known yet: that takes some hours of history (--record)."
     )
     assert drawn(full, rates={"a": {"weekly": 0.1}}, hours=1)[-1] == (
         "At this pace something is left throughout the next hour."
