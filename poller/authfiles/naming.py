@@ -124,10 +124,12 @@ class _Names:
         """Yield what one argument means: a path, a pattern, or a name, in that order."""
         text = os.fspath(given)
         is_separated = not _SEPARATORS.isdisjoint(text)
-        exists = (is_separated or text.endswith(".json")) and os.path.lexists(self._path(text))
-        if exists or not isinstance(given, str):
+        is_file, is_pattern = text.endswith(".json"), _WILDCARD.search(text) is not None
+        # Whether a path is there is not asked where it can be nothing else: its disk may hang.
+        is_path = not isinstance(given, str) or (is_separated and is_file and not is_pattern)
+        if is_path or ((is_separated or is_file) and os.path.lexists(self._path(text))):
             yield _Choice(text, self._path(text))
-        elif _WILDCARD.search(text):
+        elif is_pattern:
             yield from self._matching(text)
         elif is_separated and text not in self._labels_or_none():
             yield _Choice(text, self._path(text))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import anyio
+
 from poller.authfiles.find import find
+from poller.authfiles.folders import DEFAULT_FOLDER
 from poller.authfiles.path_list import open_path_list
 from poller.authfiles.read import AuthFile
 from poller.process.threads import run_in_thread
 from poller.settings import UsageError
+from poller.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +39,21 @@ async def files_of(accounts: tuple[Named, ...], settings: Settings) -> list[Auth
     """Return the auth files that are asked for.
 
     Raises:
-        UsageError: there are none, or not what was asked for.
+        UsageError: there are none, or not what was asked for, or their folder does not answer.
     """
     ready = [each for each in accounts if isinstance(each, AuthFile)]
     if ready:
         return ready
     names = tuple(each for each in accounts if not isinstance(each, AuthFile))
     work = partial(find, settings, environ=os.environ, cwd=current_folder(), accounts=names or None)
-    return await run_in_thread(work, abandon_on_cancel=True)
+    within_s = min(settings.account_deadline_s, settings.deadline_s or math.inf)
+    with anyio.move_on_after(within_s):
+        return await run_in_thread(work, abandon_on_cancel=True)
+    folders = ", ".join(map(printable, settings.account_dirs or (DEFAULT_FOLDER,)))
+    raise UsageError(
+        f"{folders}: auth files could not be looked for within {within_s:g} s; check the drive or "
+        "the network mount"
+    )
 
 
 async def listed_files(accounts: tuple[Named, ...], settings: Settings) -> PathList:
@@ -55,8 +67,13 @@ async def listed_files(accounts: tuple[Named, ...], settings: Settings) -> PathL
             "ACCOUNT and --files-from: only one of them can be given; "
             "put the paths into the list, or leave the list out"
         )
-    return await open_path_list(
-        settings.files_from or "", cwd=current_folder(), shows_addresses=settings.show_identity
+    named = settings.files_from or ""
+    with anyio.move_on_after(settings.deadline_s or math.inf):
+        return await open_path_list(
+            named, cwd=current_folder(), shows_addresses=settings.show_identity
+        )
+    raise UsageError(
+        f"--files-from {printable(named)}: could not be opened within {settings.deadline_s:g} s"
     )
 
 

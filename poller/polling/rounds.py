@@ -8,31 +8,30 @@ round over what outlives rounds: connections, pauses, breaker, rate.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import anyio
 
+from poller.polling.file_looks import FileLooks
 from poller.polling.plan import LEAST_S, MOST_S, waits_for_file
 from poller.polling.roster import Roster, Tracked
 from poller.polling.scheduler import open_round
 from poller.polling.stream import Notices
-from poller.process.threads import run_in_thread
 from poller.text import os_error_text
 from poller.values import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from anyio.streams.memory import MemoryObjectReceiveStream
 
     from poller.authfiles.read import Account, AuthFile
     from poller.polling.breaker import UpstreamHealth
+    from poller.polling.file_looks import Signature
     from poller.polling.files import Files
     from poller.polling.parts import HandsOutAccounts, MakesAttempts
     from poller.polling.stream import Waiting
@@ -49,8 +48,6 @@ _LOOK_S = 20.0
 """The longest wait between two looks at the plan, so that it notices when clocks are set."""
 _BUFFER = 64
 """Reports that wait for a slow reader before the polling slows down."""
-Signature: TypeAlias = tuple[int, int, int] | None
-"""What tells that a file has changed: its time, size and inode; None where it is missing."""
 _NEVER_SEEN: Signature = (0, 0, 0)
 Came: TypeAlias = "Report | Snapshot"
 
@@ -89,7 +86,8 @@ class Rounds:
         """Return about how many accounts the first look asks; None while nobody knows."""
         self.paused = False
         """Whether no further turn begins; change it with :meth:`pause`."""
-        self._files, self._find = files
+        self._files, find = files
+        self._looks = None if find is None else FileLooks(find)
         self._turns, self._upstream = turns, upstream
         self._clock, self._now = clock, turn_clock
         self._roster = Roster()
@@ -185,9 +183,9 @@ class Rounds:
 
     async def _look_first(self) -> None:
         began_at = self._now()
-        if self._find is not None:
+        if self._looks is not None:
             paths = [file.path for file in self._files if file.path is not None]
-            self._signatures = await run_in_thread(partial(_signatures_of, paths))
+            self._signatures = await self._looks.signatures(paths)
         await self._ask(self._files, self._upstream.settings)
         self._files, self._repeated_at = [], self._clock.time()
         self._turns.begin(self.accounts, began_at)
@@ -196,10 +194,10 @@ class Rounds:
 
     async def _whose_turn(self) -> Tracked:
         while True:
-            if self._find is not None and time.monotonic() - self._looked_at >= _FILES_EVERY_S:
+            if self._looks is not None and time.monotonic() - self._looked_at >= _FILES_EVERY_S:
                 self._looked_at = time.monotonic()
                 try:
-                    await self._look_for_files(self._find)
+                    await self._look_for_files(self._looks)
                 except OSError as error:  # a drive that is gone: those known are asked on
                     logger.warning("cannot look for auth files: %s", os_error_text(error))
             now = self._now()
@@ -299,16 +297,17 @@ class Rounds:
 
     # Files
 
-    async def _look_for_files(self, find: Callable[[], list[AuthFile]]) -> None:
+    async def _look_for_files(self, looks: FileLooks) -> None:
         """Notice auth files that are new, changed or gone."""
-
-        def look() -> tuple[list[AuthFile], dict[str, Signature]]:
-            files = find()
-            found = [file.path for file in files if file.path is not None]
-            return files, _signatures_of({*found, *self._roster.paths})
-
-        files, signatures = await run_in_thread(look)
-        before, self._signatures = self._signatures, signatures
+        files = await looks.found()
+        if files is None:  # those known are asked on
+            logger.warning("cannot look for auth files: their folder does not answer")
+            return
+        found = (file.path for file in files if file.path is not None)
+        paths = {*found, *self._roster.paths}
+        signatures = await looks.signatures(paths)
+        before = self._signatures
+        self._signatures = {path: before[path] for path in paths if path in before} | signatures
         self._forget(self._roster.without(files))
         there = {file.path: file for file in files}
         for path, signature in signatures.items():
@@ -344,15 +343,3 @@ async def open_rounds(rounds: Rounds) -> AsyncGenerator[Rounds]:
     rounds.each().close()
     if raised is not None:
         raise raised
-
-
-def _signatures_of(paths: Iterable[str]) -> dict[str, Signature]:
-    return {path: _signature_of(path) for path in paths}
-
-
-def _signature_of(path: str) -> Signature:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

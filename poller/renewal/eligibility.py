@@ -18,20 +18,20 @@ class CodexHome:
     """The Codex CLI's own files, and what may be done to them."""
 
     files: tuple[str, ...] = ()
-    """Real paths."""
+    """Absolute paths, which may be links; following them takes time where the disk does."""
     is_protected: bool = True
     """Whether they, and logins that they hold, are left alone."""
 
 
 def codex_files(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the real paths of the Codex CLI's own file: the one it uses, and the default.
+    """Return the paths of the Codex CLI's own file: the one it uses, and the default.
 
     The default is left out where no home folder is known.
     """
     home = environ.get("HOME") or os.path.expanduser("~")
     default = os.path.join(home, ".codex") if os.path.isabs(home) else None
     folders = (environ.get("CODEX_HOME"), default)
-    return tuple(os.path.realpath(os.path.join(each, "auth.json")) for each in folders if each)
+    return tuple(os.path.abspath(os.path.join(each, "auth.json")) for each in folders if each)
 
 
 def obstacle(path: str, *, codex_own: tuple[str, ...]) -> str | None:

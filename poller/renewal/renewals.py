@@ -222,7 +222,8 @@ class _OneRenewal:
 
     def _codex_copies(self, login: StoredLogin, refresh_token: Secret) -> tuple[str, ...]:
         """Return Codex's own files that hold the same login: a refresh would log Codex out."""
-        others = tuple(file for file in self.run.codex.files if file != login.path)
+        files = map(os.path.realpath, self.run.codex.files)
+        others = tuple(file for file in files if file != login.path)
         return holders(others, refresh_token, now=self.run.clock())
 
     async def _prepare(self, login: StoredLogin, entry: TokenEntry) -> Spending:

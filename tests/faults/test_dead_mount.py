@@ -1,0 +1,92 @@
+"""A mount that does not answer costs its own accounts, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from poller.simulator.server import serve
+from tests.faults.dead_mount import dead_mount
+from tests.running import account, ended, numbered, run, started, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+OTHERS = ["n0000", "n0001", "n0002"]
+BOTH = ("--account-dir", "good", "--account-dir", "mount")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with good accounts, and one to mount with an account that hangs."""
+    write(tmp_path / "good", *numbered(3))
+    write(tmp_path / "files", account("dead"))
+    (tmp_path / "mount").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "operation"),
+    [("poll", "lookup"), ("poll", "open"), ("poll", "read"), ("watch", "getattr")],
+)
+async def test_a_file_that_hangs_costs_its_own_account(
+    folder: Path, command: str, operation: str
+) -> None:
+    words = ["--rounds", "1"] if command == "watch" else []
+    with dead_mount(folder / "mount", folder / "files", operation):
+        async with serve() as simulator:
+            url = f"--chatgpt-url={simulator.url}"
+            words += [url, *BOTH, "--account-deadline", "1.2", "--format", "jsonl"]
+            done = await run(command, *words, cwd=folder)
+    assert done.kinds == dict.fromkeys(OTHERS) | {"dead": "file_unreadable"}
+    assert done.code == 1
+
+
+async def test_a_file_that_hangs_is_named_with_others(folder: Path) -> None:
+    with dead_mount(folder / "mount", folder / "files", "lookup"):
+        async with serve() as simulator:
+            url = f"--chatgpt-url={simulator.url}"
+            names = ["mount/dead.auth.json", "good/n0001.auth.json"]
+            begun_at = time.monotonic()
+            done = await run(url, *names, "--deadline", "2", cwd=folder)
+    assert done.kinds == {"n0001": None, "dead": "deadline"}
+    assert time.monotonic() - begun_at < 2 + 4  # a machine that starts slowly
+
+
+@pytest.mark.parametrize("words", [BOTH, ("--files-from", "mount/dead.auth.json")])
+async def test_what_cannot_be_found_ends_with_the_deadline(
+    folder: Path, words: tuple[str, ...]
+) -> None:
+    operation = "opendir" if words is BOTH else "open"
+    with dead_mount(folder / "mount", folder / "files", operation):
+        done = await run(*words, "--deadline", "1", cwd=folder)
+    assert (done.code, done.out) == (64, b"")
+    assert "within 1 s" in done.err
+
+
+async def test_a_folder_that_hangs_keeps_nobody_from_leaving(folder: Path) -> None:
+    with dead_mount(folder / "mount", folder / "files", "opendir"):
+        async with started(*BOTH, cwd=folder) as running:
+            await asyncio.sleep(1)  # nothing shows that it looks by now
+            begun_at = time.monotonic()
+            running.send_signal(signal.SIGINT)
+            done = await ended(running)
+    assert done.code == 130
+    assert time.monotonic() - begun_at < 3
+
+
+async def test_a_codex_home_that_hangs_costs_nobody_who_is_not_refreshed(folder: Path) -> None:
+    write(folder / "files", account("dead"))
+    (folder / "files" / "dead.auth.json").rename(folder / "files" / "dead-home")
+    home = folder / "mount" / "dead-home"
+    with dead_mount(folder / "mount", folder / "files", "lookup"):
+        async with serve() as simulator:
+            words = [f"--chatgpt-url={simulator.url}", "--account-dir", "good", "--refresh"]
+            done = await run(*words, "--deadline", "5", cwd=folder, env={"CODEX_HOME": str(home)})
+    assert done.kinds == dict.fromkeys(OTHERS)
