@@ -145,9 +145,11 @@ class _Round:
 
     def _waits_for(self) -> Waiting | None:
         now, breaker = time.monotonic(), self._health.breaker
+        left_s = max(0.0, self._tasks.cancel_scope.deadline - anyio.current_time())
         if breaker.is_open:
             silent_s = max(breaker.open_for_s(now=now), now - self._answered_at)
-            return Waiting(silent_s=silent_s, patience_left_s=breaker.patience_left_s(now=now))
+            left_s = min(left_s, breaker.patience_left_s(now=now))
+            return Waiting(silent_s=silent_s, patience_left_s=left_s)
         pause_left_s = self._health.pause_left_s(now=now)
         if pause_left_s > 0:
             return Waiting(pause_left_s=pause_left_s)
@@ -155,7 +157,7 @@ class _Round:
         if silent_s < _SILENT_FROM_S or not self._in_flight:
             return None
         deadlines_s = map(self._attempts.deadline_left_s, self._in_flight.values())
-        return Waiting(silent_s=silent_s, patience_left_s=max(0.0, *deadlines_s))
+        return Waiting(silent_s=silent_s, patience_left_s=min(left_s, max(0.0, *deadlines_s)))
 
     # Accounts
 

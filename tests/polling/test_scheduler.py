@@ -404,6 +404,20 @@ async def test_the_runs_deadline_ends_it() -> None:
         assert simulator.stats().requests == 2
 
 
+async def test_what_is_waited_for_ends_with_the_runs_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("poller.polling.scheduler._SILENT_FROM_S", 0.0)
+    async with (
+        serve(fault="hang") as simulator,
+        streamed(simulator.url, numbered(1), deadline_s=9.0) as reports,
+    ):
+        await simulator.reached(1)
+        told = reports.waiting()
+    assert told is not None
+    assert 0 < told.patience_left_s <= 9.0
+
+
 async def test_a_slow_reader_slows_the_polling() -> None:
     async with serve() as simulator:
         async with streamed(simulator.url, numbered(300), concurrency=4) as reports:
