@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _LATEST_AT = 1 << 40
 """Later than this no clock has ever told."""
+_STORED = {True: 1, False: 0, None: None}
+"""Truths as SQLite keeps them: for each bool, sqlite3 would look for an adapter."""
 _USUAL_S = {"five_hour": 18_000, "weekly": 604_800, "monthly": 2_592_000}
 """Lengths that exports, which tell none, mean by a window's name."""
 
@@ -67,7 +69,7 @@ def observed(report: Report) -> Observed | None:
         return Observed(*who, at, at, failure=Run(at, at, 1, (failure.kind.value,)))
     if usage is None:
         return None
-    value = usage.usable, usage.on_credits, usage.limited_by
+    value = _STORED[usage.usable], _STORED[usage.on_credits], usage.limited_by
     return Observed(*who, at, at, windows_of(usage, at), Run(at, at, 1, value, usage.usable_at))
 
 
@@ -126,7 +128,8 @@ def _of_record(told: _Told) -> Observed | None:
     if kind is not None:
         return Observed(*who, at, at, failure=Run(at, at, 1, (kind,)))
     blocked_by = tokenless_text(members.get("limited_by"))
-    value = _truth(members.get("usable")), _truth(members.get("on_credits")), blocked_by
+    usable, on_credits = _truth(members.get("usable")), _truth(members.get("on_credits"))
+    value = _STORED[usable], _STORED[on_credits], blocked_by
     windows = _windows_in(mapping(members.get("windows")) or {}, at)
     usable_at = moment_of(members.get("usable_at"))
     return Observed(*who, at, at, tuple(windows), Run(at, at, 1, value, usable_at))
@@ -151,7 +154,8 @@ def _windows_in(windows: Mapping[str, object], at: int) -> list[SeenWindow]:
 def _window(
     name: str, used: float, at: int, window_seconds: int | None, reset_at: int | None
 ) -> SeenWindow:
-    used = round(used, 2)
+    if used % 1:
+        used = round(used, 2)
     # The reset of a window that has not begun moves with every look: each would be a new run.
     if used == 0 and reset_at is not None:
         whole = window_seconds is not None and abs(reset_at - at - window_seconds) <= JITTER_S

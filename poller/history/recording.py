@@ -48,6 +48,8 @@ class _AccountRow:
     machine: str | None
     first_seen: int
     last_seen: int
+    renamed: bool = True
+    """Whether more of it is to be written than when it was seen."""
 
     def row(self) -> tuple[object, ...]:
         times = self.first_seen, self.last_seen
@@ -59,6 +61,8 @@ class _Table:
     """A table of runs."""
 
     name: str
+    owners: str
+    """The table of what has these runs."""
     owner: str
     values: tuple[str, ...]
     """Columns of what was seen."""
@@ -82,10 +86,11 @@ class _Table:
         return Run(row[1], row[2], row[3], tuple(row[4:end]), reset_at)
 
 
-_SPAN = _Table("span", "series_id", ("used_percent",), "reset_at")
-_STATE = _Table("state", "account_id", ("usable", "on_credits", "limited_by"), "usable_at")
-_FAILURE = _Table("failure", "account_id", ("kind",))
-_OWNERS = {_SPAN: "series", _STATE: "account", _FAILURE: "account"}
+_SPAN = _Table("span", "series", "series_id", ("used_percent",), "reset_at")
+_STATE = _Table(
+    "state", "account", "account_id", ("usable", "on_credits", "limited_by"), "usable_at"
+)
+_FAILURE = _Table("failure", "account", "account_id", ("kind",))
 
 
 @dataclass(slots=True)
@@ -101,11 +106,15 @@ class _Near:
         )
 
 
-@dataclass(slots=True)
-class _Pending:
-    """What is to be written to one table of runs, by owner and beginning."""
+@dataclass(slots=True, eq=False)
+class _Runs:
+    """What is known of one table of runs, and what is to be written to it."""
 
+    table: _Table
+    near: dict[int, _Near] = field(default_factory=dict[int, _Near])
+    """By owner."""
     put: dict[tuple[int, int], Run] = field(default_factory=dict[tuple[int, int], Run])
+    """By owner and beginning."""
     dropped: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
 
 
@@ -128,8 +137,7 @@ class Recorder:
         self._by_key: dict[str, _AccountRow] = {}
         self._by_label: dict[str, _AccountRow] = {}
         self._series: dict[tuple[int, str], tuple[int, int | None]] = {}
-        self._near: dict[_Table, dict[int, _Near]] = {table: {} for table in _OWNERS}
-        self._pending = {table: _Pending() for table in _OWNERS}
+        self._spans, self._states, self._failures = map(_Runs, (_SPAN, _STATE, _FAILURE))
         self._seen: dict[int, _AccountRow] = {}
 
     def record(
@@ -162,6 +170,7 @@ class Recorder:
         self._loaded = True
         for row in self._db.execute("SELECT * FROM account ORDER BY last_seen"):
             account = _AccountRow(*row)
+            account.renamed = False
             self._name(account)
             self._last_account = max(self._last_account, account.id)
         rows = self._db.execute("SELECT account_id, window, id, window_seconds FROM series")
@@ -171,21 +180,21 @@ class Recorder:
 
     def _preload(self, at: int) -> None:
         """Read the last run of every owner, where none is dated later."""
-        for table, owners in _OWNERS.items():
-            near = self._near[table]
-            if near:
+        for runs in (self._spans, self._states, self._failures):
+            if runs.near:
                 continue
+            table = runs.table
             name, owner = table.name, table.owner
             columns = ", ".join(f"run.{column}" for column in table.columns.split(", "))
             later = f"(SELECT 1 FROM {name} WHERE {owner} = one.id AND since > :at)"  # noqa: S608 - our own names
             rows = self._db.execute(
-                f"SELECT one.id, {columns} FROM {owners} AS one LEFT JOIN {name} AS run "  # noqa: S608 - likewise
+                f"SELECT one.id, {columns} FROM {table.owners} AS one LEFT JOIN {name} AS run "  # noqa: S608 - likewise
                 f"ON run.{owner} = one.id AND run.since = "
                 f"(SELECT max(since) FROM {name} WHERE {owner} = one.id) WHERE NOT EXISTS {later}",
                 {"at": at},
             )
             for row in rows:
-                near[row[0]] = _Near(None if row[1] is None else table.run(row[1:]), None)
+                runs.near[row[0]] = _Near(None if row[1] is None else table.run(row[1:]), None)
 
     def _name(self, account: _AccountRow) -> None:
         if account.key is not None:
@@ -198,18 +207,18 @@ class Recorder:
         account = self._account(one, live=live)
         new = False
         if one.state is not None:
-            new |= self._place(_STATE, account.id, one.state, live=live)
+            new |= self._place(self._states, account.id, one.state, live=live)
         if one.failure is not None:
             # An answer since the last failure ends its run.
-            answered = self._around(_STATE, account.id, one.since).before
-            failed = self._around(_FAILURE, account.id, one.since).before
+            answered = self._around(self._states, account.id, one.since).before
+            failed = self._around(self._failures, account.id, one.since).before
             joins = answered is None or failed is None or answered.until <= failed.until
-            new |= self._place(_FAILURE, account.id, one.failure, live=live, joins=joins)
+            new |= self._place(self._failures, account.id, one.failure, live=live, joins=joins)
         for name, window_seconds, run in one.windows:
             series_id, known_seconds = self._series.get((account.id, name), (0, None))
             if not series_id or (window_seconds is not None and window_seconds != known_seconds):
                 series_id = self._update_series(account.id, name, window_seconds)
-            new |= self._place(_SPAN, series_id, run, live=live)
+            new |= self._place(self._spans, series_id, run, live=live)
         return new
 
     def _account(self, one: Observed, *, live: bool) -> _AccountRow:
@@ -225,9 +234,10 @@ class Recorder:
             self._name(account)
         elif live or one.until >= account.last_seen:
             self._update(account, one)
-        account.first_seen = min(account.first_seen, one.since)
+        if one.since < account.first_seen:
+            account.first_seen, account.renamed = one.since, True
         if one.key is not None and account.key is None:
-            account.key = one.key
+            account.key, account.renamed = one.key, True
             self._name(account)
         self._seen[account.id] = account
         return account
@@ -239,10 +249,12 @@ class Recorder:
                 "VALUES (?, 'plan_changed', ?, ?, ?)",
                 (one.since, account.id, account.plan, one.plan),
             )
-        account.plan = one.plan or account.plan
-        account.machine = one.machine or account.machine
         account.last_seen = one.until
+        plan, machine = one.plan or account.plan, one.machine or account.machine
+        if plan != account.plan or machine != account.machine:
+            account.plan, account.machine, account.renamed = plan, machine, True
         if account.label != one.label:
+            account.renamed = True
             if self._by_label.get(account.label) is account:
                 del self._by_label[account.label]
             account.label = one.label
@@ -252,7 +264,7 @@ class Recorder:
         known = self._series.get((account_id, window))
         if known is None:
             self._last_series += 1
-            self._near[_SPAN][self._last_series] = _Near(None, None)
+            self._spans.near[self._last_series] = _Near(None, None)
         series_id = self._last_series if known is None else known[0]
         self._series[account_id, window] = series_id, window_seconds
         self._db.execute(
@@ -262,35 +274,34 @@ class Recorder:
         )
         return series_id
 
-    def _place(
-        self, table: _Table, owner: int, run: Run, *, live: bool, joins: bool = True
-    ) -> bool:
-        near = self._around(table, owner, run.since)
-        pending = self._pending[table]
-        before = near.before
-        if near.after is None and (before is None or before.until < run.since):  # nearly always
-            near.before = last = extended(before if joins else None, run)
-            pending.put[owner, last.since] = last
-            return True
+    def _place(self, runs: _Runs, owner: int, run: Run, *, live: bool, joins: bool = True) -> bool:
+        near = runs.near.get(owner)
+        if near is not None and near.after is None:
+            before = near.before
+            if before is None or before.until < run.since:  # nearly always
+                near.before = last = extended(before if joins else None, run)
+                runs.put[owner, last.since] = last
+                return True
         new = False
         rest: Run | None = run
         while rest is not None:
-            near = self._around(table, owner, rest.since)
+            near = self._around(runs, owner, rest.since)
             placed = place(near.before, near.after, rest, live=live, joins=joins)
             rest = placed.rest
             for stored in placed.put:
-                pending.put[owner, stored.since] = near.before = stored
+                runs.put[owner, stored.since] = near.before = stored
                 new = True
             if placed.dropped is not None:
-                pending.dropped.add((owner, placed.dropped))
-                pending.put.pop((owner, placed.dropped), None)
-                del self._near[table][owner]
+                runs.dropped.add((owner, placed.dropped))
+                runs.put.pop((owner, placed.dropped), None)
+                del runs.near[owner]
         return new
 
-    def _around(self, table: _Table, owner: int, at: int) -> _Near:
-        near = self._near[table].get(owner)
+    def _around(self, runs: _Runs, owner: int, at: int) -> _Near:
+        near = runs.near.get(owner)
         if near is None or not near.around(at):
-            self._write_runs(table)
+            self._write_runs(runs)
+            table = runs.table
             around: list[Run | None] = []
             for side in ("<= ? ORDER BY since DESC", "> ? ORDER BY since"):
                 row = self._db.execute(
@@ -299,7 +310,7 @@ class Recorder:
                     (owner, at),
                 ).fetchone()
                 around.append(None if row is None else table.run(row))
-            near = self._near[table][owner] = _Near(*around)
+            near = runs.near[owner] = _Near(*around)
         return near
 
     # Rows
@@ -308,24 +319,36 @@ class Recorder:
         self._upsert(
             "account",
             "id, key, label, plan, machine, first_seen, last_seen",
-            [account.row() for account in self._seen.values()],
+            [account.row() for account in self._seen.values() if account.renamed],
             "id",
         )
+        self._update_seen([one for one in self._seen.values() if not one.renamed])
+        for account in self._seen.values():
+            account.renamed = False
         self._seen = {}
-        for table in _OWNERS:
-            self._write_runs(table)
+        for runs in (self._spans, self._states, self._failures):
+            self._write_runs(runs)
 
-    def _write_runs(self, table: _Table) -> None:
-        pending = self._pending[table]
-        if pending.dropped:
+    def _update_seen(self, accounts: Sequence[_AccountRow]) -> None:
+        for start in range(0, len(accounts), _ROWS_AT_ONCE):
+            some = accounts[start : start + _ROWS_AT_ONCE]
+            self._db.execute(
+                f"WITH seen (account_id, at) AS (VALUES {', '.join(['(?, ?)'] * len(some))}) "  # noqa: S608 - no names
+                "UPDATE account SET last_seen = at FROM seen WHERE id = account_id",
+                [value for account in some for value in (account.id, account.last_seen)],
+            )
+
+    def _write_runs(self, runs: _Runs) -> None:
+        table = runs.table
+        if runs.dropped:
             self._db.executemany(
                 f"DELETE FROM {table.name} WHERE {table.owner} = ? AND since = ?",  # noqa: S608 - likewise
-                pending.dropped,
+                runs.dropped,
             )
         key = f"{table.owner}, since"
-        rows = [table.row(owner, run) for (owner, _), run in pending.put.items()]
+        rows = [table.row(owner, run) for (owner, _), run in runs.put.items()]
         self._upsert(table.name, table.columns, rows, key)
-        self._pending[table] = _Pending()
+        runs.put, runs.dropped = {}, set()
 
     def _upsert(
         self, table: str, columns: str, rows: Sequence[tuple[object, ...]], key: str
