@@ -157,7 +157,7 @@ async def _serve(args: argparse.Namespace, ssl_context: ssl.SSLContext | None) -
 
 
 def _welcome(args: argparse.Namespace, origin: str, url: str) -> str:
-    lines = [f"serving made-up accounts; counts at {origin}/stats; ctrl-c ends it"]
+    lines = [f"serving made-up accounts; counts at {origin}/stats; ctrl-c stops it"]
     if not args.host.startswith(_ON_THIS_MACHINE):
         lines.append("others on your network can reach it, too: send it no real tokens")
     if args.dir is not None:

@@ -39,8 +39,8 @@ examples:
   {prog} --dir /tmp/accounts --live --speed 600
   {prog} --dir /tmp/accounts --fault-share 0.2 --latency 300ms
 
-exit code: 0 after ctrl-c or SIGTERM; 64 where an argument, the folder or the
-address is not usable"""
+exit code: 0 after ctrl-c or SIGTERM; 64 if an argument, the folder or the
+address cannot be used"""
 
 
 class ArgumentsError(Exception):
@@ -115,8 +115,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         type=_number(0.001, _FASTEST),
         default=1.0,
         metavar="X",
-        help="with --live: let time pass X times as fast (1); poller keeps the real time"
-        " meanwhile and will say that the clocks differ",
+        help="with --live: let time pass X times as fast (1); poller stays on real time"
+        " and will warn that the clocks differ",
     )
     add = parser.add_argument_group("faults").add_argument
     add(

@@ -51,11 +51,6 @@ FAILURES = "SELECT since, until, polls, kind FROM failure"
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
-@pytest.fixture
 def other(tmp_path: Path) -> Path:
     return tmp_path / "other.db"
 

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 HOUR = 3600
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
 def test_the_latest_is_the_last_answer_and_what_came_since(path: Path) -> None:
     record(
         path,

@@ -4,8 +4,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
 from poller.history.reading import open_reader
 from poller.history.recollection import Recollection, standings_at
 from poller.history.standings import standings_of
@@ -16,11 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOUR, DAY = 3600, 86_400
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
 
 
 def recollection(path: Path, *, now: float = AT + 600) -> Recollection:

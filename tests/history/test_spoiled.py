@@ -37,11 +37,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
 def mounted(folder: Path) -> bool:
     folder.mkdir(mode=0o700)
     command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]

@@ -40,11 +40,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
 @asynccontextmanager
 async def lock_held_elsewhere(path: Path) -> AsyncIterator[None]:
     """Hold the write lock in another process."""
