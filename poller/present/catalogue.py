@@ -69,6 +69,15 @@ ENGLISH = Words(
     spend_left="spend limit: {amount} left",
     spent="spend limit reached",
     blocked_by="blocked by {reason}",
+    reasons=MappingProxyType(
+        {
+            "rate_limit_reached": "the plan's limit",
+            "workspace_owner_credits_depleted": "lack of workspace credits",
+            "workspace_member_credits_depleted": "lack of member credits",
+            "workspace_owner_usage_limit_reached": "the workspace's usage limit",
+            "workspace_member_usage_limit_reached": "the member's usage limit",
+        }
+    ),
     extra_used_up="an extra limit is used up: {names} → --extra shows it",
     colon=": ",
     comma=", ",
@@ -195,6 +204,15 @@ CHINESE = Words(
     spend_left="消费上限：剩 {amount}",
     spent="已到消费上限",
     blocked_by="受限：{reason}",
+    reasons=MappingProxyType(
+        {
+            "rate_limit_reached": "套餐额度用完",
+            "workspace_owner_credits_depleted": "工作区点数用完",
+            "workspace_member_credits_depleted": "成员点数用完",
+            "workspace_owner_usage_limit_reached": "到达工作区用量上限",
+            "workspace_member_usage_limit_reached": "到达成员用量上限",
+        }
+    ),
     extra_used_up="附加额度已用完：{names} → 用 --extra 查看",
     colon="：",
     comma="、",

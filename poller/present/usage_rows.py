@@ -121,7 +121,8 @@ def note_of(row: Row, words: Words) -> str:
             return ""
         if row.limited_by == SPEND_LIMIT:
             return words.spent
-        return words.blocked_by.format(reason=words.window(row.limited_by or ""))
+        by = row.limited_by or ""
+        return words.blocked_by.format(reason=words.reasons.get(by) or words.window(by))
     if row.spend_left:
         return words.spend_left.format(amount=row.spend_left)
     return words.credits_unlimited if row.balance == "" else ""

@@ -77,6 +77,8 @@ class Words:
     spend_left: str
     spent: str
     blocked_by: str
+    reasons: Mapping[str, str]
+    """The upstream's own reasons; others are shown as it calls them."""
     extra_used_up: str
 
     colon: str

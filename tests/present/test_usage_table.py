@@ -493,6 +493,10 @@ UNLIMITED = Credits(has_credits=True, unlimited=True, balance=None)
         (answered("a", usable=False), "■ a        plus"),
         (answered("a", usable=False, by="spend_limit"), "spend limit reached"),
         (answered("a", usable=False, by="credits_depleted"), "blocked by credits_depleted"),
+        (
+            answered("a", usable=False, by="workspace_owner_credits_depleted"),
+            "blocked by lack of workspace credits",
+        ),
     ],
 )
 def test_what_windows_do_not_tell_is_told_behind_them(report: Report, note: str) -> None:
