@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from poller.process.signals import Interrupts
     from poller.settings import Settings
 
+_LONGEST_LINE = 1 << 24
+"""Bytes; what is longer is no record."""
+
 
 def history(settings: Settings, interrupts: Interrupts) -> int:
     """Do what the first word says, show without one; return the exit code."""
@@ -63,8 +66,8 @@ def _import(settings: Settings, files: list[str], interrupts: Interrupts) -> int
         raise UsageError("--demo: what is imported would be gone at once: leave out --demo")
     path, folder, label = path_of(settings), settings.codex_sessions, settings.sessions_of
     if files:
-        with _opened(files) as lines:
-            came = import_lines(path, _until_stopped(lines, interrupts))
+        with _opened(files) as opened:
+            came = import_lines(path, *(_lines(*one, interrupts) for one in opened))
     elif folder is None:
         raise UsageError("history import: name a FILE, - for standard input, or --codex-sessions")
     elif label is None:
@@ -88,24 +91,24 @@ def _what_came(came: Imported) -> str:
 
 
 @contextmanager
-def _opened(files: Iterable[str]) -> Generator[Iterator[bytes]]:
+def _opened(files: Iterable[str]) -> Generator[list[tuple[str, BinaryIO]]]:
     with ExitStack() as stack:
-        opened: list[BinaryIO] = []
+        opened: list[tuple[str, BinaryIO]] = []
         for file in files:
             try:
-                opened.append(
-                    sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
-                )
+                stream = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
             except OSError as error:
                 raise UsageError(f"{printable(file)}: {os_error_text(error)}") from None
-        yield (line for one in opened for line in one)
+            opened.append((file, stream))
+        yield opened
 
 
-def _until_stopped(lines: Iterable[bytes], interrupts: Interrupts) -> Iterator[bytes]:
-    for line in lines:
-        if interrupts.number is not None:
-            return
-        yield line
+def _lines(file: str, stream: BinaryIO, interrupts: Interrupts) -> Iterator[bytes]:
+    try:
+        while interrupts.number is None and (line := stream.readline(_LONGEST_LINE)):
+            yield line
+    except OSError as error:
+        raise UsageError(f"{printable(file)}: {os_error_text(error)}") from None
 
 
 def _prune(settings: Settings, names: list[str], _: Interrupts) -> int:

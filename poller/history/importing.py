@@ -39,15 +39,15 @@ class Imported(NamedTuple):
     """Lines that are neither records nor exported spans."""
 
 
-def import_lines(path: str, lines: Iterable[bytes]) -> Imported:
-    """Take lines of records (any poll's JSON Lines) or of an export (JSON Lines or CSV).
+def import_lines(path: str, *files: Iterable[bytes]) -> Imported:
+    """Take files' lines: of records (any poll's JSON Lines) or of exports (JSON Lines or CSV).
 
     An account without a key is known by its label.
 
     Raises:
         HistoryUnusable: the history cannot be read or written.
     """
-    return _take(path, _observed_in(lines))
+    return _take(path, (seen for lines in files for seen in _observed_in(lines)))
 
 
 def import_sessions(path: str, folder: str, *, label: str) -> Imported:
@@ -94,7 +94,8 @@ def _since(seen: Observed) -> tuple[int, int]:
 def _observed_in(lines: Iterable[bytes]) -> Iterator[Observed | None]:
     rest = iter(lines)
     for line in rest:
-        if line.lstrip(b"\xef\xbb\xbf").startswith(b"account,key,window,since,"):
+        line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901 - what some editors begin with
+        if line.startswith(b"account,key,window,since,"):
             yield from _observed_in_rows(rest)
         elif line.strip():
             try:
@@ -113,6 +114,8 @@ def _observed_in_rows(lines: Iterator[bytes]) -> Iterator[Observed | None]:
             continue
         if row is None:
             return
+        if tuple(row) == COLUMNS:  # of another export, after the first
+            continue
         # A quote before what a spreadsheet would take for a formula is not the label's.
         cells = (cell[1:] if cell[:2] in _QUOTED else cell for cell in row)
         yield observed_in_line(dict(zip(COLUMNS, cells, strict=False)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 import time
 from dataclasses import replace
 from io import StringIO
@@ -156,6 +157,10 @@ def test_the_forecast_is_checked(folder: Path, here: Callable[..., Ended]) -> No
         ("show zoe", "zoe: no account of that name was recorded: poller history shows all"),
         ("import", "history import: name a FILE, - for standard input, or --codex-sessions"),
         ("import nowhere", "nowhere: no such file or directory"),
+        pytest.param(
+            *("import /proc/self/mem", "/proc/self/mem: input/output error"),
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="there is no such file"),
+        ),
         ("import config", "history import: found no record, export or rate limit in it"),
         ("import --codex-sessions no --as a", "--codex-sessions: no such folder: no"),
         (

@@ -176,6 +176,14 @@ def test_lines_that_tell_nothing_are_passed_over(path: Path, line: bytes) -> Non
     assert came == Imported(1, 0, int(bool(line.strip())))
 
 
+def test_several_files_are_read_each_in_its_own_form(path: Path, other: Path) -> None:
+    record(other, [report(12.5, at=AT - 600)])
+    rows_of_csv = exported(other, "csv").splitlines(keepends=True)
+    record_ = b"\xef\xbb\xbf" + serialize(report(12.5)) + b"\r\n"
+    assert import_lines(str(path), [*rows_of_csv, *rows_of_csv], [record_]) == Imported(2, 1, 0)
+    assert spans(path) == [(-600, 0, 2, 12.5)]
+
+
 def test_what_holds_nothing_makes_no_file(path: Path, tmp_path: Path) -> None:
     assert import_lines(str(path), [b"no JSON\n", b"\n", b"{}\n"]) == Imported(0, 0, 2)
     assert import_sessions(str(path), str(tmp_path), label="a") == Imported(0, 0, 0)
