@@ -176,8 +176,11 @@ def _listening(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
+        why = os.strerror(
+            error.errno or 0
+        ).lower()  # its own text has the address in Python's words
         raise UsageError(
-            f"--listen {settings.listen}: {os_error_text(error)}: "
+            f"--listen {settings.listen}: {why}: "
             "choose another port, or end the program that has it"
         ) from None
 

@@ -270,7 +270,7 @@ async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         done = await run("serve", "--listen", listen, cwd=tmp_path)
     assert (done.code, done.out) == (64, b"")
-    assert f"--listen {listen}: address already in use" in done.err
+    assert f"--listen {listen}: address already in use: choose another port" in done.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
