@@ -124,9 +124,10 @@ class Teller:
     def states(self, pool: Pool) -> str:
         """Return how many accounts there are in each state that some are in."""
         words = self.words
-        told = [words.usable.format(count=pool.usable)]
+        told = [words.usable.format(count=pool.usable + pool.on_credits)]
+        if pool.on_credits:
+            told[0] += words.bracketed.format(text=words.paying.format(count=pool.on_credits))
         for form, count in (
-            (words.paying, pool.on_credits),
             (words.unknown, pool.unknown),
             (words.blocked, pool.blocked),
             (words.failed, pool.failed),

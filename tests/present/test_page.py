@@ -591,7 +591,7 @@ def test_what_is_left_of_the_pool_is_a_range_where_something_is_unknown() -> Non
     assert teller().share(seen.pool.windows["five_hour"]) == "0.6 to 1.6 of 3"
     assert teller().share(known(BOB).pool.windows["five_hour"]) == "0 of 1"
     assert teller().states(seen.pool) == "1 usable, 1 unknown, 1 blocked"
-    assert teller().states(known(WEEK_SPENT, DEAD).pool) == "0 usable, 1 on credits, 1 failed"
+    assert teller().states(known(WEEK_SPENT, DEAD).pool) == "1 usable (1 on credits), 1 failed"
 
 
 @pytest.mark.parametrize(
