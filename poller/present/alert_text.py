@@ -179,10 +179,10 @@ def _named(told: Sequence[Told], phrases: _Phrases, words: Words, clock: Clock) 
     """Return each account with its figures, in the order they came."""
     accounts: dict[str | None, list[str]] = {}
     for each in told:
-        figures = accounts.setdefault(each.account, [])
-        figures += [
-            each_ for each_ in _figures(each, phrases, words, clock) if each_ not in figures
-        ]
+        told_now = _figures(each, phrases, words, clock)
+        # What two windows share, as when the account is back, stands after both.
+        before = [one for one in accounts.get(each.account, ()) if one not in told_now]
+        accounts[each.account] = [*before, *told_now]
     return [
         words.clause.join(figures)
         if name is None

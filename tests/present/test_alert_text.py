@@ -69,6 +69,11 @@ def test_a_change_is_a_sentence(text: str) -> None:
     assert said(SAID[text]) == text
 
 
+def test_when_an_account_is_back_is_said_once_after_its_windows() -> None:
+    windows = [told(K.EXHAUSTED, window=name, until=AT + 3600) for name in ("five_hour", "weekly")]
+    assert said(*windows) == "used up: alice (5h, week, back 17:13)"
+
+
 def test_what_is_the_same_is_said_together_in_the_order_it_came() -> None:
     assert said(
         told(K.BACK, window="five_hour", after=100.0),
