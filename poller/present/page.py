@@ -218,7 +218,10 @@ class Pages:
     def _common(self, overview: Overview, teller: Teller, *, root: str) -> dict[str, object]:
         page, ahead = teller.page, overview.timeline
         dead, asks = overview.dead_since, overview.asks_next_at
-        since, changed = overview.changes_since, teller.changes(overview.changes)
+        since, changed = (
+            overview.changes_since,
+            teller.changes(overview.changes, overview.standings),
+        )
         return {
             **self._always(teller),
             "root": root,

@@ -196,17 +196,24 @@ class Teller:
 
     # What was
 
-    def changes(self, happenings: Iterable[Happening]) -> list[tuple[str, str]]:
+    def changes(
+        self, happenings: Iterable[Happening], standings: Iterable[Standing]
+    ) -> list[tuple[str, str]]:
         """Return when things changed, and what.
 
         Accounts that failed, or answered again, in the same way and minute are told together.
+        A change has no more than the kind of a failure; ``standings`` may know its code.
         """
+        failures = {one.account: one.report.failure for one in standings}
         names: dict[tuple[str, Change], list[str]] = {}
         for happening in happenings:
             at, change = happening.at, happening.change
             same = change
             if change.change in (ChangeKind.FAILED, ChangeKind.RESTORED):
-                same = Change("", None, change.change, after=change.after)
+                failure, after = failures.get(change.account or ""), change.after
+                if failure is not None and failure.kind.value == after:
+                    after = self.words.sentence(failure.kind, failure.code).what
+                same = Change("", None, change.change, after=after)
             key = ("" if at is None else self.at(at), same)
             names.setdefault(key, []).append(change.account or "")
         return [

@@ -663,10 +663,14 @@ def test_accounts_that_fail_together_are_one_change() -> None:
     ]
     used_up = Happening(NOW, Change("n1", None, ChangeKind.EXHAUSTED, "weekly", 5.0, 0.0))
     later = Happening(NOW + HOUR, Change("n9", None, ChangeKind.FAILED, None, None, "timeout"))
-    assert teller().changes([later, *dead, used_up]) == [
+    quota = Failure(FailureKind.RATE_LIMITED, "used up", "wait", "usage_limit_reached")
+    limited = Happening(NOW, Change("q", None, ChangeKind.FAILED, None, None, "rate_limited"))
+    standings = [after(replace(failed("q"), failure=quota))]
+    assert teller().changes([later, *dead, used_up, limited], standings) == [
         (at_hours(1), "n9: no complete answer in time"),
         (at_hours(0), "n0, n1, n2, n3, n4 and 2 more: no complete answer in time"),
         (at_hours(0), "n1: week used up"),
+        (at_hours(0), "q: quota used up, and the upstream tells no figures"),
     ]
 
 
