@@ -50,6 +50,8 @@ class Cell(NamedTuple):
     reset: str
     """When it is reset; empty where nobody tells."""
     forecast: str
+    doubted: str = ""
+    """What the last answer said instead, while no other one agrees."""
 
 
 class LimitRow(NamedTuple):
@@ -231,7 +233,15 @@ class _Maker:
     def _own_cell(self, one: Standing, window: Window, column: str) -> Cell:
         forecast = self._forecasts.get(one.account, {}).get(window.name)
         told = "" if forecast is None or not one.report.ok else self._teller.brief(forecast)
-        return self._cell(window, column, told)
+        return self._cell(window, column, told)._replace(doubted=self._doubted(one, window))
+
+    def _doubted(self, one: Standing, window: Window) -> str:
+        answer = one.report.usage
+        for raw in answer.windows if answer is not None else ():
+            percent = raw.remaining_percent
+            if raw.name == window.name and percent not in (None, window.remaining_percent):
+                return self._teller.page.doubted.format(percent=percent_text(percent))
+        return ""
 
     def _cell(self, window: Window, column: str, forecast: str) -> Cell:
         teller, percent = self._teller, window.remaining_percent

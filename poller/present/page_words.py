@@ -72,6 +72,7 @@ class PageWords:
     failed: str
     answered: str
     never_answered: str
+    doubted: str
     extra_limits: str
 
     timeline: str
@@ -197,6 +198,7 @@ ENGLISH_PAGE = PageWords(
     failed="failed",
     answered="figures from {at}",
     never_answered="never answered",
+    doubted="{percent} in the last answer, not confirmed yet",
     extra_limits="Extra limits",
     timeline="What comes back",
     hour="Hour from",
@@ -332,6 +334,7 @@ CHINESE_PAGE = PageWords(
     failed="失败",
     answered="数据为 {at}",
     never_answered="从未应答",
+    doubted="最近一次应答为 {percent}，尚待确认",
     extra_limits="附加额度",
     timeline="何时恢复",
     hour="起始时间",

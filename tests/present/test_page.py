@@ -24,7 +24,7 @@ from poller.present.page import MOST_ACCOUNTS, MOST_CURVES, Pages, static_file
 from poller.present.page_texts import Teller
 from poller.present.page_words import CHINESE_PAGE, ENGLISH_PAGE, PageWords, page_words_of
 from poller.values import Failure, FailureKind, Forecast, Limit, Usage, Window
-from tests.known_accounts import FRESH, HOUR, NOW, after, answered, failed, silent
+from tests.known_accounts import FRESH, HOUR, NOW, after, answered, failed, held, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -481,6 +481,15 @@ def test_a_window_that_nobody_tells_has_no_bar(pages: Pages) -> None:
     html = pages.index(known(after(answered("a", five=(None, 1)))))
     table = html[html.index('class="accounts"') :]
     assert 'class="bar' not in table[: table.index("</table>")]
+
+
+def test_a_figure_that_is_not_believed_yet_stands_under_the_one_that_is() -> None:
+    odd = answered("alice", five=(2, 4), week=(5, 30), at=NOW)
+    looks = {"five_hour": held(42, reset_at=NOW + HOUR, raw=2)}
+    table = cells_of(standing(odd, ALICE, looks=looks))
+    assert "58 % 15:13 98 % in the last answer, not confirmed yet" in table
+    assert table.count("not confirmed") == 1
+    assert "not confirmed" not in cells_of(ALICE, DEAD)
 
 
 def test_the_forecast_stands_under_its_window_unless_the_account_fails() -> None:
