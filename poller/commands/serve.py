@@ -100,7 +100,8 @@ class _Site:
         )
         async with serving(server, self.listening, tls=self.tls):
             scheme = "http" if self.tls is None else "https"
-            say(f"poller: serving at {scheme}://{_authority(self.listening)}/")
+            if not settings.quiet:
+                say(f"poller: serving at {scheme}://{_authority(self.listening)}/")
             tell_systemd("READY=1", environ=os.environ)
             async for came in following:
                 if isinstance(came, Report):

@@ -314,6 +314,23 @@ async def test_systemd_hears_when_it_is_ready(tmp_path: Path) -> None:
     heard.close()
 
 
+async def test_quiet_says_nothing_while_nothing_is_wrong(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice"))
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    heard.bind(str(tmp_path / "notify"))
+    env = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    words = ("serve", "-q", "--listen", "127.0.0.1:0", "--chatgpt-url")
+    async with (
+        upstream() as simulator,
+        started(*words, simulator.url, cwd=tmp_path, env=env) as process,
+    ):
+        await asyncio.get_running_loop().sock_recv(heard, 100)
+        process.terminate()
+        done = await ended(process)
+    heard.close()
+    assert (done.code, done.out, done.err) == (143, b"", "")
+
+
 async def test_the_demo_serves_made_up_accounts_and_leaves_nothing(tmp_path: Path) -> None:
     async with site("--demo", "3", cwd=tmp_path) as served:
         await served.until_polled()
