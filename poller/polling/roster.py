@@ -136,6 +136,12 @@ class Roster:
         self._drop(gone)
         return gone
 
+    def leave(self, known: Tracked) -> list[Tracked]:
+        """Drop an account; return it, unless it was dropped before."""
+        gone = [known] if self._known.get(known.place) is known else []
+        self._drop(gone)
+        return gone
+
     def _in(self, file: AuthFile) -> list[Tracked]:
         return self._by_file.get(_place(file), [])
 

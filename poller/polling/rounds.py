@@ -21,7 +21,7 @@ from poller.polling.roster import Roster, Tracked
 from poller.polling.scheduler import open_round
 from poller.polling.stream import Notices
 from poller.text import os_error_text
-from poller.values import Snapshot
+from poller.values import FailureKind, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from poller.polling.turns import Turns
     from poller.process.clock import RunsOn
     from poller.settings import Settings
-    from poller.values import Report
+    from poller.values import Failure, Report
 
 logger = logging.getLogger("poller")
 
@@ -254,6 +254,8 @@ class Rounds:
 
     async def _take(self, known: Tracked, report: Report) -> None:
         failure, is_dead = report.failure, self._upstream.health.breaker.is_open
+        if self._has_left(known, failure):
+            return
         self._roster.park(known, parked=failure is not None and waits_for_file(failure))
         self._requests += report.attempts
         report = replace(report, account=known.label, position=known.position)
@@ -265,6 +267,16 @@ class Rounds:
                 self._turns.changed(missed.label, self._now())
             self._missed.clear()
         await self._put(known, report)
+
+    def _has_left(self, known: Tracked, failure: Failure | None) -> bool:
+        """Forget an account whose turn finds that its file is gone, before the next look does."""
+        missing = failure is not None and failure.kind is FailureKind.FILE_MISSING
+        if not (missing and self._first_look_ended and self._looks) or known.file.include_disabled:
+            return False
+        self._forget(self._roster.leave(known))
+        if known.file.path is not None:  # should it come back as it was
+            self._signatures.pop(known.file.path, None)
+        return True
 
     async def _repeat(self, parked: Sequence[Tracked]) -> None:
         """Report once more what it is of no use to ask again."""

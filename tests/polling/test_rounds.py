@@ -148,6 +148,24 @@ async def test_new_accounts_join_at_the_current_number_and_gone_ones_leave(tmp_p
     assert {report.account for report in reports} == {"stays", "new"}
 
 
+async def test_an_account_leaves_silently_where_its_turn_finds_the_file_gone_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "account", *names("stays", "goes"))
+    file, elsewhere = folder / "goes.auth.json", tmp_path / "elsewhere"
+    async with going(every=0.1) as (_, stream):
+        await until_snapshot(stream)
+        file.rename(elsewhere)
+        while "goes" in stream.accounts:
+            reports, _ = await until_snapshot(stream)
+            assert all(report.ok for report in reports)
+        elsewhere.rename(file)
+        monkeypatch.setattr(rounds_module, "_FILES_EVERY_S", 0.02)
+        back = await until_report(stream, account="goes")
+
+    assert back.ok
+
+
 @pytest.mark.usefixtures("_looks_often")
 async def test_a_named_account_whose_file_is_gone_stays_as_missing(tmp_path: Path) -> None:
     folder = write(tmp_path / "account", *names("named", "team-1", "team-2"))
