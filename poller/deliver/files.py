@@ -26,7 +26,7 @@ class NewFile:
     def __init__(self, path: str, *, option: str = "--output") -> None:
         """Raises ResultsLost where no file can be made beside ``path``; ``option`` named it."""
         self._path, self._option = path, option
-        if _is_special(path):
+        if is_special(path):
             raise self._lost("it is not a regular file")
         folder, name = os.path.split(path)
         self._draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
@@ -75,7 +75,7 @@ class NewFile:
         )
 
 
-def _is_special(path: str) -> bool:
+def is_special(path: str) -> bool:
     """Whether a folder, a device or a pipe is there, which must not be replaced by a file."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)

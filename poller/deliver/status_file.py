@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from poller.deliver.files import is_special
 from poller.process.threads import run_in_thread
 from poller.text import os_error_text, printable
 
@@ -59,6 +61,8 @@ class StatusFile:
 
 
 def _replace(path: str, content: bytes) -> None:
+    if is_special(path):
+        raise OSError(errno.EEXIST, "it is not a regular file")
     folder, name = os.path.split(path)
     draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, _FLAGS, _MODE)

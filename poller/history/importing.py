@@ -121,4 +121,4 @@ def _observed_in_rows(lines: Iterator[bytes]) -> Iterator[Observed | None]:
         yield observed_in_line(dict(zip(COLUMNS, cells, strict=False)))
 
 
-_QUOTED = ("'=", "'+", "'-", "'@", "'\t", "'\r")
+_QUOTED = tuple(f"'{sign}" for sign in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

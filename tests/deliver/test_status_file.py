@@ -61,3 +61,17 @@ async def test_a_name_that_cannot_be_is_told(tmp_path: Path) -> None:
     told: list[str] = []
     await StatusFile(f"{tmp_path}/a\0b", on_trouble=told.append).write("codex 58%")
     assert len(told) == 1
+
+
+async def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    told: list[str] = []
+    path = tmp_path / "status"
+    os.mkfifo(path)
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name in ("status", "link"):
+        await StatusFile(str(tmp_path / name), on_trouble=told.append).write("codex 58%")
+    assert path.is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["link", "status"]
+    assert all("it is not a regular file" in line for line in told)
+    assert len(told) == 2

@@ -134,12 +134,13 @@ def test_an_exported_span_looks_as_a_record_does(path: Path) -> None:
     assert row[5:7] == ["2", "12.5"]
 
 
-def test_a_label_that_is_a_formula_survives_a_spreadsheet(path: Path) -> None:
-    span = StoredSpan("=1+1", None, "weekly", 604_800, int(AT), int(AT), 1, 5.0, None)
+@pytest.mark.parametrize("label", ["=1+1", "@x", "\uff1d1", "\uff0b1"])
+def test_a_label_that_is_a_formula_survives_a_spreadsheet(path: Path, label: str) -> None:
+    span = StoredSpan(label, None, "weekly", 604_800, int(AT), int(AT), 1, 5.0, None)
     content = csv_heading() + csv_lines([span])
-    assert b"'=1+1," in content
+    assert f"'{label},".encode() in content
     assert import_lines(str(path), content.splitlines(keepends=True)) == Imported(1, 0, 0)
-    assert rows(path, "SELECT label, key FROM account") == [("=1+1", None)]
+    assert rows(path, "SELECT label, key FROM account") == [(label, None)]
 
 
 def test_without_a_key_the_label_counts(path: Path) -> None:

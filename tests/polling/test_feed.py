@@ -525,7 +525,7 @@ async def test_list_and_accounts_together_are_a_mistake() -> None:
 
 async def test_list_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    for name, said in (("nowhere", "no such file"), ("folder", "a folder"), ("n\0", "no such")):
+    for name, said in (("nowhere", "no such file"), ("folder", "a folder"), ("n\0", "not a valid")):
         with pytest.raises(UsageError, match=said):
             await all_of(files_from=name)
 
