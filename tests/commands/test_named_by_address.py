@@ -49,7 +49,10 @@ async def test_no_output_calls_an_account_by_its_address(
     folder_of(tmp_path / "account")
     async with serve() as simulator:
         plain = await run(*output, "--chatgpt-url", simulator.url, cwd=tmp_path)
-        shown = await run(*output, "--show-identity", "--chatgpt-url", simulator.url, cwd=tmp_path)
+        wide = {"COLUMNS": "200"}  # in the evening a table's times have a date, and names less room
+        shown = await run(
+            *(*output, "--show-identity", "--chatgpt-url", simulator.url), cwd=tmp_path, env=wide
+        )
     text = plain.out.decode()
     if "jsonl" in output:  # a path is told as it is, to be opened
         records = [{**json.loads(line), "source": ""} for line in plain.out.splitlines()]
