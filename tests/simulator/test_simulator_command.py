@@ -139,7 +139,7 @@ def test_a_foreign_file_among_its_own_stops_it(
         (["--fault", "reset-5"], "reset: takes no argument"),
         (["--nonsense"], "--nonsense: unknown option; python -m poller.simulator --help shows all"),
         (["--key", "k.pem"], "--key: needs the certificate, too; add --cert FILE"),
-        (["--cert", "/nonexistent"], "--cert: /nonexistent: no such file or directory"),
+        (["--cert", "no/cert.pem"], "--cert: no/cert.pem: no such file or directory"),
         (["--host", "no.such.name.invalid"], "cannot listen on no.such.name.invalid, port 8787"),
     ],
 )
