@@ -250,7 +250,9 @@ class LiveWatch:
     def _ask_now(self) -> None:
         rounds, now = self._following.rounds, self._following.clock.time()
         may_at = rounds.ask_now()
-        if may_at is None:
+        if rounds.paused:
+            said = self._live.paused
+        elif may_at is None:
             said = self._live.nobody
         elif may_at <= now:
             said = self._live.asks_now

@@ -317,6 +317,8 @@ def test_keys_sort_filter_scroll_and_explain(tmp_path: Path, tmux: Tmux) -> None
     tmux.until("by name, reversed", "only what needs attention")
     tmux("send-keys", "p")
     tmux.until("paused")
+    tmux("send-keys", "r", "s")
+    assert "paused" in tmux.until("by what is left")[-1]  # nothing is asked before it goes on
     tmux("send-keys", "p", "r")
     tmux.until("may ask again at")
     tmux("send-keys", "q")
