@@ -35,25 +35,8 @@ _RAW_BYTES = 64 << 10
 """Of an answer that is kept; an honest one has 1-2 kB."""
 _HEADERS_BYTES = 64 << 10
 """Of all headers of an answer."""
-_HOLDS_TOKENS = frozenset(
-    {
-        "accesstoken",
-        "refreshtoken",
-        "idtoken",
-        "sessiontoken",
-        "token",
-        "authorization",
-        "proxyauthorization",
-        "cookie",
-        "setcookie",
-        "apikey",
-        "openaiapikey",
-        "clientsecret",
-        "secret",
-        "password",
-    }
-)
-"""Names of members and headers whose values are never shown; see :func:`_holds_token`."""
+_HOLDS_TOKENS = ("token", "authorization", "cookie", "apikey", "secret", "password")
+"""How names of members and headers end whose values are never shown; see :func:`_holds_token`."""
 _TOKEN_IN_TEXT = re.compile(
     r"((?:access|refresh|id|session)[_-]?token|authorization|cookie|api[_-]?key)"
     r"""(["']?\s{0,8}[:=]\s{0,8}["']?(?:(?:bearer|basic)\s)?)[^\s"'&,;<>]+""",
@@ -159,5 +142,5 @@ def _without_tokens(value: object, mask: Mask) -> object:
 
 
 def _holds_token(name: str) -> bool:
-    """Say whether tokens are kept under a name: ``access_token``, ``accessToken`` and so on."""
-    return name.replace("_", "").replace("-", "").lower() in _HOLDS_TOKENS
+    """Say whether tokens are kept under a name: ``access_token``, ``X-Auth-Token`` and so on."""
+    return name.replace("_", "").replace("-", "").lower().endswith(_HOLDS_TOKENS)

@@ -132,6 +132,7 @@ def test_tokens_in_an_answer_are_masked_wherever_they_stand() -> None:
         "access_token": "opaque",
         "refreshToken": {"value": "opaque"},
         "id-token": None,
+        "csrf_token": "opaque",
         "Authorization": ["Bearer opaque"],
         "tokens_left": 5,
     }
@@ -144,6 +145,7 @@ def test_tokens_in_an_answer_are_masked_wherever_they_stand() -> None:
         "access_token": "***",
         "refreshToken": "***",
         "id-token": None,
+        "csrf_token": "***",
         "Authorization": "***",
         "tokens_left": 5,
     }
@@ -171,6 +173,8 @@ def test_headers_stand_by_name_with_tokens_masked() -> None:
         ("via", "two"),
         ("x-echo", f"Bearer {TOKEN}"),
         ("authorization", "opaque"),
+        ("x-auth-token", "opaque"),
+        ("x-goog-api-key", "opaque"),
         (f"x-echo-{TOKEN}", "1"),
     )
     assert raw_headers(headers, known().mask) == {
@@ -179,6 +183,8 @@ def test_headers_stand_by_name_with_tokens_masked() -> None:
         "via": "one, two",
         "x-echo": "Bearer ***",
         "authorization": "***",
+        "x-auth-token": "***",
+        "x-goog-api-key": "***",
         "x-ec***": "1",
     }
 
