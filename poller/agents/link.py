@@ -353,6 +353,11 @@ def _private(path: str) -> str:
         with Path(path).open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             content = file.read(_CREDS_SIZE)
+    except FileNotFoundError:
+        raise UsageError(
+            "--creds: no such file; expected the name of one that holds user:password or a key, "
+            "got another value, not shown as it may be that itself"
+        ) from None
     except OSError as error:
         raise UsageError(f"--creds: {shown}: {os_error_text(error)}") from None
     if os.name == "posix" and mode & _OTHERS:

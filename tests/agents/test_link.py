@@ -51,7 +51,13 @@ async def test_credentials_of_no_known_kind_are_refused_unseen(
 async def test_credentials_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert "others can read or write it" in await refusal(creds=creds(tmp_path, b"a:b", 0o640))
     assert "not text" in await refusal(creds=creds(tmp_path, b"\xff\xfe"))
-    assert "no such file" in await refusal(creds=str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("given", ["someone:hunter2", "SUAhunter2"])
+async def test_a_password_in_place_of_its_file_is_not_told(given: str) -> None:
+    told = await refusal(creds=given)
+    assert "no such file" in told
+    assert "hunter2" not in told
 
 
 async def test_a_file_without_a_certificate_is_no_authority(tmp_path: Path) -> None:
