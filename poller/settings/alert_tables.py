@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from poller.insight.alert_rules import (
@@ -22,7 +23,7 @@ from poller.settings.quoting import is_list, is_table, nearest, quoted
 from poller.settings.value_types import UsageError, ValueType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MOST_RULES = 50
 _MOST_PATTERNS, _MOST_WORDS = 1000, 100
@@ -132,9 +133,12 @@ class _AlertTable:
             yield f"{self.place}.style: is for webhooks; a program reads JSON"
 
 
+_NOT_HERE = "a URL is a secret: put it into a file and name that with url_file, or use url_env"
+
+
 def _unknown(key: str) -> str:
     if key in ("url", "webhook"):
-        return "a URL is a secret: put it into a file and name that with url_file, or use url_env"
+        return _NOT_HERE
     near = nearest(key, _KEYS)
     return f"unknown key; {f'did you mean {near!r}?' if near else 'there are ' + ', '.join(_KEYS)}"
 
@@ -159,6 +163,13 @@ def _kinds(value: object) -> object:
 def _below(value: object) -> object:
     percent = kinds.PERCENT.fit(value)
     return percent if isinstance(percent, float) and percent > 0 else None
+
+
+def _where_its_url_is(value: object, fit: Callable[[object], object]) -> object:
+    """Return what ``fit`` makes of it; a URL in its place is not shown."""
+    if isinstance(value, str) and "://" in value:
+        raise UsageError(_NOT_HERE)
+    return fit(value)
 
 
 def _matched(pattern: re.Pattern[str], value: object) -> str | None:
@@ -211,9 +222,10 @@ _KEYS: Mapping[str, ValueType] = {
     "run": ValueType(
         'a program and its words, such as ["/usr/bin/notify-send", "{text}"]', _command
     ),
-    "url_file": kinds.PATH,
+    "url_file": ValueType("a path", lambda value: _where_its_url_is(value, kinds.path_at)),
     "url_env": ValueType(
-        "the name of an environment variable", lambda value: _matched(_VARIABLE, value)
+        "the name of an environment variable",
+        lambda value: _where_its_url_is(value, partial(_matched, _VARIABLE)),
     ),
     "style": kinds.choice(*STYLES),
 }
