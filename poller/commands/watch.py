@@ -22,6 +22,7 @@ from poller.commands.running import (
     reader_gone,
     within_limits,
 )
+from poller.deliver.screen import is_screen
 from poller.deliver.stderr import say, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.process import exit_codes
@@ -72,7 +73,7 @@ class _Watch:
         """Whether what came is what was waited for."""
         self._tally: exit_codes.Tally | None = None
         """Of the last round, where it ends by itself."""
-        self._onto_screen = is_table(settings) and _is_screen()
+        self._onto_screen = is_table(settings) and is_screen(STDOUT)
         self._screen: LiveWatch | None = None
         self._warnings: deque[str] = deque(maxlen=_WARNINGS)
         """What stood on the screen meanwhile."""
@@ -221,8 +222,3 @@ class _Watch:
         for line in broken_demands(self._tally, lambda: self._words):
             say(f"poller: {line}")
         return self._tally.code
-
-
-def _is_screen() -> bool:
-    """Whether standard output is a terminal that lines can be redrawn on."""
-    return os.isatty(STDOUT) and os.environ.get("TERM") != "dumb" and hasattr(os, "ttyname")

@@ -64,9 +64,7 @@ class Screen:
     ) -> None:
         """``on_redraw`` is called where all has to be drawn anew, as after a resize."""
         self._on_key, self._on_redraw, self._on_hangup = on_key, on_redraw, on_hangup
-        # A description of its own: being non-blocking affects nobody else.
-        flags: int = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | getattr(os, "O_CLOEXEC", 0)
-        self._tty = os.open(os.ttyname(descriptor), flags)
+        self._tty = _opened(descriptor)
         self._loop = asyncio.get_running_loop()
         self._before: list[object] | None = None
         """The terminal's attributes before it was entered; None where it is not."""
@@ -226,6 +224,28 @@ class Screen:
             named = _KEYS.get(key)
             if named is not None or (len(key) == 1 and key.isprintable()):
                 self._on_key(named or key)
+
+
+def is_screen(descriptor: int) -> bool:
+    """Whether ``descriptor`` is a terminal that lines can be redrawn on."""
+    dumb = os.environ.get("TERM") == "dumb" or not hasattr(os, "ttyname")
+    if dumb or not os.isatty(descriptor):
+        return False
+    try:
+        os.close(_opened(descriptor))
+    except OSError:
+        return False
+    return True
+
+
+def _opened(descriptor: int) -> int:
+    """Open the terminal once more: that this one does not block affects nobody else."""
+    flags: int = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | getattr(os, "O_CLOEXEC", 0)
+    try:
+        return os.open(os.ttyname(descriptor), flags)
+    except OSError:  # another user's (after su), or of outside this container
+        os.tcgetpgrp(descriptor)  # fails unless it is the one that is called so:
+        return os.open("/dev/tty", flags)
 
 
 def _sequence_length(typed: str) -> int:

@@ -42,6 +42,13 @@ LiveView.draw = breaks
 from poller.__main__ import entry
 entry()
 """
+NAMELESS = """
+import os
+def ttyname(descriptor): raise OSError(2, "No such file or directory")
+os.ttyname = ttyname
+from poller.__main__ import entry
+entry()
+"""
 
 
 class Terminal:
@@ -56,13 +63,18 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
         self.seen = b""
         env = environment(cwd, TERMINAL | how.pop("env", {}))
+
+        def controls() -> None:
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+        given: dict[str, Any] = {"stdin": slave, "stdout": slave, "stderr": slave}
+        given["preexec_fn"] = controls
         self.running: Any = subprocess.Popen(
             command,
             cwd=cwd,
             env=env,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads
-            **({"stdin": slave, "stdout": slave, "stderr": slave} | how),
+            **(given | how),
         )
         os.set_blocking(self.master, False)
 
@@ -164,6 +176,26 @@ def test_a_crash_leaves_the_terminal_as_it_was_and_says_so(tmp_path: Path) -> No
         assert terminal.after == terminal.before
         said = terminal.seen.split(LEFT)[1].decode()
         assert said == "poller: a bug in this program: ZeroDivisionError; please report it\r\n"
+
+
+def test_a_terminal_whose_file_cannot_be_opened_is_a_screen_all_the_same(tmp_path: Path) -> None:
+    with watching(tmp_path, command=(sys.executable, "-c", NAMELESS)) as terminal:
+        terminal.until("asks next at")
+        terminal.send(b"q")
+        assert terminal.end() == 0
+        assert terminal.after == terminal.before
+        assert terminal.seen.endswith(LEFT)
+
+
+def test_where_it_is_not_the_controlling_one_either_it_gets_one_table_a_round(
+    tmp_path: Path,
+) -> None:
+    command = (sys.executable, "-c", NAMELESS)
+    options = ("--demo", "2", "--every", "0.3", "--rounds", "2")
+    with watching(tmp_path, *options, command=command, preexec_fn=None) as terminal:
+        assert terminal.end() == 0
+        assert terminal.seen.count(b"Codex quota left") == 2
+        assert LEFT not in terminal.seen
 
 
 def test_a_hang_up_ends_it_also_where_the_signal_is_ignored(tmp_path: Path) -> None:
