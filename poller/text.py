@@ -40,10 +40,10 @@ _TOKEN_SHAPED = re.compile(
     r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|\b(?:rt_|rt\.|sess-|sk-)[\w.-]{8,}", re.IGNORECASE
 )
 
-_ADDRESS = re.compile(
-    r"([^\s@/:;,<>()\"]{1,64})@((?:[\w-]{1,63}\.){1,8}(?:xn--[\w-]{1,59}|[^\W\d_]{2,63}))"
-)
-"""An e-mail address: with a dot in its domain, which ends in letters (``@example.com-plus``)."""
+_NAME_LENGTH = 64
+_NAME_REVERSED = re.compile(r"[^\s@/:;,<>()\"]+")
+_DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){1,8}(?:xn--[\w-]{1,59}|[^\W\d_]{2,63})")
+"""Of an e-mail address: with a dot in it, and letters at its end (``@example.com-plus``)."""
 
 
 def printable(text: str) -> str:
@@ -66,11 +66,19 @@ def short_addresses(text: str) -> str:
 
     ``alice.liddell@example.com`` becomes ``al…ll@e…``; what stands around it stays.
     """
-    return _ADDRESS.sub(_shortened, text) if "@" in text else text
+    shown, end = "", 0
+    at = text.find("@")
+    while at >= 0:  # a search for the whole from every place would take 0.1 ms for some names
+        name = _NAME_REVERSED.match(text[max(end, at - _NAME_LENGTH) : at][::-1])
+        domain = _DOMAIN.match(text, at + 1)
+        if name is not None and domain is not None:
+            shown += text[end : at - len(name[0])] + _shortened(name[0][::-1], domain[0])
+            end = domain.end()
+        at = text.find("@", at + 1)
+    return shown + text[end:]
 
 
-def _shortened(found: re.Match[str]) -> str:
-    name, domain = found[1], found[2]
+def _shortened(name: str, domain: str) -> str:
     ends = (name[:2], name[-2:]) if len(name) > 5 else (name[: 1 + (len(name) > 2)], "")
     return f"{ends[0]}…{ends[1]}@{domain[:1]}…"
 
