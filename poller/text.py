@@ -69,11 +69,12 @@ def short_addresses(text: str) -> str:
     shown, end = "", 0
     at = text.find("@")
     while at >= 0:  # a search for the whole from every place would take 0.1 ms for some names
-        name = _NAME_REVERSED.match(text[max(end, at - _NAME_LENGTH) : at][::-1])
         domain = _DOMAIN.match(text, at + 1)
-        if name is not None and domain is not None:
-            shown += text[end : at - len(name[0])] + _shortened(name[0][::-1], domain[0])
-            end = domain.end()
+        if domain is not None:
+            name = _NAME_REVERSED.match(text[max(end, at - _NAME_LENGTH) : at][::-1])
+            if name is not None:
+                shown += text[end : at - len(name[0])] + _shortened(name[0][::-1], domain[0])
+                end = domain.end()
         at = text.find("@", at + 1)
     return shown + text[end:]
 

@@ -110,7 +110,7 @@ def test_an_address_in_a_label_is_shortened_unless_it_is_to_be_shown(name: str, 
     assert labels_of([path], shows_addresses=True) == {path: name}
 
 
-@pytest.mark.parametrize("name", ["a" * 100 + "@" + "b." * 50, "a@" * 100, "a@b.cc " * 28])
+@pytest.mark.parametrize("name", ["a" * 100 + "@" + "b." * 50, "a@" * 50, "a@b.cc " * 14])
 def test_a_thousand_names_of_one_file_are_shortened_at_once(name: str) -> None:
     times_s: list[float] = []
     for _ in range(5):
