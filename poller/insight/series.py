@@ -278,10 +278,10 @@ class Series:
             if not now.begun or (moved and (begins or rise < -_AGREEING_PERCENT)):
                 return _Doubt.RESET
             return _Doubt.LOWER
-        # An answer from before an early reset speaks of another cycle, or of one that began
-        # before a look that saw none.
-        if end is None and span.used_percent == 0 and now.start is not None:
-            moved = now.start < span.until - JITTER_S
+        if rise > 0 and end is None and span.used_percent == 0 and now.start is not None:
+            # A look that saw no cycle would have seen one that began before.
+            return _Doubt.LEAP if now.start < span.until - JITTER_S else None
+        # An answer from before an early reset speaks of another cycle, too.
         return _Doubt.LEAP if moved and rise > _AGREEING_PERCENT else None
 
     def _confirmed(self, doubt: _Doubt, now: _Reading) -> bool:

@@ -57,6 +57,12 @@ CASES = {
     "two flapped answers that disagree are no reset": Case(
         [(0, 60, 200), (5, 2, 280), (10, 2, 240), (15, 60, 200)], 60, [], [1, 2], [],
     ),
+    "one flapped answer begins no cycle of which the last look would have seen something": Case(
+        [(0, 0, 300), (5, 2, 100), (10, 0, 310), (15, 0, 315)], 0, [], [1], [],
+    ),
+    "such a cycle is believed at the second look": Case(
+        [(0, 0, 300), (5, 2, 100), (10, 3, 100)], 3, [], [1], [(0, 10, 3)],
+    ),
     "an early reset is believed at the second look": Case(
         [(0, 60, 200), (5, 2, 304), (10, 4, 304)], 4, ["early_reset"], [1], [(4, 10, 4)],
     ),
