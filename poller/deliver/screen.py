@@ -1,7 +1,7 @@
 """A whole terminal screen: only lines that changed are written; keys come one by one.
 
 The terminal is as before afterwards, whatever ends it: `leave` may be called at any time, also
-from a signal handler, any number of times, and raises nothing.
+from a signal handler, any number of times, raises nothing, and takes half a second at most.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import codecs
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ _KEYS = {
     "\n": "enter",
     "\x1b": "escape",
 }
+_LEAVES_WITHIN_S, _LOOKS_EVERY_S = 0.5, 0.01
+"""How long a terminal that lags behind is waited for at the end."""
 _ESCAPE_S = 0.05
 """A lone escape is the key; what follows within this time makes it a sequence."""
 _LONGEST_SEQUENCE = 16
@@ -124,9 +127,20 @@ class Screen:
             return
         # After a hang-up there is nobody to give it back to.
         with suppress(OSError):
-            os.write(self._tty, _LEAVE)
+            self._write_last(_END.encode() + _LEAVE if self._rest else _LEAVE)
         with suppress(OSError, termios.error):
             termios.tcsetattr(self._tty, termios.TCSANOW, before)  # type: ignore[arg-type]
+
+    def _write_last(self, content: bytes) -> None:
+        """Write in place of what the terminal did not take yet; wait a little for it."""
+        ends_at = time.monotonic() + _LEAVES_WITHIN_S
+        while content:
+            try:
+                content = content[os.write(self._tty, content) :]
+            except BlockingIOError:
+                if time.monotonic() > ends_at:
+                    return
+                time.sleep(_LOOKS_EVERY_S)
 
     def _enter(self) -> None:
         if self._before is not None:
@@ -134,7 +148,8 @@ class Screen:
         try:
             self._before = termios.tcgetattr(self._tty)
             mode = termios.tcgetattr(self._tty)
-            # Keys come at once and are not echoed; signals stay the terminal's.
+            # Keys come at once and are not echoed, and Ctrl-S is one; signals stay the terminal's.
+            mode[0] &= ~termios.IXON
             mode[3] &= ~(termios.ICANON | termios.ECHO)
             termios.tcsetattr(self._tty, termios.TCSANOW, mode)
         except termios.error:

@@ -38,7 +38,8 @@ class Interrupts:
         self.number: int | None = None
         """The first signal, or None."""
         self.before_end: Callable[[], object] | None = None
-        """What is done before the process is ended; it may raise nothing and wait for nothing."""
+        """What is done before the process is ended; it may raise nothing, and take half a
+        second at most."""
         self._end = end
         self._listener: Callable[[int], None] | None = None
         self._holds = 0

@@ -198,6 +198,36 @@ def test_where_it_is_not_the_controlling_one_either_it_gets_one_table_a_round(
         assert LEFT not in terminal.seen
 
 
+@pytest.mark.parametrize("stop", [b"q", signal.SIGTERM])
+def test_a_terminal_that_lags_behind_is_as_before_once_it_has_caught_up(
+    tmp_path: Path, stop: bytes | signal.Signals
+) -> None:
+    with watching(tmp_path, "--demo", "60", "--every", "1h", size=(240, 70)) as terminal:
+        terminal.until("asks next at")
+        # Nobody reads any more, and each resize is a whole screen.
+        for columns in range(200, 240):
+            terminal.resize(columns, 70)
+            time.sleep(0.03)
+        if isinstance(stop, bytes):
+            terminal.send(stop)
+        else:
+            terminal.running.send_signal(stop)
+        time.sleep(0.1)
+        terminal.end()
+        assert terminal.after == terminal.before
+        assert terminal.seen.endswith(LEFT)
+
+
+def test_ctrl_s_does_not_stop_it(tmp_path: Path) -> None:
+    with watching(tmp_path) as terminal:
+        terminal.until("asks next at")
+        terminal.send(b"\x13?")
+        terminal.until("any key closes this")
+        terminal.send(b"xq")
+        assert terminal.end() == 0
+        assert terminal.seen.endswith(LEFT)
+
+
 def test_a_hang_up_ends_it_also_where_the_signal_is_ignored(tmp_path: Path) -> None:
     quiet = ("sh", "-c", 'trap "" HUP; exec "$0" "$@"', *POLLER)
     for command in (POLLER, quiet):
