@@ -55,10 +55,12 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or unicodedata.category(char) == "Zs" else _spelled(char)
-        for char in text
-    )
+    spelled = {
+        ord(char): _spelled(char)
+        for char in set(text)  # few, of a text that may be long
+        if not (char.isprintable() or unicodedata.category(char) == "Zs")
+    }
+    return text.translate(spelled)
 
 
 def short_addresses(text: str) -> str:

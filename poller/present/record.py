@@ -263,12 +263,12 @@ def _harmless(line: bytes) -> bytes:
     text = line.decode()
     if text[:-1].isprintable():
         return line
-    return "".join(
-        char
-        if char.isprintable() or char == "\n" or unicodedata.category(char) == "Zs"
-        else _escaped(char)
-        for char in text
-    ).encode()
+    spelled = {
+        ord(char): _escaped(char)
+        for char in set(text)  # few, of a text that may be long
+        if not (char.isprintable() or char == "\n" or unicodedata.category(char) == "Zs")
+    }
+    return text.translate(spelled).encode()
 
 
 def _escaped(char: str) -> str:
