@@ -177,16 +177,18 @@ def judged(entry: Entry, *, now: float) -> Credential | Failure:
 
 def held_by(entry: Entry) -> Credential | None:
     """Return what a login holds, fit to be sent or not; None where it is incomplete."""
-    if entry.access_token is None or entry.account_id is None:
+    access_token = _fitting(entry.access_token)
+    if access_token is None or entry.account_id is None:
         return None
-    return _credential(entry, entry.access_token, entry.account_id)
+    return _credential(entry, access_token, entry.account_id)
 
 
 def _credential(entry: Entry, access_token: str, account_id: str) -> Credential:
     claims = entry.claims
-    refresh_token = first_text(entry.tokens, REFRESH_KEYS)
+    refresh_token = _fitting(first_text(entry.tokens, REFRESH_KEYS))
     if _is_foreign(refresh_token):
         refresh_token = None
+    id_token = _fitting(entry.id_token)
     email = claims.email or text(entry.around, "email")
     return Credential(
         Secret(access_token),
@@ -198,8 +200,13 @@ def _credential(entry: Entry, access_token: str, account_id: str) -> Credential:
         expires_at=claims.expires_at,
         fedramp=claims.fedramp,
         refresh_token=None if refresh_token is None else Secret(refresh_token),
-        id_token=None if entry.id_token is None else Secret(entry.id_token),
+        id_token=None if id_token is None else Secret(id_token),
     )
+
+
+def _fitting(token: str | None) -> str | None:
+    """Return a token of a length that tokens have; None for others, which cost too much."""
+    return token if token is None or len(token) <= ID_LENGTH else None
 
 
 def _unusable(what: str, value: str) -> Failure | None:

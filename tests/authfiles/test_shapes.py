@@ -530,6 +530,15 @@ def test_an_access_token_of_openais_counts_whatever_lies_beside_it() -> None:
     assert only(with_tokens(account_id=None, id_token=GOOGLE)).account_id == "acc-alice"
 
 
+def test_tokens_that_are_longer_than_any_are_left_out() -> None:
+    long = "x" * 8_193
+    assert only(with_tokens(refresh_token=long)).refresh_token is None
+    assert only(with_tokens(id_token=long)).id_token is None
+    (login,) = logins(with_tokens(access_token=long))
+    assert login.held is None
+    assert only(with_tokens(refresh_token=long[1:])).refresh_token is not None
+
+
 def test_a_refresh_token_of_another_issuer_is_never_sent() -> None:
     assert only(with_tokens(refresh_token=GOOGLE)).refresh_token is None
 
