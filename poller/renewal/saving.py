@@ -6,7 +6,7 @@ import os
 import struct
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -44,10 +44,20 @@ class Draft:
     group: int
     descriptor: int
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the file still has its name: somebody may clear the folder meanwhile."""
+        try:
+            named = os.lstat(beside.draft_path(self.path))
+        except OSError:
+            return False
+        return os.path.samestat(named, os.fstat(self.descriptor))
+
     def discard(self) -> None:
         """Give the space back."""
-        with suppress(OSError):
-            os.unlink(beside.draft_path(self.path))
+        if self.is_there:
+            with suppress(OSError):
+                os.unlink(beside.draft_path(self.path))
         os.close(self.descriptor)
 
     def write_unsynced(self, spent: Secret, tokens: Tokens, *, now: float) -> None:
@@ -116,9 +126,10 @@ def replace_file(draft: Draft, spent: Secret, tokens: Tokens, *, now: float) -> 
             new = rewritten(content, spent, tokens, now=now)
             if new is None:
                 break
+            draft = _there(draft)
             _fill(draft.descriptor, new)
             found = _once_whole(draft.path, content)
-            if found == content:
+            if found == content and draft.is_there:
                 os.replace(beside.draft_path(draft.path), draft.path)
                 with closing(draft.descriptor):
                     _restore_mode(draft)
@@ -135,16 +146,33 @@ def replace_file(draft: Draft, spent: Secret, tokens: Tokens, *, now: float) -> 
 def rescue(draft: Draft, spent: Secret, tokens: Tokens, *, now: float) -> str:
     """Keep new tokens in a file beside the auth file, for its owner alone; return its path."""
     place = beside.draft_path(draft.path)
+    new = rewritten(draft.content, spent, tokens, now=now) or draft.content
     with closing(draft.descriptor):
         with suppress(OSError):
-            new = rewritten(draft.content, spent, tokens, now=now)
-            _fill(draft.descriptor, new or draft.content)
+            _fill(draft.descriptor, new)
         with suppress(OSError):
             free = beside.free_rescue_path(draft.path)
-            os.replace(place, free)
+            if draft.is_there:
+                os.replace(place, free)
+            else:
+                with closing(create(free)) as descriptor:
+                    _fill(descriptor, new)
             place = free
             _sync_folder(place)
     return place
+
+
+def _there(draft: Draft) -> Draft:
+    """Return the draft, made again where it was cleared away.
+
+    Raises:
+        OSError: something else lies in its place.
+    """
+    if draft.is_there:
+        return draft
+    descriptor = create(beside.draft_path(draft.path))
+    os.close(draft.descriptor)
+    return replace(draft, descriptor=descriptor)
 
 
 def _fill(descriptor: int, content: bytes) -> None:

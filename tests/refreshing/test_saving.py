@@ -83,6 +83,41 @@ async def test_where_the_file_cannot_be_replaced_the_tokens_are_kept_beside_it(
     )
 
 
+async def test_a_draft_that_is_cleared_away_meanwhile_is_made_again(tmp_path: Path) -> None:
+    report, alive = await swapped(
+        tmp_path, lambda path: path.with_name(".alice.auth.json.refreshing").unlink()
+    )
+    path = tmp_path / "account/alice.auth.json"
+    assert outcome(report) == (None, True)
+    assert tokens(path)["refresh_token"] == alive
+    assert sorted(os.listdir(path.parent)) == [".alice.auth.json.lock", "alice.auth.json"]
+
+
+@pytest.mark.parametrize("planting", ["file", "link", "folder"])
+async def test_what_is_put_in_the_drafts_place_meanwhile_does_not_become_the_file(
+    tmp_path: Path, planting: str
+) -> None:
+    def swap(path: Path) -> None:
+        draft = path.with_name(".alice.auth.json.refreshing")
+        draft.unlink()
+        if planting == "file":
+            draft.write_bytes(login("mallory"))
+        elif planting == "link":
+            draft.symlink_to(path)
+        else:
+            draft.mkdir()
+
+    report, alive = await swapped(tmp_path, swap)
+    path = tmp_path / "account/alice.auth.json"
+    rescue = path.with_name("alice.auth.json.rescue")
+    assert outcome(report) == ("refresh_unsaved", False)
+    assert report.failure is not None
+    assert str(rescue) in report.failure.message
+    assert tokens(rescue)["refresh_token"] == alive
+    assert tokens(path)["refresh_token"] == refresh_token("alice", fault="slow-200ms")
+    assert ".alice.auth.json.refreshing" in os.listdir(path.parent)
+
+
 async def test_rescued_tokens_are_put_into_the_file_by_the_next_run(tmp_path: Path) -> None:
     path = store(tmp_path / "account", "alice")
     async with serve(logins=Logins(strict=True)) as simulator:
