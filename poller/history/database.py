@@ -85,7 +85,7 @@ def open_database(path: str, *, busy_s: float = _BUSY_S) -> sqlite3.Connection:
     # SQLite would let everybody read the file. It is never opened here where it exists:
     # closing it would release the locks that this process has on it.
     with suppress(FileExistsError):
-        os.close(os.open(path, _CREATE, 0o600))
+        os.close(os.open(os.path.realpath(path), _CREATE, 0o600))
     connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
     try:
         version = _version(connection, path)

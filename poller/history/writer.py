@@ -117,7 +117,9 @@ class HistoryWriter:
         self._open: tuple[sqlite3.Connection, Recorder] | None = None
         self._file: tuple[int, int] | None = None
         self._log: tuple[int, int] | None = None
-        """The open file and its write-ahead log, which SQLite finds by its name alone."""
+        self._real_path = path
+        """The open file and its write-ahead log, which SQLite finds by its name alone: where
+        links lead to, with ``-wal``."""
         self._locked_since: float | None = None
         self._tries_once_more = True
         """Whether what is pending is still tried once after the order to stop."""
@@ -213,7 +215,7 @@ class HistoryWriter:
                 _transact(job, connection, recorder)
         except Exception as error:  # noqa: BLE001 - whatever it is must not end the thread
             return self._failed(error, job)
-        self._log = self._log or _file_at(self._log_path)
+        self._log = self._log or _file_at(f"{self._real_path}-wal")
         self._locked_since = None
         self._tell(None)
         return None
@@ -243,24 +245,22 @@ class HistoryWriter:
             self._close()
         if self._open is None:
             connection = open_database(self._path)
+            self._real_path = os.path.realpath(self._path)
             self._open = connection, Recorder(connection)
             self._file = _file_at(self._path)
         return self._open
-
-    @property
-    def _log_path(self) -> str:
-        return f"{self._path}-wal"
 
     def _take_log_away(self, connection: sqlite3.Connection) -> None:
         """Give the log to the file that it belongs to, wherever that was moved.
 
         SQLite would leave it, and take it for the log of the file that lies here now.
         """
-        if self._log is None or self._log != _file_at(self._log_path):
+        log = f"{self._real_path}-wal"
+        if self._log is None or self._log != _file_at(log):
             return
         with suppress(sqlite3.Error):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        for path in (self._log_path, f"{self._path}-shm"):
+        for path in (log, f"{self._real_path}-shm"):
             with suppress(OSError):
                 os.unlink(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
@@ -184,6 +185,17 @@ def test_the_file_and_its_companions_are_their_owners_alone(path: Path) -> None:
         names = sorted(path.parent.iterdir())
         assert [stat.S_IMODE(name.stat().st_mode) for name in names] == [0o600] * 3
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_file_that_a_link_leads_to_is_its_owners_alone_too(path: Path) -> None:
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    umask = os.umask(0o022)
+    try:
+        record(link, [report()])
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_the_views_tell_times_for_people(path: Path) -> None:

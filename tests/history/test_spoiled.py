@@ -235,12 +235,17 @@ async def test_another_file_in_its_place_is_written_from_then_on(path: Path) -> 
 
 
 @pytest.mark.parametrize("rounds", [1, 30])
+@pytest.mark.parametrize("by_link", [False, True])
 async def test_a_file_put_in_its_place_is_not_overwritten_from_the_log_of_the_one_before(
-    path: Path, rounds: int
+    path: Path, tmp_path: Path, rounds: int, *, by_link: bool
 ) -> None:
-    other = path.with_name("other.db")
+    named, other = path, path.with_name("other.db")
+    if by_link:
+        (tmp_path / "elsewhere").mkdir()
+        named = tmp_path / "elsewhere" / "link.db"
+        named.symlink_to(path)
     record(other, *(wide(20, at=AT + 300 * n, number=n) for n in range(rounds)))
-    async with open_history(str(path)) as one, open_history(str(path)) as two:
+    async with open_history(str(named)) as one, open_history(str(named)) as two:
         for n in range(4):
             (one if n % 2 else two).record([report(float(n), at=AT + 300 * n)])
             await settled(one)
