@@ -36,6 +36,8 @@ _SIGNS = {
 }
 """The style sheet's class, and the sign."""
 _LITTLE_PERCENT = 20
+_NOISE_PERCENT = 4.0
+"""Answers that differ by no more need no word, whichever is believed."""
 
 
 class Cell(NamedTuple):
@@ -239,7 +241,10 @@ class _Maker:
         answer = one.report.usage
         for raw in answer.windows if answer is not None else ():
             percent = raw.remaining_percent
-            if raw.name == window.name and percent not in (None, window.remaining_percent):
+            believed = window.remaining_percent
+            if raw.name != window.name or percent is None or believed is None:
+                continue
+            if abs(percent - believed) > _NOISE_PERCENT:
                 return self._teller.page.doubted.format(percent=percent_text(percent))
         return ""
 
