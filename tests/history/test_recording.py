@@ -188,6 +188,7 @@ def test_the_file_and_its_companions_are_their_owners_alone(path: Path) -> None:
 
 
 def test_a_file_that_a_link_leads_to_is_its_owners_alone_too(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
     link = path.with_name("link.db")
     link.symlink_to(path)
     umask = os.umask(0o022)
