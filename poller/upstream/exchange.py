@@ -3,8 +3,8 @@
 The session makes dozens of objects for each request that nobody here looks at. Its connector
 (names, addresses, proxies, TLS) and its parser do the work here, too. Beyond what is
 documented, this uses ``ClientRequest`` to describe where to connect, and of a connection's
-protocol ``set_response_params``, ``read``, ``should_close`` and ``is_connected``;
-tests/upstream/test_exchange.py pins them.
+protocol ``set_response_params``, ``read``, ``should_close``, ``is_connected`` and whether it
+paused reading; tests/upstream/test_exchange.py pins them.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ class ConnectionPool:
                 read_until_eof=True, auto_decompress=False, read_bufsize=READ_BYTES
             )
             _read_less_at_once(connection.transport)
+            _resume_only_what_was_paused(connection.protocol)
         return connection
 
     def kept(self) -> Connection | None:
@@ -137,6 +138,20 @@ def _read_less_at_once(transport: object) -> None:
     reader: Any = getattr(transport, "_ssl_protocol", transport)
     if hasattr(reader, "max_size"):
         reader.max_size = READ_BYTES
+
+
+def _resume_only_what_was_paused(protocol: ResponseHandler) -> None:
+    """Have the library resume what it has paused, not every answer twice.
+
+    It runs its parser again each time; answers are small, and hardly any is ever paused.
+    """
+    resume = protocol.resume_reading
+
+    def resume_where_paused(resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - the library's
+        if getattr(protocol, "_reading_paused", True):
+            resume(resume_parser)
+
+    protocol.resume_reading = resume_where_paused  # type: ignore[method-assign]
 
 
 def _is_fit(protocol: ResponseHandler | None) -> bool:

@@ -179,6 +179,20 @@ async def test_answers_are_not_read_into_more_than_they_need(
             connection.close()
 
 
+async def test_a_body_that_paused_its_connection_comes_whole_and_the_next_answer_too() -> None:
+    sizes = [3 * READ_BYTES, 20 * READ_BYTES, 2]
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size for size in sizes]
+    bodies = [b"x" * size for size in sizes]
+    async with pool_before(*map(bytes.__add__, answers, bodies)) as (heard, pool):
+        first = await pool.new()
+        assert first.protocol is not None
+        assert first.protocol._reading_paused is False
+        pool.keep(first)
+        assert [(await exchanged(pool))[1] for _ in sizes] == bodies
+
+    assert heard.connections == 1
+
+
 # What a client sends
 
 
