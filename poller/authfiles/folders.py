@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,6 +55,20 @@ def list_folders(settings: Settings, environ: Mapping[str, str], cwd: str) -> Se
         for path in map(os.path.expanduser, reversed(settings.account_dirs))
     }
     return [_folder(path, cwd) for path in reversed(folders.values())]
+
+
+def patience_s(settings: Settings) -> float:
+    """Return how long the folders have to answer."""
+    return min(settings.account_deadline_s, settings.deadline_s or math.inf)
+
+
+def no_answer(settings: Settings) -> UsageError:
+    """Return the mistake of folders that have not answered in time."""
+    shown = ", ".join(map(printable, settings.account_dirs or (DEFAULT_FOLDER,)))
+    return UsageError(
+        f"{shown}: auth files could not be looked for within {patience_s(settings):g} s; "
+        "check the drive or the network mount"
+    )
 
 
 def _folder(source: str, cwd: str) -> Folder:

@@ -6,13 +6,40 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+from poller.authfiles.find import find
+from poller.authfiles.folders import no_answer, patience_s
 from poller.authfiles.labels import UniqueLabels
 from poller.authfiles.read import Reading, accounts_of, read_into
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from poller.authfiles.read import Account, AuthFile
+    from poller.settings import Settings
+
+
+def found_in_time(settings: Settings, *, environ: Mapping[str, str], cwd: str) -> list[AuthFile]:
+    """Return the auth files that ``settings`` ask for; see :func:`poller.authfiles.find.find`.
+
+    Raises:
+        UsageError: there are none, or not what was asked for, or their folder does not answer.
+    """
+    found: list[list[AuthFile] | Exception] = []
+
+    def look() -> None:
+        try:
+            found.append(find(settings, environ=environ, cwd=cwd))
+        except Exception as error:  # noqa: BLE001 - raised below
+            found.append(error)
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    looking.join(patience_s(settings))
+    if not found:
+        raise no_answer(settings)
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
 
 
 def accounts_in(

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
-from poller.authfiles.find import find
-from poller.authfiles.listing import accounts_in
+from poller.authfiles.listing import accounts_in, found_in_time
 from poller.commands.language import words_for
 from poller.deliver.stderr import say
 from poller.history.database import default_path
@@ -170,7 +169,7 @@ class _Looked:
 def _look(
     settings: Settings, recollection: Recollection, max_age_s: float, *, now: float
 ) -> _Looked:
-    files = find(settings, environ=os.environ, cwd=_cwd())
+    files = found_in_time(settings, environ=os.environ, cwd=_cwd())
     looked = _Looked()
     found = accounts_in(files, now=now, within_s=_READ_WITHIN_S)
     for file, accounts in zip(files, found, strict=True):

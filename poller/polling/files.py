@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from poller.authfiles.find import find
-from poller.authfiles.folders import DEFAULT_FOLDER
+from poller.authfiles.folders import no_answer, patience_s
 from poller.authfiles.path_list import open_path_list
 from poller.authfiles.read import AuthFile
 from poller.process.threads import run_in_thread
@@ -46,14 +46,9 @@ async def files_of(accounts: tuple[Named, ...], settings: Settings) -> list[Auth
         return ready
     names = tuple(each for each in accounts if not isinstance(each, AuthFile))
     work = partial(find, settings, environ=os.environ, cwd=current_folder(), accounts=names or None)
-    within_s = min(settings.account_deadline_s, settings.deadline_s or math.inf)
-    with anyio.move_on_after(within_s):
+    with anyio.move_on_after(patience_s(settings)):
         return await run_in_thread(work, abandon_on_cancel=True)
-    folders = ", ".join(map(printable, settings.account_dirs or (DEFAULT_FOLDER,)))
-    raise UsageError(
-        f"{folders}: auth files could not be looked for within {within_s:g} s; check the drive or "
-        "the network mount"
-    )
+    raise no_answer(settings)
 
 
 async def listed_files(accounts: tuple[Named, ...], settings: Settings) -> PathList:
