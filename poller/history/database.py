@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from poller.history.migration import STEPS, migrate, statements
-from poller.process.own_folders import own_state_folder
+from poller.process.own_folders import make_private_folder, own_state_folder
 from poller.settings import UsageError
 from poller.text import os_error_text, printable
 
@@ -81,11 +81,13 @@ def open_database(path: str, *, busy_s: float = _BUSY_S) -> sqlite3.Connection:
         sqlite3.Error: as SQLite says.
         OSError: the folder or the file cannot be made.
     """
-    os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+    make_private_folder(os.path.dirname(os.path.abspath(path)))
     # SQLite would let everybody read the file. It is never opened here where it exists:
     # closing it would release the locks that this process has on it.
     with suppress(FileExistsError):
-        os.close(os.open(os.path.realpath(path), _CREATE, 0o600))
+        real = os.path.realpath(path)
+        os.close(os.open(real, _CREATE, 0o600))
+        os.chmod(real, 0o600)  # an odd umask would take it from its owner, too
     connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
     try:
         version = _version(connection, path)

@@ -25,6 +25,28 @@ def own_state_folder() -> str | None:
         return None
 
 
+def make_private_folder(folder: str) -> None:
+    """Create a folder, and those it stands in, for their owner alone whatever the umask.
+
+    Those that are there already stay as they are.
+
+    Raises:
+        OSError: one of them cannot be created.
+    """
+    if os.path.isdir(folder):
+        return
+    try:
+        os.mkdir(folder, 0o700)
+    except FileNotFoundError:
+        make_private_folder(os.path.dirname(folder))
+        make_private_folder(folder)
+    except FileExistsError:
+        if not os.path.isdir(folder):  # another process was faster, else
+            raise
+    else:
+        os.chmod(folder, 0o700)
+
+
 def _absolute(folder: str) -> str | None:
     # Older versions leave a "~" that they cannot expand, which would be a folder in this one.
     return folder if os.path.isabs(folder) else None

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poller.process.own_folders import own_state_folder
+from poller.process.own_folders import make_private_folder, own_state_folder
 from poller.renewal import refusals
 from poller.renewal.beside import OTHERS_WRITE, read_own, write_whole
 from poller.renewal.locks import lock
@@ -192,16 +192,8 @@ def own_folder() -> str | None:
 
 
 def _make_own_folder(folder: str) -> None:
-    """Create a folder, and those it stands in, for their owner alone whatever the umask."""
-    try:
-        os.mkdir(folder, 0o700)
-    except FileNotFoundError:
-        _make_own_folder(os.path.dirname(folder))
-        _make_own_folder(folder)
-    except FileExistsError:
-        status = os.stat(folder)
-        if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
-            why = "belongs to another user, or others may write to it"
-            raise RefreshRefusedError(refusals.untrusted(folder, why)) from None
-    else:
-        os.chmod(folder, 0o700)
+    make_private_folder(folder)
+    status = os.stat(folder)
+    if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
+        why = "belongs to another user, or others may write to it"
+        raise RefreshRefusedError(refusals.untrusted(folder, why))

@@ -187,6 +187,20 @@ def test_the_file_and_its_companions_are_their_owners_alone(path: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such modes")
+@pytest.mark.parametrize("umask", [0o000, 0o277, 0o777])
+def test_no_umask_changes_who_may_read_it(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "state" / "poller" / "history.db"
+    usual = os.umask(umask)
+    try:
+        for _ in range(2):
+            record(path, [report()])
+    finally:
+        os.umask(usual)
+    made = (path.parents[1], path.parent, path)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in made] == [0o700, 0o700, 0o600]
+
+
 def test_a_file_that_a_link_leads_to_is_its_owners_alone_too(path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     link = path.with_name("link.db")
