@@ -96,7 +96,8 @@ class Teller:
         left = page.both.join(filter(None, map(self._left_of, choice.windows)))
         if first is None or first.reset_at is None:
             return page.not_begun.format(left=left)
-        window, at = self.window(first.name), self.at(first.reset_at)
+        window = page.single.get(first.name) or self.window(first.name)
+        at = self.at(first.reset_at)
         return page.resets_first.format(left=left, window=window, at=at)
 
     def _left_of(self, window: Window) -> str:

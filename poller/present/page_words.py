@@ -31,6 +31,8 @@ class PageWords:
     """Names within a sentence; others are called as in tables."""
     parts: Mapping[str, str]
     """What something is left of; others are called as within a sentence."""
+    single: Mapping[str, str]
+    """What resets first; likewise."""
 
     usable: str
     use: str
@@ -153,6 +155,7 @@ ENGLISH_PAGE = PageWords(
     dead_since="The upstream has not answered since {at}: figures are as old as they say.",
     windows=MappingProxyType({"five_hour": "five hours", "weekly": "week", "monthly": "month"}),
     parts=MappingProxyType({"weekly": "the week", "monthly": "the month"}),
+    single=MappingProxyType({"five_hour": "five-hour window"}),
     usable="{count} of {total} can be used",
     use="Use {account} now: {reason}.",
     left_of="{percent} of {window}",
@@ -216,13 +219,10 @@ ENGLISH_PAGE = PageWords(
     changes=MappingProxyType(
         {
             _C.EXHAUSTED: ("{account}: {window} used up", "{account}: blocked"),
-            _C.BACK: ("{account}: {window} has {after} left again", "{account}: back"),
+            _C.BACK: ("{account}: {window} back to {after}", "{account}: back"),
             _C.LOW: ("{account}: {window} down to {after}", "{account}: down to {after}"),
-            _C.RESET: ("{account}: {window} was reset", "{account}: was reset"),
-            _C.EARLY_RESET: (
-                "{account}: {window} was reset before its time",
-                "{account}: was reset before its time",
-            ),
+            _C.RESET: ("{account}: {window} reset", "{account}: reset"),
+            _C.EARLY_RESET: ("{account}: {window} reset early", "{account}: reset early"),
             _C.FAILED: ("{account}: {after}", "{account}: {after}"),
             _C.RESTORED: ("{account}: answers again", "{account}: answers again"),
             _C.PLAN_CHANGED: (
@@ -232,8 +232,8 @@ ENGLISH_PAGE = PageWords(
             _C.APPEARED: ("{account}: new", "{account}: new"),
             _C.GONE: ("{account}: gone", "{account}: gone"),
             _C.FLEET_RESET: (
-                "{count} accounts: {window} was reset before its time",
-                "{count} accounts were reset before their time",
+                "{count} accounts: {window} reset early",
+                "{count} accounts were reset early",
             ),
         }
     ),
@@ -289,6 +289,7 @@ CHINESE_PAGE = PageWords(
     dead_since="接口自 {at} 起没有应答：数据的时间见各行。",
     windows=MappingProxyType({"five_hour": "5 小时额度", "weekly": "周额度", "monthly": "月额度"}),
     parts=MappingProxyType({"weekly": "周额度", "monthly": "月额度"}),
+    single=MappingProxyType({"five_hour": "5 小时额度"}),
     usable="{total} 个账号中 {count} 个可用",
     use="现在用 {account}：{reason}。",
     left_of="{window} {percent}",

@@ -620,6 +620,10 @@ def test_what_is_left_of_the_pool_is_a_range_where_something_is_unknown() -> Non
         ),
         ((after(answered("a", five=FRESH)),), "Use a now: 100 % of five hours left."),
         (
+            (after(answered("a", five=(5, 1))),),
+            "Use a now: 95 % of five hours left; its five-hour window resets first (15:13).",
+        ),
+        (
             (after(answered("a", five=(95, 1))),),
             "None can be used now: 1 nearly empty.",
         ),
@@ -647,7 +651,7 @@ def test_an_account_without_windows_can_be_chosen() -> None:
         (Change("a", None, ChangeKind.EXHAUSTED), "a: blocked"),
         (
             Change("a", None, ChangeKind.BACK, "weekly_2", 0.0, 71.0),
-            "a: week 2 has 71 % left again",
+            "a: week 2 back to 71 %",
         ),
         (Change("a", None, ChangeKind.LOW, "15m", 20.0, 9.0), "a: 15m down to 9 %"),
         (
@@ -659,7 +663,7 @@ def test_an_account_without_windows_can_be_chosen() -> None:
         (Change("a", None, ChangeKind.LOW, None, None, None), "a: down to unknown"),
         (
             Change(None, None, ChangeKind.FLEET_RESET, "weekly", accounts=9),
-            "9 accounts: week was reset before its time",
+            "9 accounts: week reset early",
         ),
     ],
 )
