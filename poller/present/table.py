@@ -191,8 +191,9 @@ def wrapped(text: str, width: int, *, indent: int) -> Iterator[str]:
     line, taken, indent = "", 0, min(indent, width // 3)
     for word in _WORDS.findall(text):
         size = cells(word.rstrip())
-        if line.strip() and taken + size > width:
-            yield line.rstrip()
+        if taken > indent and taken + size > width:
+            if line.strip():
+                yield line.rstrip()
             line, taken = " " * indent, indent
         while taken + cells(word.rstrip()) > width and (head := cut(word, width - taken, "")):
             yield line + head

@@ -97,6 +97,7 @@ def test_a_sentence_is_broken_into_lines_that_fit_and_lose_no_letter(
         ("连不上服务器，检查", ["连不上服", "  务器，", "  检查"]),
         ("", []),
         ("far-too-long-a-word", ["far-too-", "  long-a", "  -word"]),
+        ("       。", ["  。"]),
     ],
 )
 def test_lines_break_between_words_and_before_no_closing_sign(
