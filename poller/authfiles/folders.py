@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from poller.settings import Settings
 
+_MOMENT_S, _LONG_S = 1.0, 10.0
+"""The latter is more than listing a hundred thousand files takes on any disk that works."""
 DEFAULT_FOLDER = "account"
 """Where auth files are looked for when nothing else is said."""
 
@@ -58,8 +60,9 @@ def list_folders(settings: Settings, environ: Mapping[str, str], cwd: str) -> Se
 
 
 def patience_s(settings: Settings) -> float:
-    """Return how long the folders have to answer."""
-    return min(settings.account_deadline_s, settings.deadline_s or math.inf)
+    """Return how long the folders have to answer: a moment beyond a run's deadline at most."""
+    by_deadline = math.inf if settings.deadline_s is None else settings.deadline_s + _MOMENT_S
+    return min(max(settings.account_deadline_s, _LONG_S), by_deadline)
 
 
 def no_answer(settings: Settings) -> UsageError:
