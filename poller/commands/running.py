@@ -71,9 +71,10 @@ async def keeping_status(
 
     file, clock = StatusFile(settings.status_file, on_trouble=warn), following.clock
 
-    async def keep(_: Batch | None = None) -> None:
+    async def keep(batch: Batch | None = None) -> None:
         now = clock.time()
-        await file.write(status_line(following.standings(), settings, now=now).plain)
+        line = status_line(following.standings(), settings, now=now).plain
+        await file.write(line, anew=batch is None)
 
     async def keep_each_minute() -> None:
         while True:

@@ -33,10 +33,13 @@ class StatusFile:
         self._told = False
         self._free = anyio.Lock()
 
-    async def write(self, line: str) -> None:
-        """Put the line in the old one's place, unless it is the same; never raises OSError."""
+    async def write(self, line: str, *, anew: bool = False) -> None:
+        """Put the line in the old one's place, unless it is the same; never raises OSError.
+
+        ``anew``: also where it is the same, as the file may have been removed meanwhile.
+        """
         async with self._free:
-            if line != self._written:
+            if anew or line != self._written:
                 await self._write(line)
 
     async def leave(self, line: str) -> None:

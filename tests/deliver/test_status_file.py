@@ -34,6 +34,19 @@ async def test_the_same_line_is_not_written_again(tmp_path: Path) -> None:
     before = path.stat()
     await file.write("codex 58%")
     assert path.stat().st_ino == before.st_ino
+    path.unlink()
+    await file.write("codex 58%", anew=True)
+    assert path.read_text() == "codex 58%\n"
+
+
+async def test_what_was_never_written_is_not_left_either(tmp_path: Path) -> None:
+    path = tmp_path / "status"
+    file = StatusFile(str(path), on_trouble=print)
+    await file.leave("codex ?")
+    assert not path.exists()
+    await file.write("codex 58%")
+    await file.leave("codex ?")
+    assert path.read_text() == "codex ?\n"
 
 
 async def test_trouble_is_told_once_and_writing_goes_on_when_it_can(tmp_path: Path) -> None:
