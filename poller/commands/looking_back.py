@@ -16,7 +16,7 @@ from poller.history.database import default_path
 from poller.history.reading import open_reader
 from poller.process.clock import zone_of
 from poller.settings import UsageError
-from poller.text import printable
+from poller.text import printable, short_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +148,10 @@ def _recollected(
 
 
 def _matches(account: StoredAccount, name: str) -> bool:
-    return name in (account.label, account.key) or fnmatchcase(account.label, name)
+    labels = account.label, short_addresses(account.label)
+    if name in (*labels, account.key) or short_addresses(name) in labels:
+        return True
+    return any(fnmatchcase(label, name) for label in labels)
 
 
 def check(settings: Settings, names: list[str], interrupts: Interrupts) -> int:

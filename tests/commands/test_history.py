@@ -73,6 +73,18 @@ def test_into_a_pipe_go_whole_spans(folder: Path, here: Callable[..., Ended]) ->
     assert len(read) == 96
 
 
+def test_an_account_that_an_address_names_is_found_by_both_of_its_forms(
+    tmp_path: Path, here: Callable[..., Ended]
+) -> None:
+    whole, short = "alice.liddell@example.com", "al…ll@e…"
+    for label in (whole, short):
+        file = f"{len(label)}.db"
+        record(tmp_path / file, [report(40, at=time.time() - 60, name=label), report(name="bob")])
+        for name in (whole, short, "al*"):
+            done = here("history", "export", name, "--history", file)
+            assert [json.loads(line)["account"] for line in done.out.splitlines()] == [label]
+
+
 def test_two_accounts_of_one_label_are_both_shown(
     tmp_path: Path, here: Callable[..., Ended]
 ) -> None:
