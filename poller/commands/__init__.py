@@ -43,7 +43,7 @@ COMMANDS = {
         Command(
             "timeline", "show what comes back when, and when everything is used up", "timeline"
         ),
-        Command("diff", "show what changed between two polls, or since yesterday", "diff"),
+        Command("diff", "show what changed between two polls, or in the last week", "diff"),
         Command("history", "show, import, export, prune or check what was recorded", "history"),
         Command("report", "write an HTML page: what is left, curves, forecast", "report"),
         Command("alerts", "list the alert rules, or send a test alert", "alerts"),

@@ -94,7 +94,7 @@ def _complete_action(action: Action, option: Option) -> None:
     action.help = option.help
     if option.kind is kinds.NAMES:
         vars(action)["complete"] = _ACCOUNTS
-    elif option.kind in (kinds.PATH, kinds.FILE):
+    elif option.kind in (kinds.PATH, kinds.NEW_FILE, kinds.FILE):
         vars(action)["complete"] = shtab.FILE
     elif option.kind is kinds.FOLDERS:
         vars(action)["complete"] = shtab.DIRECTORY

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -96,7 +95,10 @@ def _opened(files: Iterable[str]) -> Generator[list[tuple[str, BinaryIO]]]:
         opened: list[tuple[str, BinaryIO]] = []
         for file in files:
             try:
-                stream = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
+                is_input = file == "-"
+                stream = stack.enter_context(
+                    open(0 if is_input else file, "rb", closefd=not is_input)
+                )
             except OSError as error:
                 raise UsageError(f"{printable(file)}: {os_error_text(error)}") from None
             opened.append((file, stream))

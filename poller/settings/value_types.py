@@ -165,6 +165,12 @@ def path_at(value: object) -> str | None:
     return os.path.expanduser(value)
 
 
+def _new_file(value: object) -> object:
+    if value == "-":
+        raise UsageError("leave it out for standard output, or write ./- for a file of that name")
+    return path_at(value)
+
+
 def _paths(value: object) -> tuple[str, ...] | None:
     from poller.settings.quoting import is_list
 
@@ -299,6 +305,7 @@ HOSTS = ValueType(
     "a host name without a port, or a list of them", _hosts, metavar="NAME", action="append"
 )
 PATH = ValueType("a path", path_at, metavar="FILE")
+NEW_FILE = ValueType("a path", _new_file, metavar="FILE")
 FILE = ValueType("a file", _file_there, metavar="FILE")
 MADE_UP = ValueType(
     "a number of accounts from 1 to 100000",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.history.made_up import failed, record, report, rows, spans
-from tests.running import run
+from tests.running import POLLER, environment, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +118,20 @@ async def test_records_are_imported_from_a_pipe(tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, b"")
     assert done.err == "poller: imported 3 new observations, 0 were already known\n"
     assert len(rows(tmp_path / "h.db", "SELECT 1 FROM account")) == 3
+
+
+def test_a_standard_input_that_is_closed_is_said(tmp_path: Path) -> None:
+    words = [*POLLER, "history", "import", "-", *HISTORY]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *words],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == "poller: -: bad file descriptor\n"
 
 
 def test_the_sessions_of_the_codex_cli_are_imported(

@@ -316,6 +316,13 @@ def test_a_certificate_file_must_be_there_and_be_a_file(tmp_path: Path) -> None:
     assert refusal("--ca-file", ".") == '--ca-file: expected a file, got a folder: "."'
 
 
+@pytest.mark.parametrize("words", [("--output",), ("report", "--report-file")])
+def test_no_file_is_called_by_a_dash_alone(words: tuple[str, ...]) -> None:
+    assert refusal(*words, "-") == (
+        f"{words[-1]}: leave it out for standard output, or write ./- for a file of that name"
+    )
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
 def test_a_certificate_file_must_be_readable(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").touch(mode=0)

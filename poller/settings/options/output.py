@@ -46,13 +46,13 @@ OUTPUT = (
     ),
     Option(
         "output",
-        kinds.PATH,
+        kinds.NEW_FILE,
         "write the results to FILE, which is replaced once they are complete",
         commands=("poll",),
     ),
     Option(
         "report_file",
-        kinds.PATH,
+        kinds.NEW_FILE,
         "write the report to FILE, an HTML page, which is replaced once it is complete",
         flags=("-o", "--report-file"),
         commands=("report",),
