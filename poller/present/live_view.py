@@ -128,7 +128,7 @@ class LiveView:
         """Return the screen; ``said`` is what the last line says."""
         clock = Clock(self._timezone, now=now, words=self._words)
         if wanted.help:
-            return Drawn(self._painted(self._help(width), width, height), 0, 0)
+            return Drawn(self._painted(self._help(width, height), width, height), 0, 0)
         places, failures, failed = Places(), Failures(), Failures()
         rows: list[Row] = []
         shown: list[Row] = []
@@ -273,7 +273,7 @@ class LiveView:
             return [(cut(said, width, self._marks.cut), PLAIN)]
         return [(padded(said, room + 2), PLAIN), (keys, DIM)]
 
-    def _help(self, width: int) -> list[Line]:
+    def _help(self, width: int, height: int) -> list[Line]:
         live = self._live
         lines: list[Line] = [within([(live.help_title, BOLD)], width), []]
         left = max(cells(keys) for keys, _ in live.help) + 2
@@ -285,7 +285,8 @@ class LiveView:
             first, *rest = wrapped(what, width - left, indent=0)
             lines.append([(padded(keys, left), BOLD), (first, PLAIN)])
             lines += [[(" " * left + line, PLAIN)] for line in rest]
-        return [*lines, [], within([(live.help_end, DIM)], width)]
+        end = within([(live.help_end, DIM)], width)
+        return [*lines, [], end] if len(lines) + 2 <= height else [*lines[: height - 1], end]
 
     def _painted(self, lines: Sequence[Line], width: int, height: int) -> list[str]:
         kept = [*lines[:height], *([[]] * (height - len(lines)))]

@@ -170,6 +170,12 @@ def test_it_fits_any_size(width: int, height: int) -> None:
     assert screen(POOL, Viewing(help=True), width=width, height=height)
 
 
+@pytest.mark.parametrize(("width", "height"), [(100, 24), (100, 10), (40, 24), (40, 3), (20, 1)])
+def test_help_says_how_it_ends_wherever_it_is_cut(width: int, height: int) -> None:
+    lines = screen(POOL, Viewing(help=True), width=width, height=height)
+    assert any("any key" in line for line in lines)
+
+
 def test_help_explains_every_key() -> None:
     lines = screen(POOL, Viewing(help=True), height=24)
     assert lines[0] == "Keys"
