@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from poller.values import Failure, FileEntry, Identity
+from poller.values import Failure, FailureKind, FileEntry, Identity
 
 if TYPE_CHECKING:
     from poller.authfiles.duplicates import DuplicateFinder
@@ -25,11 +25,20 @@ def entry_of(account: Account, duplicates: DuplicateFinder, *, refresh: str | No
         expires_at=held.expires_at if held else None,
         has_refresh_token=held.refresh_token is not None if held else None,
         refresh=refresh,
-        mode=_mode(account.path),
+        mode=None if _hangs(outcome) else _mode(account.path),
         same_login_as=same_login_as,
         same_account_as=same_account_as,
         failure=outcome if isinstance(outcome, Failure) else None,
         identity=held.identity if held else Identity(),
+    )
+
+
+def _hangs(outcome: object) -> bool:
+    """Say whether a file was given up, as its disk does not answer."""
+    return (
+        isinstance(outcome, Failure)
+        and outcome.kind is FailureKind.FILE_UNREADABLE
+        and outcome.may_work_later
     )
 
 

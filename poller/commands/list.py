@@ -21,7 +21,8 @@ from poller.polling.feed import open_feed
 from poller.present.file_record import serialize
 from poller.process import exit_codes
 from poller.process.clock import zone_of
-from poller.renewal.eligibility import refreshable
+from poller.process.threads import run_in_thread
+from poller.renewal.eligibility import codex_files, refreshable
 from poller.settings import UsageError
 from poller.values import Identity
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from poller.values import FileEntry
 
 _STDOUT = 1
+_READ_WITHIN_S = 10.0
+"""For a file on a disk that is slow, or dead."""
+_CODEX_WITHIN_S = 1.0
 
 
 def list_accounts(settings: Settings, interrupts: Interrupts) -> int:
@@ -61,7 +65,8 @@ async def _list(settings: Settings, interrupts: Interrupts) -> int:
     given = () if settings.demo is None else demo_files(settings.demo)
     as_table = settings.format == "table" or (settings.format == "auto" and os.isatty(_STDOUT))
     entries: list[FileEntry] = []
-    async with open_feed(given, replace(settings, demo=None), clock=time.time) as feed:
+    asked = replace(settings, demo=None, account_deadline_s=_READ_WITHIN_S)
+    async with open_feed(given, asked, clock=time.time) as feed:
         listed = _entries(feed)
         with anyio.CancelScope() as scope:
             _stop_on_signals(interrupts, scope)
@@ -84,10 +89,21 @@ async def _list(settings: Settings, interrupts: Interrupts) -> int:
 
 
 async def _entries(feed: AccountFeed) -> AsyncIterator[FileEntry]:
-    duplicates = DuplicateFinder()
+    duplicates, codex_own = DuplicateFinder(), await _codex_files()
     while (account := await feed.next()) is not None:
-        refresh = refreshable(account.path, account.held, environ=os.environ)
+        refresh = refreshable(account.path, account.held, codex_own=codex_own)
         yield entry_of(account, duplicates, refresh=refresh)
+
+
+async def _codex_files() -> tuple[str, ...]:
+    """Return the Codex CLI's own files; none of them where their disk does not answer."""
+    files = codex_files(os.environ)
+    with anyio.move_on_after(_CODEX_WITHIN_S):
+        await run_in_thread(
+            lambda: [os.path.exists(file) for file in files], abandon_on_cancel=True
+        )
+        return files
+    return ()
 
 
 async def _written(

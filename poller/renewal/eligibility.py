@@ -76,7 +76,7 @@ def _is_same(path: str, other: str) -> bool:
 
 
 def refreshable(
-    path: str | None, credential: Credential | None, *, environ: Mapping[str, str]
+    path: str | None, credential: Credential | None, *, codex_own: tuple[str, ...]
 ) -> str | None:
     """Return how an account can be refreshed, for a listing.
 
@@ -88,4 +88,4 @@ def refreshable(
     if credential.refresh_token is None:
         return "no_refresh_token"
     real = os.path.realpath(path)
-    return obstacle(real, codex_own=codex_files(environ)) or "in_place"
+    return obstacle(real, codex_own=codex_own) or "in_place"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 
 from poller.simulator.server import serve
 from tests.faults.dead_mount import dead_mount
-from tests.running import account, ended, numbered, run, started, write
+from tests.running import account, ended, numbered, ran_here, run, started, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,23 @@ async def test_a_file_that_hangs_costs_its_own_account(
             words += [url, *BOTH, "--account-deadline", "1.2", "--format", "jsonl"]
             done = await run(command, *words, cwd=folder)
     assert done.kinds == dict.fromkeys(OTHERS) | {"dead": "file_unreadable"}
+    assert done.code == 1
+
+
+def test_a_list_goes_on_where_a_file_and_the_codex_home_hang(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("CODEX_HOME", str(folder / "mount" / "dead.auth.json"))
+    monkeypatch.setattr("poller.commands.list._READ_WITHIN_S", 0.5)
+    with dead_mount(folder / "mount", folder / "files", "lookup"):
+        done = ran_here(capfdbinary, "list", *BOTH)
+    lines = {line["account"]: line for line in map(json.loads, done.out.splitlines())}
+    kinds = {name: line["error"] and line["error"]["kind"] for name, line in lines.items()}
+    assert kinds == dict.fromkeys(OTHERS) | {"dead": "file_unreadable"}
+    assert lines["dead"]["mode"] is None
+    assert lines[OTHERS[0]]["mode"] == "0600"
     assert done.code == 1
 
 
