@@ -89,8 +89,10 @@ class LiveWatch:
             screen.close()
 
     def warn(self, line: str) -> None:
-        """Show a sentence until the next one comes."""
-        self._warning = line
+        """Show a sentence until the next one comes; trouble with the history, while it lasts."""
+        history = self._following.history
+        if history is None or line != history.trouble:
+            self._warning = line
         self._redraw()
 
     async def _take(self) -> None:
@@ -157,7 +159,9 @@ class LiveWatch:
             told.append(live.asks_next.format(time=self._time(at)))
         else:
             told.append(live.nobody)
-        return "  ".join([*told, self._warning])
+        history = self._following.history
+        trouble = None if history is None else history.trouble
+        return "  ".join([*told, trouble or self._warning])
 
     def _time(self, at: float) -> str:
         from datetime import UTC, datetime

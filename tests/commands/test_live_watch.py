@@ -387,6 +387,20 @@ def test_keys_sort_filter_scroll_and_explain(tmp_path: Path, tmux: Tmux) -> None
     assert tmux.ended() == "0"
 
 
+def test_trouble_with_the_history_is_shown_while_it_lasts(tmp_path: Path, tmux: Tmux) -> None:
+    history = tmp_path / "h.db"
+    history.write_text("this is no database" * 100)
+    options = ("--demo", "2", "--every", "0.3", "--history", "h.db")
+    tmux.start(tmp_path, 100, 12, *POLLER, "watch", *options)
+    tmux.until("asks next at", "history h.db: it is not a database")
+    history.unlink()
+    deadline = time.monotonic() + LONGEST_S
+    while any("h.db" in line for line in tmux.screen()):
+        assert time.monotonic() < deadline
+    tmux("send-keys", "q")
+    tmux.until("ended with 0", "poller: history h.db: it is not a database")
+
+
 def test_three_thousand_accounts_scroll_on_a_small_screen(tmp_path: Path, tmux: Tmux) -> None:
     options = ("--demo", "3000", "--demo-speed", "100", "--every", "7d")
     tmux.start(tmp_path, 40, 10, *POLLER, "watch", *options)
