@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _MARK = b'"rate_limits"'
 _LONGEST_LINE = 1 << 24
 """Bytes; lines hold whole conversations, of which the limits are none."""
+_DEEPEST = 50
+"""Folders in folders that are looked into; Codex makes three: year, month, day."""
 _SLOTS = ("primary", "secondary")
 _NESTED_IN = ("payload", "msg", "info")
 """What a line wraps its event in, by version."""
@@ -26,6 +28,8 @@ _NESTED_IN = ("payload", "msg", "info")
 def session_files(folder: str) -> Iterator[str]:
     """Yield the session files below a folder, oldest name first."""
     for where, folders, names in os.walk(folder):
+        if where.count(os.sep) - folder.count(os.sep) >= _DEEPEST:
+            folders.clear()
         folders.sort()
         for name in sorted(names):
             if name.startswith("rollout-") and name.endswith(".jsonl"):

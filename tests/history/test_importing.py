@@ -309,6 +309,15 @@ def test_what_is_imported_for_a_name_is_its_accounts_once_it_is_polled(
     assert [span[2] for span in spans(path)] == [2]
 
 
+def test_folders_in_folders_without_end_are_not_looked_into(path: Path, tmp_path: Path) -> None:
+    folders = [f"{tmp_path}/sessions{'/a' * depth}" for depth in range(1_200)]
+    for folder in folders:
+        os.mkdir(folder)
+    assert import_sessions(str(path), folders[0], label="a") == Imported(0, 0, 0)
+    for folder in reversed(folders):  # more than pytest can clear away
+        os.rmdir(folder)
+
+
 def test_a_folder_without_sessions_is_nothing(path: Path, tmp_path: Path) -> None:
     assert import_sessions(str(path), str(tmp_path / "none"), label="a") == Imported(0, 0, 0)
 
