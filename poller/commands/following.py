@@ -252,9 +252,11 @@ async def follow(
             rounds(asked.accounts, session=session, clock=asked.clock)
         )
         if settings.demo is None and not settings.no_history:
-            # Not before there is something to record: opening it makes the file.
-            history = await stack.enter_async_context(open_history(path, on_trouble=warn))
-        path = (path or default_path()) if history is not None else None
+            path = path or _path_or_trouble(warn)
+            if path is not None:
+                # Not before there is something to record: opening it makes the file.
+                history = await stack.enter_async_context(open_history(path, on_trouble=warn))
+        path = path if history is not None else None
         trails = {} if path is None else await run_in_thread(partial(_trails, path, now))
         following = Following(
             stream,
@@ -277,6 +279,15 @@ async def follow(
             await following.end_batch()
         finally:
             await following.close(interrupts)
+
+
+def _path_or_trouble(warn: Callable[[str], None]) -> str | None:
+    """Return where the user's own history lies; without a home folder nothing is recorded."""
+    try:
+        return default_path()
+    except HistoryUnusable as error:
+        warn(str(error))
+        return None
 
 
 def _recorded(history: History | None, settings: Settings) -> History | None:

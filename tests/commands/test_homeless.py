@@ -36,6 +36,16 @@ async def test_accounts_are_polled_all_the_same(tmp_path: Path) -> None:
         assert simulator.stats().requests == 1
 
 
+async def test_watch_records_nothing_and_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice"))
+    async with serve() as simulator:
+        words = ("watch", "--every", "0.1", "--rounds", "2", "--chatgpt-url", simulator.url)
+        done = await run(*words, cwd=tmp_path, command=HOMELESS)
+    assert (done.code, len(done.records)) == (0, 2)
+    assert done.err.startswith("poller: no home folder is known to keep a history in: ")
+    assert len(done.err.splitlines()) == 1
+
+
 async def test_without_accounts_it_says_where_it_looked(tmp_path: Path) -> None:
     done = await run(cwd=tmp_path, command=HOMELESS)
     assert done.code == 64
