@@ -20,6 +20,7 @@ from poller.history.database import (
 )
 from poller.history.observed import observed
 from poller.history.recording import Recorder, Round
+from poller.usage.response import collector_paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +184,8 @@ class HistoryWriter:
             self._lost_before += incoming.lost
             stop_at = self._stop_at
         for job in incoming.jobs:
-            self._pending.append(_reduced(job) if isinstance(job, _HandedOver) else job)
+            with collector_paused():
+                self._pending.append(_reduced(job) if isinstance(job, _HandedOver) else job)
         if stop_at is None:
             return True
         once_more, self._tries_once_more = self._tries_once_more, False
@@ -279,7 +281,8 @@ def _transact(job: object, connection: sqlite3.Connection, recorder: Recorder) -
             if isinstance(job, Work):
                 result = job.do(connection)
             elif isinstance(job, _Recording):
-                recorder.record(job.seen, live=True, completed=job.completed)
+                with collector_paused():
+                    recorder.record(job.seen, live=True, completed=job.completed)
     except BaseException:
         recorder.forget()
         raise
