@@ -13,9 +13,11 @@ import anyio
 from poller.commands.language import language_for
 from poller.commands.output import STDOUT
 from poller.deliver.screen import Screen
+from poller.present.catalogue import words_of
 from poller.present.live_view import CHANGED_FOR_S, LiveAccount, LiveView, Viewing
 from poller.present.live_words import live_words
 from poller.present.terminal import traits
+from poller.present.times import Clock
 from poller.process.clock import zone_of
 from poller.values import Report
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _LEAST_S, _MOST_S = 0.1, 1.0
 """Between two screens; after one that took long, three times as long as it took."""
 _MINUTE_S = 60
+_WITHIN_A_DAY_S = 12 * 3600.0
 _SAID_S = 5.0
 """How long an answer to a key stands (real seconds)."""
 
@@ -53,7 +56,7 @@ class LiveWatch:
         look = traits(sys.stdout, os.environ, color=settings.color)
         language = language_for(settings, os.environ)
         self._zone = zone_of(settings.timezone, os.environ)
-        self._live = live_words(language)
+        self._live, self._words = live_words(language), words_of(language, unicode=look.unicode)
         self._view = LiveView(
             timezone=self._zone,
             language=language,
@@ -166,6 +169,9 @@ class LiveWatch:
     def _time(self, at: float) -> str:
         from datetime import UTC, datetime
 
+        now = self._following.clock.time()
+        if abs(at - now) > _WITHIN_A_DAY_S:  # a time alone would be taken for today's
+            return Clock(self._zone, now=now, words=self._words).text(at)
         return f"{datetime.fromtimestamp(at, UTC).astimezone(self._zone):%H:%M:%S}"
 
     async def _until_something_changes(self) -> None:

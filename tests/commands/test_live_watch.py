@@ -401,6 +401,14 @@ def test_trouble_with_the_history_is_shown_while_it_lasts(tmp_path: Path, tmux: 
     tmux.until("ended with 0", "poller: history h.db: it is not a database")
 
 
+def test_a_time_days_ahead_has_its_date(tmp_path: Path, tmux: Tmux) -> None:
+    tmux.start(tmp_path, 100, 12, *POLLER, "watch", "--demo", "2", "--every", "7d")
+    (line,) = [line for line in tmux.until("asks next at") if "asks next at" in line]
+    assert re.search(r"asks next at \w{3} \d+ \w{3} \d\d:\d\d ", line)
+    tmux("send-keys", "q")
+    assert tmux.ended() == "0"
+
+
 def test_three_thousand_accounts_scroll_on_a_small_screen(tmp_path: Path, tmux: Tmux) -> None:
     options = ("--demo", "3000", "--demo-speed", "100", "--every", "7d")
     tmux.start(tmp_path, 40, 10, *POLLER, "watch", *options)
