@@ -37,6 +37,7 @@ from poller.history.recollection import Recollection
 from poller.history.store import open_history
 from poller.library import rounds
 from poller.process.threads import run_in_thread
+from poller.text import printable
 from poller.values import Report, Snapshot
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from poller.values import Forecast
 
 _DAY_S = 86_400
+_RECALLED_WITHIN_S = 5.0
 _AFTER_A_SIGNAL_S = 0.5
 """How long a locked history is waited for then: a process that was told to end has 1.8 s."""
 TRAIL_STEP_S, TRAIL_STEPS = 900, 32
@@ -257,14 +259,20 @@ async def follow(
                 # Not before there is something to record: opening it makes the file.
                 history = await stack.enter_async_context(open_history(path, on_trouble=warn))
         path = path if history is not None else None
-        trails = {} if path is None else await run_in_thread(partial(_trails, path, now))
+        recalled, trails = path, dict[str, Trail]()
+        if path is not None:
+            with anyio.move_on_after(_RECALLED_WITHIN_S) as reading:
+                trails = await run_in_thread(partial(_trails, path, now), abandon_on_cancel=True)
+            if reading.cancelled_caught:
+                recalled = None
+                warn(f"history {printable(path)}: its disk does not answer: it is not read")
         following = Following(
             stream,
             session,
             clock=asked.clock,
             history=history,
             history_path=path,
-            recollection=Recollection(path, now=now),
+            recollection=Recollection(recalled, now=now),
             trails=trails,
         )
         following.alerting = alerting_into(_recorded(history, settings), settings, warn=warn)

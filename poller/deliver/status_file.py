@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _FLAGS: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _MODE = 0o644
+_WITHIN_S = 2.0
+"""A disk that does not answer for so long is given up, until it does."""
 
 
 class StatusFile:
@@ -31,6 +33,7 @@ class StatusFile:
         self._on_trouble = on_trouble
         self._written: str | None = None
         self._told = False
+        self._is_writing = False
         self._free = anyio.Lock()
 
     async def write(self, line: str, *, anew: bool = False) -> None:
@@ -48,8 +51,14 @@ class StatusFile:
             await self.write(line)
 
     async def _write(self, line: str) -> None:
+        if self._is_writing:  # a thread that was given up
+            return
         try:
-            await run_in_thread(partial(_replace, self._path, f"{line}\n".encode()))
+            with anyio.move_on_after(_WITHIN_S, shield=True) as writing:
+                work = partial(self._replace, f"{line}\n".encode())
+                await run_in_thread(work, abandon_on_cancel=True)
+            if writing.cancelled_caught:
+                raise OSError(errno.ETIMEDOUT, "its disk does not answer")  # noqa: TRY301 - as others
         except (OSError, ValueError) as error:
             self._written = None
             if not self._told:
@@ -61,6 +70,13 @@ class StatusFile:
                 )
             return
         self._written, self._told = line, False
+
+    def _replace(self, content: bytes) -> None:
+        self._is_writing = True
+        try:
+            _replace(self._path, content)
+        finally:
+            self._is_writing = False
 
 
 def _replace(path: str, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,3 +89,25 @@ async def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> N
     assert sorted(os.listdir(tmp_path)) == ["link", "status"]
     assert all("it is not a regular file" in line for line in told)
     assert len(told) == 2
+
+
+async def test_a_disk_that_hangs_is_given_up_until_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, real, told = threading.Event(), os.replace, list[str]()
+
+    def replaced(old: str, new: str) -> None:
+        answers.wait(20)
+        real(old, new)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr("poller.deliver.status_file._WITHIN_S", 0.05)
+    path = tmp_path / "status"
+    file = StatusFile(str(path), on_trouble=told.append)
+    for _ in range(3):
+        await file.write("codex 58%")
+    (line,) = told
+    assert "its disk does not answer" in line
+    answers.set()
+    while not path.exists() or path.read_text() != "codex 57%\n":
+        await file.write("codex 57%", anew=True)

@@ -108,3 +108,20 @@ async def test_a_codex_home_that_hangs_costs_nobody_who_is_not_refreshed(folder:
             words = [f"--chatgpt-url={simulator.url}", "--account-dir", "good", "--refresh"]
             done = await run(*words, "--deadline", "5", cwd=folder, env={"CODEX_HOME": str(home)})
     assert done.kinds == dict.fromkeys(OTHERS)
+
+
+async def test_watch_goes_on_where_history_and_status_file_hang(folder: Path) -> None:
+    files = ["--history", "mount/dead.db", "--status-file", "mount/dead-status"]
+    with dead_mount(folder / "mount", folder / "files", "lookup"):
+        async with serve() as simulator:
+            words = ["--account-dir", "good", "--every", "0.5", "--format", "jsonl", *files]
+            url = f"--chatgpt-url={simulator.url}"
+            async with started("watch", url, *words, cwd=folder) as running:
+                assert running.stdout is not None
+                came = [json.loads(await running.stdout.readline()) for _ in range(9)]
+                running.send_signal(signal.SIGINT)
+                done = await ended(running)
+    assert {record["account"] for record in came} == {*OTHERS}
+    assert all(record["ok"] for record in came)
+    assert done.code == 130
+    assert "history mount/dead.db: its disk does not answer: it is not read" in done.err
