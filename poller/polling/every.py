@@ -15,6 +15,9 @@ _JITTER = 0.05
 """Of the interval, or half of what lies between two accounts: several pollers shall not ask
 in step, and no account its next turn before another one its last."""
 
+_APART_S = 60.0
+"""A turn that would come sooner after another one is left out, too."""
+
 
 @dataclass(slots=True)
 class _Due:
@@ -36,6 +39,7 @@ class Every:
         self.longest_wait_s = interval_s * (1 + _JITTER)
         """Between two turns of an account."""
         self._interval_s = interval_s
+        self._apart_s = min(_APART_S, interval_s / 2)
         self._random = Random(seed)  # noqa: S311 - spreads requests, keeps no secret
         self._accounts: dict[str, _Due] = {}
 
@@ -70,7 +74,10 @@ class Every:
         due = self._accounts.get(account)
         if due is not None:
             missed = max(0.0, (now - due.turn_at) // self._interval_s + 1)
-            self._accounts[account] = self._due(due.turn_at + missed * self._interval_s)
+            turn_at = due.turn_at + missed * self._interval_s
+            if turn_at - now < self._apart_s:  # this one came early, or very late
+                turn_at += self._interval_s
+            self._accounts[account] = self._due(turn_at)
 
     def ended(self, report: Report, now: float) -> None:
         """Do nothing: how a request ends changes no turn."""

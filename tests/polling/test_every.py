@@ -57,7 +57,7 @@ def test_missed_turns_are_left_out() -> None:
     later = NOW + 10 * 60 + 5
 
     assert [account for account, _ in turns(every, now=later, until=later)] == ["a0", "a1"]
-    following = turns(every, now=later, until=later + 60)
+    following = turns(every, now=later, until=later + 90)
     assert sorted(account for account, _ in following) == ["a0", "a1"]
 
 
@@ -82,6 +82,19 @@ def test_an_account_asked_out_of_turn_keeps_its_turns() -> None:
     assert 60 <= asked[1] - NOW <= 63
     every.changed("unknown", NOW)
     every.begun("unknown", NOW)
+
+
+def test_a_turn_just_after_one_that_came_out_of_turn_is_left_out() -> None:
+    early = spread(1, 300)
+    early.changed("a0", NOW + 280)
+    asked = [at - NOW for _, at in turns(early, until=NOW + 700)]
+    assert asked[0] == 280
+    assert 600 <= asked[1] <= 615
+
+    late = spread(1, 300)  # awake again just before a turn
+    asked = [at - NOW for _, at in turns(late, now=NOW + 895, until=NOW + 1400)]
+    assert asked[0] == 895
+    assert 1200 <= asked[1] <= 1215
 
 
 def test_nobody_is_due_where_there_is_nobody() -> None:
