@@ -18,6 +18,7 @@ from poller.authfiles.listing import accounts_in, found_in_time
 from poller.commands.language import words_for
 from poller.deliver.stderr import say
 from poller.history.database import default_path
+from poller.history.reading import answers, no_answer_text
 from poller.history.recollection import Recollection
 from poller.present.page_texts import Teller
 from poller.process import exit_codes
@@ -127,7 +128,10 @@ def known_now(
         UsageError: there are none, or not what was asked for.
     """
     now = time.time()
-    recollection = Recollection(path, now=now, forecasts=forecasts)
+    hangs = not answers(path)
+    if hangs:
+        say(f"poller: {no_answer_text(path)}")
+    recollection = Recollection(None if hangs else path, now=now, forecasts=forecasts)
     looked = _Looked()
     by_name = settings.demo is None and settings.files_from is None
     if by_name:
@@ -135,7 +139,8 @@ def known_now(
     if looked.to_ask or not by_name:
         # Only now, as it takes long to load.
         ask = import_without_certificates("poller.commands.asking").ask
-        for report in ask(_recording(settings, path), interrupts, looked.to_ask):
+        recorded = settings if hangs else _recording(settings, path)
+        for report in ask(recorded, interrupts, looked.to_ask):
             recollection.note(report)
             looked.accounts[report.account] = report
         now = time.time()

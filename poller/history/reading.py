@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 from bisect import bisect_right
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,10 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poller.history.database import HistoryUnusable, default_path, error_text, open_to_read
 from poller.insight.series import GAP_S, Observation
+from poller.text import printable
 from poller.values import FailureKind, Usage, Window
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+_ANSWERS_WITHIN_S = 6.0
 
 
 class StoredAccount(NamedTuple):
@@ -280,6 +285,22 @@ def _latest(
     return Latest(account, usage, answered_at, failure)
 
 
+def answers(path: str) -> bool:
+    """Say whether the disk answers; a dead one would let nobody go who opens the file."""
+    looking = threading.Thread(target=os.path.exists, args=(path,), daemon=True)
+    try:
+        looking.start()
+    except RuntimeError:  # this machine is out of threads
+        return True
+    looking.join(_ANSWERS_WITHIN_S)
+    return not looking.is_alive()
+
+
+def no_answer_text(path: str) -> str:
+    """Return what is said of a history on such a disk."""
+    return f"history {printable(path)}: its disk does not answer: check the drive or network mount"
+
+
 @contextmanager
 def open_reader(path: str | None = None) -> Generator[Reader]:
     """Open the history to read; None is the user's own. It is left as it is.
@@ -289,6 +310,8 @@ def open_reader(path: str | None = None) -> Generator[Reader]:
         HistoryUnusable: it cannot be read; also from what the reader does.
     """
     path = default_path() if path is None else path
+    if not answers(path):
+        raise HistoryUnusable(no_answer_text(path))
     try:
         connection = open_to_read(path)
     except (sqlite3.Error, OSError) as error:

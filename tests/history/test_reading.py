@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -203,3 +204,15 @@ def test_an_older_history_is_not_read_before_it_is_brought_up(path: Path) -> Non
         connection.execute("PRAGMA user_version = 0")
     with pytest.raises(HistoryUnusable, match="an older poller made it"), open_reader(str(path)):
         pass
+
+
+def test_a_disk_that_hangs_is_not_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(path, [report()])
+    hang = threading.Event()
+    monkeypatch.setattr("poller.history.reading._ANSWERS_WITHIN_S", 0.05)
+    monkeypatch.setattr(os.path, "exists", lambda _: hang.wait(20))
+    try:
+        with pytest.raises(HistoryUnusable, match="does not answer"), open_reader(str(path)):
+            pass
+    finally:
+        hang.set()
