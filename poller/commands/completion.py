@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from poller.settings.options import Option
 
-_NAMES = " ".join(COMMANDS)
-
 # Bash quotes what is offered only if told that it names files, and shtab tells it so for
 # functions with "_files" in their name. A "$" in what is no file here stays unquoted all the
 # same, so accounts with one are not offered. The two variables are shtab's for the first
@@ -34,14 +32,29 @@ _poller_account_files() {
 _shtab_poller_pos_0_COMPGEN=_poller_account_files
 _shtab_poller_pos_0_nargs=1
 """
-_ZSH = f"""
-_poller_account_files() {{
+# Shtab's own function for zsh offers either commands or accounts as the first word, and its
+# "(*)::" stands for one word where any number can stand.
+_ZSH = """
+_poller_account_files() {
   local -a names=(account/*.auth.json(N:t))
-  (( CURRENT == 2 )) && compadd {_NAMES}
-  compadd -- ${{names%.auth.json}}
+  (( CURRENT == 2 )) && [[ -z $picked ]] && _shtab_poller_commands
+  compadd -- ${names%.auth.json}
   _files
-}}
+}
+_shtab_poller() {
+  local context state line curcontext="$curcontext" picked
+  local options=_shtab_poller_${words[2]}_options
+  if (( CURRENT > 2 && ${(P)+options} )); then
+    picked=$words[2]
+    shift words
+    (( CURRENT -= 1 ))
+  else
+    options=_shtab_poller_options
+  fi
+  _arguments -C -s "${(@P)options}"
+}
 """
+_ZSH_ONE_WORD, _ZSH_WORDS = '"(*)::', '"*:'
 _FISH = """
 function _poller_account_files
   for file in account/*.auth.json
@@ -66,15 +79,14 @@ _ACCOUNTS = {
 def text(shell: str) -> str:
     """Return what ``shell`` (bash, zsh or fish) is to read."""
     poll = parser("poll")
-    if shell != "zsh":  # its _arguments cannot offer commands and accounts at one place
-        commands = poll.add_subparsers()
-        for command in COMMANDS.values():
-            own = commands.add_parser(
-                command.name, help=command.help, parents=[parser(command.name)], add_help=False
-            )
-            _complete(own, command.name)
+    commands = poll.add_subparsers()
+    for command in COMMANDS.values():
+        own = commands.add_parser(
+            command.name, help=command.help, parents=[parser(command.name)], add_help=False
+        )
+        _complete(own, command.name)
     _complete(poll, "poll")
-    made = shtab.complete(poll, shell)
+    made = shtab.complete(poll, shell).replace(_ZSH_ONE_WORD, _ZSH_WORDS)
     return f"{made}\n{_FISH_FIRST_WORD if shell == 'fish' else ''}"
 
 
@@ -101,6 +113,6 @@ def _complete_action(action: Action, option: Option) -> None:
     elif option.kind is kinds.ZONE:
         action.choices = sorted(available_timezones())
     elif option.field == "command":
-        action.choices = _NAMES.split()
+        action.choices = list(COMMANDS)
     else:
         action.choices = option.kind.names or None

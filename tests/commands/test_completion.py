@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -128,32 +129,42 @@ def test_bash_offers_what_can_stand_there(here: Path, words: str, offered: set[s
 # Names of files that a shell would run
 
 
-def typed(line: str, *, cwd: Path) -> str:
-    """Type a line with a tab at its end into an interactive bash; return what ``poller`` got."""
+_TYPED_INTO = {
+    "bash": (("bash", "--norc", "--noprofile", "-i"), "source poller.bash"),
+    "zsh": (
+        ("zsh", "-f", "-i"),
+        'autoload -U compinit; compinit -u -d dump; eval "$(<poller.zsh)"',
+    ),
+}
+
+
+def typed(line: str, *, cwd: Path, shell: str = "bash") -> str:
+    """Type a line with a tab at its end into an interactive shell; return what ``poller`` got."""
+    called, reads_script = _TYPED_INTO[shell]
     master, slave = pty.openpty()
     environ = {"PATH": os.environ["PATH"], "HOME": str(cwd), "PS1": "ready> ", "TERM": "dumb"}
     with subprocess.Popen(
-        ("bash", "--norc", "--noprofile", "-i"),
+        called,
         cwd=cwd,
         env=environ,
         stdin=slave,
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-    ) as bash:
+    ) as running:
         os.close(slave)
         told = b""
-        for each in (
-            "source poller.bash",
+        lines = (
+            reads_script,
             "poller() { printf 'got <%s>\\n' \"$@\"; }",
             f"{line}\t",
             "exit",
-        ):
-            while not told.endswith(b"ready> "):
+        )
+        for prompts, each in enumerate(lines, 1):
+            while told.count(b"ready> ") < prompts:
                 told += os.read(master, 4096)
             os.write(master, f"{each}\n".encode())
-            told += os.read(master, 1)
-        assert bash.wait(10) == 0
+        assert running.wait(10) == 0
     os.close(master)
     return told.decode()
 
@@ -185,6 +196,27 @@ def test_zsh_takes_the_script(here: Path) -> None:
         'autoload -U compinit; compinit -u -d dump; eval "$(<poller.zsh)"; print $_comps[poller]'
     )
     assert said_by("zsh", program, cwd=here) == ["_shtab_poller"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
+@pytest.mark.parametrize(
+    ("line", "made"),
+    [
+        ("poller bo", ["bob"]),
+        ("poller alice bo", ["alice", "bob"]),
+        ("poller --color nev", ["--color", "never"]),
+        ("poller sche", ["schema"]),
+        ("poller next bo", ["next", "bob"]),
+        ("poller next --stra", ["next", "--strategy"]),
+        ("poller next --strategy head", ["next", "--strategy", "headroom"]),
+        ("poller completion fi", ["completion", "fish"]),
+        ("poller help guar", ["help", "guard"]),
+        ("poller next sche", ["next", "sche"]),
+    ],
+)
+def test_zsh_completes_what_can_stand_there(line: str, made: list[str], here: Path) -> None:
+    told = typed(line, cwd=here, shell="zsh")
+    assert re.findall(r"(?m)^got <(.*)>", told) == made
 
 
 @pytest.mark.parametrize(
