@@ -336,7 +336,7 @@ class Agent:
             await self._be_present()
         await self._link.store_again(now=now)
         await self._pull()
-        if self._link.is_closed.is_set():
+        if self._link.is_closed.is_set() or self._link.is_refused:
             self.stop()
 
     def _has_slept(self, now: float) -> bool:

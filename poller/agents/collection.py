@@ -24,6 +24,7 @@ from poller.library import Session
 from poller.polling.feed import open_feed
 from poller.polling.files import Files, files_of_rounds
 from poller.settings import UsageError
+from poller.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -43,6 +44,16 @@ _NO_JETSTREAM = (
     "--server-config NAME... prints a configuration with both"
 )
 _LOOK_S = 0.25
+
+
+def _no_streams(error: Exception) -> str:
+    why = getattr(error, "description", None)  # of what JetStream has refused
+    if not why:
+        return _NO_JETSTREAM
+    return (
+        f"the NATS server cannot keep jobs and records: {printable(str(why))[:200]}; it takes 1 GB "
+        "of max_file_store"
+    )
 
 
 @asynccontextmanager
@@ -68,8 +79,8 @@ async def open_collection(
         found = _Collection(settings, contact, folder, clock=clock)
         try:
             await contact.begin()
-        except Exception:  # noqa: BLE001 - nats-py's
-            raise UsageError(_NO_JETSTREAM) from None
+        except Exception as error:  # noqa: BLE001 - nats-py's
+            raise UsageError(_no_streams(error)) from None
         link.back = contact.come_back
         try:
             async with anyio.create_task_group() as tasks:

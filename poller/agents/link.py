@@ -10,21 +10,20 @@ import asyncio
 import contextlib
 import logging
 import os
-import stat
+import re
+import ssl
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from poller.agents.login import login_in, login_of, without_login
 from poller.settings import UsageError
-from poller.settings.addresses import Address
-from poller.text import os_error_text, printable
+from poller.text import printable
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from poller.settings import Settings
@@ -42,11 +41,14 @@ _STORE_AGAIN_S = 3.0
 """After so long without a word a message is sent to be stored again."""
 _STORED_WITHIN_S = 900.0
 """After so long nobody waits for it any more."""
-_CREDS_SIZE = 64 * 1024
-_OTHERS = 0o077
+_IS_STRANGER = re.compile("issuer|self-signed|self signed")
 _BUFFER = 8 * 1024 * 1024
 """Bytes that wait for a server that is away."""
 _TURNED_OUT = "it refuses the login; give the right one with --creds FILE"
+_RESET = "connection reset"
+_NO_TLS = "the server offers no TLS"
+_NOT_HEARD = "permissions violation for subscription"
+"""What the server says, in lower case, where a login may not listen to a subject."""
 _MISSING = "NATS is not installed: pip install 'poller[nats]'"
 
 
@@ -93,11 +95,13 @@ class Link:
         self.is_up = False
         self.is_closed = asyncio.Event()
         """Set where the server wants nothing of us any more."""
+        self.is_refused = False
+        """Whether the login may not listen to what it has to."""
         self.last_error = ""
         self.back: Callable[[], Awaitable[None]] | None = None
         """Awaited each time the connection has come back."""
         self._inbox = f"{inbox}.{os.urandom(8).hex()}"
-        self._waits, self._said = waits, False
+        self._waits, self._said, self._was_up = waits, False, False
         self._unstored: dict[str, _Unstored] = {}
 
     @property
@@ -187,20 +191,26 @@ class Link:
 
     async def on_error(self, error: Exception) -> None:
         """Remember what the last trouble was; say once what a server is waited for."""
-        self.last_error = _words(error)
-        if self._waits and not self.is_up and not self._said:
+        self.is_refused = self.is_refused or _NOT_HEARD in str(error).lower()
+        words = _words(error)
+        if words == _RESET and self.last_error != _RESET:  # may hide a refusal: the next one tells
+            self.last_error = self.last_error or _RESET
+            return
+        self.last_error = words
+        is_known = self._was_up and _is_away(error)  # said already
+        if self._waits and not self.is_up and not self._said and not is_known:
             self._said = True
-            logger.warning("no NATS server yet: %s; waiting for it", self.last_error)
+            logger.warning("no NATS server yet: %s; waiting for it", words)
 
     async def on_down(self) -> None:
         """Take note that the server is away."""
-        self.is_up = False
+        self.is_up, self._said, self._was_up = False, False, True
         if not self.is_closed.is_set():
             logger.warning("the NATS server is away; waiting for it")
 
     async def on_up(self) -> None:
         """Take note that the server is back."""
-        self.is_up = True
+        self.is_up, self.last_error = True, ""
         logger.warning("the NATS server is back")
         for id_ in tuple(self._unstored):
             await self._send_to_store(id_)
@@ -228,15 +238,19 @@ async def open_link(
     except ImportError:
         raise UsageError(_MISSING) from None
     given = (settings.nats or "").split(",")
-    servers = [_without_user(address) for address in given]
+    servers = [without_login(address) for address in given]
     wants_tls = settings.nats_ca is not None or any(each.startswith("tls:") for each in servers)
-    client: Any = NatsClient()
 
-    def check_tls() -> None:
-        if wants_tls and not client._server_info.get("tls_required"):  # noqa: SLF001 - told nowhere else
-            raise Error("the server offers no TLS")
+    class Client(NatsClient):
+        """Sends no login, nor what proves one, before TLS where that is insisted on."""
 
-    how = _credentials(settings.creds, check_tls) or _in_address(given, check_tls)
+        def _connect_command(self) -> bytes:
+            if wants_tls and not self._server_info.get("tls_required"):
+                raise Error(_NO_TLS)
+            return super()._connect_command()
+
+    client: Any = Client()
+    how = login_in(settings.creds) or login_of(given)
     link = Link(client, inbox, waits=within_s is None)
     try:
         async with asyncio.timeout(within_s):
@@ -257,7 +271,6 @@ async def open_link(
                 pending_size=_BUFFER,
                 **how,
             )
-            check_tls()
     except (TimeoutError, Error, OSError) as error:
         why = link.last_error or _words(error)
         await link.close()
@@ -272,14 +285,25 @@ async def open_link(
         await link.close()
 
 
+def _is_away(error: BaseException) -> bool:
+    """Say whether there is nobody to connect to; a server that is not wanted is another matter."""
+    return isinstance(error, OSError | TimeoutError) and not isinstance(error, ssl.SSLError)
+
+
 def _words(error: BaseException) -> str:
     match error:
         case ConnectionRefusedError():
             return "connection refused"
         case ConnectionResetError() | BrokenPipeError():
-            return _TURNED_OUT
+            return _RESET
         case TimeoutError():
             return "no answer"
+        case ssl.SSLCertVerificationError(verify_message=why):
+            why = why[:1].lower() + why[1:].rstrip(".")
+            hint = "; name its authority's with --nats-ca FILE" if _IS_STRANGER.search(why) else ""
+            return f"its certificate is not trusted: {why}{hint}"
+        case ssl.SSLError(reason=str(why)):
+            return f"no TLS connection: {why.replace('_', ' ').lower()}"
         case OSError(strerror=str(text)):
             return text.lower()
         case _:
@@ -288,8 +312,6 @@ def _words(error: BaseException) -> str:
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
-    import ssl
-
     try:
         context = ssl.create_default_context()
         if settings.nats_ca is not None:
@@ -299,70 +321,3 @@ def _tls(settings: Settings) -> ssl.SSLContext:
             f"--nats-ca: {printable(settings.nats_ca or '')} holds no certificate (PEM)"
         ) from None
     return context
-
-
-def _credentials(path: str | None, check: Callable[[], None]) -> dict[str, Any]:
-    """Return how nats-py is told who we are; ``check`` is called before a password is sent."""
-    if path is None:
-        return {}
-    content = _private(path)
-    if content.startswith("-----BEGIN"):
-        return {"user_credentials": path}
-    if content.startswith("SU") and ":" not in content:
-        return {"nkeys_seed_str": content}
-    user, colon, password = content.partition(":")
-    if not colon or not user or "\n" in content:
-        raise UsageError(
-            f"--creds: {printable(path)}: expected a .creds file, an nkey seed (SU...) "
-            "or user:password"
-        )
-
-    return _login(user, password, check)
-
-
-def _without_user(address: str) -> str:
-    scheme, _, rest = address.strip().partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-def _in_address(addresses: list[str], check: Callable[[], None]) -> dict[str, Any]:
-    """Return the user and password that a URL holds, if one does."""
-    from urllib.parse import unquote
-
-    for address in addresses:
-        user, colon, password = Address(address.strip()).userinfo.partition(":")
-        if colon:
-            return _login(unquote(user), unquote(password), check)
-        if user:
-            return {"token": unquote(user)}
-    return {}
-
-
-def _login(user: str, password: str, check: Callable[[], None]) -> dict[str, Any]:
-    def told_user() -> str:
-        check()
-        return user
-
-    return {"user": told_user, "password": lambda: password}
-
-
-def _private(path: str) -> str:
-    """Return what a file holds that its owner alone may read."""
-    shown = printable(path)
-    try:
-        with Path(path).open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            content = file.read(_CREDS_SIZE)
-    except FileNotFoundError:
-        raise UsageError(
-            "--creds: no such file; expected the name of one that holds user:password or a key, "
-            "got another value, not shown as it may be that itself"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"--creds: {shown}: {os_error_text(error)}") from None
-    if os.name == "posix" and mode & _OTHERS:
-        raise UsageError(f"--creds: {shown}: others can read or write it: chmod 600 {shown}")
-    try:
-        return content.decode().strip()
-    except UnicodeDecodeError:
-        raise UsageError(f"--creds: {shown}: not text") from None

@@ -16,7 +16,7 @@ from poller.agents import subjects
 from poller.agents.agent import Agent
 from poller.agents.link import open_link
 from poller.agents.shared_folder import SharedFolder
-from poller.deliver.stderr import say, saying_what_is_logged
+from poller.deliver.stderr import say_named, saying_what_is_logged
 from poller.library import open_attempts
 from poller.process import exit_codes
 from poller.process.threads import UnjoinedThreads
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from poller.settings import Settings
 
 _NEEDS = "agent: give the address of the server it gets its jobs from: --nats URL"
+_NO_RIGHTS = (
+    "the NATS server does not let this login be agent {name}: give the --name that it was made "
+    "for, or another login with --creds FILE"
+)
 _AGAIN_S = 5.0
 """Before a server is asked anew that has turned the agent out."""
 
@@ -45,14 +49,14 @@ def serve(settings: Settings, interrupts: Interrupts) -> int:
             sys.stdout.flush()
             return 0
         if settings.nats is None:
-            _said(_NEEDS)
+            say_named(_NEEDS)
             return exit_codes.USAGE
         most = max(1, room_for_connections() * 3 // 4)
         settings = replace(settings, concurrency=min(settings.concurrency, most))
-        with saying_what_is_logged(settings.verbose, _said):
+        with saying_what_is_logged(settings.verbose, say_named):
             anyio.run(_serve, settings, interrupts)
     except UsageError as error:
-        _said(str(error))
+        say_named(str(error))
         return exit_codes.USAGE
     return 128 + (interrupts.number or 0) if interrupts.number else exit_codes.USAGE
 
@@ -62,10 +66,11 @@ async def _serve(settings: Settings, interrupts: Interrupts) -> None:
     name = settings.agent_name or _host_name()
     folders = [SharedFolder.of(each) for each in settings.shared or ()]
     shared = {folder.name: folder for folder in folders}
-    stopping, rival = anyio.Event(), None
+    stopping = anyio.Event()
+    ended: str | None = None
     _stop_on_signals(interrupts, stopping)
     async with open_attempts(settings, exit_guard=interrupts) as attempts:
-        while not stopping.is_set() and rival is None:
+        while not stopping.is_set() and ended is None:
             async with AsyncExitStack() as stack:
                 link = await _connected(stack, settings, name, stopping)
                 if link is None:
@@ -76,11 +81,14 @@ async def _serve(settings: Settings, interrupts: Interrupts) -> None:
                     tasks.start_soon(_call_when, stopping, agent.stop)
                     await agent.run()
                     tasks.cancel_scope.cancel()
-                rival = agent.rival
-            with anyio.move_on_after(0 if rival else _AGAIN_S):
+                if agent.rival is not None:
+                    ended = f"an agent called {name} runs already: give this one another --name"
+                elif link.is_refused:
+                    ended = _NO_RIGHTS.format(name=name)
+            with anyio.move_on_after(0 if ended else _AGAIN_S):
                 await stopping.wait()
-    if rival is not None:
-        raise UsageError(f"an agent called {name} runs already: give this one another --name")
+    if ended is not None:
+        raise UsageError(ended)
 
 
 async def _connected(
@@ -105,7 +113,7 @@ async def _connected(
 def _say_ready(settings: Settings, name: str) -> None:
     if not settings.quiet:
         folders = ", ".join(settings.shared or ()) or "none"
-        _said(f"agent {name}: waiting for jobs; shared folders: {folders}")
+        say_named(f"agent {name}: waiting for jobs; shared folders: {folders}")
 
 
 def _stop_on_signals(interrupts: Interrupts, stopping: anyio.Event) -> None:
@@ -126,7 +134,3 @@ def _host_name() -> str:
     """Return what this machine is called, as far as it fits a part of a subject."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", platform.node().partition(".")[0]).strip("-")
     return name[:40] or "agent"
-
-
-def _said(line: str) -> None:
-    say(f"poller: {line}")

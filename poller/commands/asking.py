@@ -17,7 +17,7 @@ from poller.commands.notices import waiting
 from poller.commands.recording import recording_if_asked_for
 from poller.commands.running import within_limits
 from poller.deliver.progress import Progress
-from poller.deliver.stderr import say, saying_what_is_logged
+from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.library import open_session, poll
 from poller.process.threads import UnjoinedThreads
 
@@ -76,7 +76,9 @@ async def _take_all(reports: Reports, came: list[Report], settings: Settings) ->
         progress = Progress(
             total=reports.total, waiting=partial(waiting, reports, words), words=words
         )
-    with saying_what_is_logged(settings.verbose, say if progress is None else progress.say):
+    with saying_what_is_logged(
+        settings.verbose, partial(say_named, to=say if progress is None else progress.say)
+    ):
         async with anyio.create_task_group() as tasks:
             if progress is not None:
                 tasks.start_soon(progress.run)

@@ -29,7 +29,7 @@ from poller.commands.recording import recording_if_asked_for
 from poller.commands.running import error_name, reader_gone, within_limits
 from poller.commands.sessions import open_asking
 from poller.deliver.sinks import Recorded
-from poller.deliver.stderr import say, saying_what_is_logged
+from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import poll
 from poller.process import exit_codes
@@ -106,13 +106,14 @@ class _Poll:
             recording_if_asked_for(self.settings, self._interrupts) as self._history,
             demo_if_asked_for(self.settings) as (settings, accounts),
         ):
-            async with (
-                open_asking(settings, self._interrupts) as session,
-                poll(accounts, session=session) as reports,
-            ):
-                self._begun = True
-                self._stop_on_signals(reports)
-                await self._write_all(reports, writer, session)
+            with saying_what_is_logged(settings.verbose, say_named):
+                async with (
+                    open_asking(settings, self._interrupts) as session,
+                    poll(accounts, session=session) as reports,
+                ):
+                    self._begun = True
+                    self._stop_on_signals(reports)
+                    await self._write_all(reports, writer, session)
             if reports.notices.lost_agents:
                 self._tally.note_loss()
             await self._tell_alerts(session.clock())
@@ -137,7 +138,8 @@ class _Poll:
 
             sink = Recorded(Forecasted(sink, self._history.path), self._history)
         lost: list[ReaderGone | ResultsLost] = []
-        with saying_what_is_logged(settings.verbose, say if progress is None else progress.say):
+        told = partial(say_named, to=say if progress is None else progress.say)
+        with saying_what_is_logged(settings.verbose, told):
             async with anyio.create_task_group() as tasks:
                 if isinstance(writer, Writer):
                     tasks.start_soon(self._leave_without_reader, writer, tasks.cancel_scope)

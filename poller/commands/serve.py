@@ -16,7 +16,7 @@ from poller.commands.following import follow
 from poller.commands.language import language_for
 from poller.commands.running import error_name, keeping_status, noticed, within_limits
 from poller.commands.served import Served
-from poller.deliver.stderr import say, saying_what_is_logged
+from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.present.page import Pages
 from poller.process import exit_codes
 from poller.process.clock import zone_of
@@ -74,12 +74,13 @@ class _Site:
         def stop(_number: int) -> None:
             loop.call_soon_threadsafe(scope.cancel)
 
-        with anyio.CancelScope() as scope:
+        with saying_what_is_logged(settings.verbose, say_named), anyio.CancelScope() as scope:
             self.interrupts.listen(stop)
-            async with follow(settings, self.interrupts, warn=self._warn) as following:
-                with saying_what_is_logged(settings.verbose, say):
-                    async with keeping_status(following, settings, warn=self._warn):
-                        await self._serve(following)
+            async with (
+                follow(settings, self.interrupts, warn=self._warn) as following,
+                keeping_status(following, settings, warn=self._warn),
+            ):
+                await self._serve(following)
 
     async def _serve(self, following: Following) -> None:
         settings, clock = self.settings, following.clock.time

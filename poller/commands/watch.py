@@ -23,7 +23,7 @@ from poller.commands.running import (
     within_limits,
 )
 from poller.deliver.screen import is_screen
-from poller.deliver.stderr import say, saying_what_is_logged
+from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.process import exit_codes
 from poller.process.threads import UnjoinedThreads
@@ -83,7 +83,11 @@ class _Watch:
         """Watch until there is a reason to end."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(UnjoinedThreads())
-        with anyio.CancelScope() as self._scope:
+        told = self._warn if self._onto_screen else say_named
+        with (
+            saying_what_is_logged(self._settings.verbose, told),
+            anyio.CancelScope() as self._scope,
+        ):
             self._interrupts.listen(partial(self._end_soon, loop))
             async with (
                 follow(self._settings, self._interrupts, warn=self._warn) as following,
@@ -110,26 +114,24 @@ class _Watch:
             self._screen = screen
             for line in self._warnings:
                 screen.warn(line)
-            with saying_what_is_logged(settings.verbose, self._warn):
-                await screen.run()
+            await screen.run()
             if screen.hung_up:
                 self._end(128 + signal.SIGHUP)
             return
         stdout = Writer(STDOUT)
-        with saying_what_is_logged(settings.verbose, say):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._leave_without_reader, stdout)
-                try:
-                    if is_table(settings):
-                        await self._write_tables(following, stdout)
-                    else:
-                        await self._write_records(following, stdout)
-                except ReaderGone:
-                    self._end(exit_codes.READER_GONE)
-                except ResultsLost as error:
-                    say(f"poller: {error}")
-                    self._end(exit_codes.RESULTS_LOST)
-                tasks.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._leave_without_reader, stdout)
+            try:
+                if is_table(settings):
+                    await self._write_tables(following, stdout)
+                else:
+                    await self._write_records(following, stdout)
+            except ReaderGone:
+                self._end(exit_codes.READER_GONE)
+            except ResultsLost as error:
+                say(f"poller: {error}")
+                self._end(exit_codes.RESULTS_LOST)
+            tasks.cancel_scope.cancel()
 
     async def _write_records(self, following: Following, stdout: Writer) -> None:
         sink = RecordLines(self._settings).sink(stdout)

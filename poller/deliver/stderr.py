@@ -29,18 +29,24 @@ class SayingHandler(logging.Handler):
         self._say(record.getMessage())
 
 
+def say_named(line: str, *, to: Callable[[str], None] = say) -> None:
+    """Say a line that names the program."""
+    to(f"poller: {line}")
+
+
 @contextlib.contextmanager
 def saying_what_is_logged(verbose: int, say: Callable[[str], None]) -> Generator[None]:
-    """Say what the program logs: warnings, attempts that fail from 1 on, all from 2 on."""
+    """Say what the program logs: warnings, attempts that fail from 1 on, all from 2 on.
+
+    Inside another one, it alone says it.
+    """
     logger = logging.getLogger("poller")
-    before, propagates = logger.level, logger.propagate
-    handler = SayingHandler(say)
+    before = logger.level, logger.propagate, logger.handlers
     logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
     logger.propagate = False
-    logger.addHandler(handler)
+    logger.handlers = [SayingHandler(say)]
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
-        logger.propagate = propagates
+        level, logger.propagate, logger.handlers = before
+        logger.setLevel(level)

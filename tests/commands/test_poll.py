@@ -424,7 +424,7 @@ async def test_warnings_are_said_once_and_not_where_quiet(tmp_path: Path) -> Non
         quiet = await run(*aimed(simulator, folder, "-q"), cwd=tmp_path)
 
     assert (loud.code, quiet.code, quiet.err) == (0, 0, "")
-    assert "bob: attempt 1: server_error" in loud.err
+    assert "poller: bob: attempt 1: server_error" in loud.err
     assert "alice and copy are the same login\n" in loud.err
     assert "chmod 600" in loud.err
     assert "clock is off by +30" in loud.err

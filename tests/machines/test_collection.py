@@ -102,3 +102,24 @@ async def test_a_server_without_jetstream_is_said(tmp_path: Path) -> None:
 
     assert done.code == 64
     assert "no JetStream" in done.err
+
+
+async def test_a_server_that_has_no_room_for_the_streams_is_said(tmp_path: Path) -> None:
+    little = f'jetstream {{ store_dir: "{tmp_path}/little", max_file_store: 10MB }}'
+    async with nats_server(tmp_path / "nats", more=little, plain=True) as server:
+        done = await run("--nats", server.url, cwd=tmp_path)
+
+    assert done.code == 64
+    assert "cannot keep jobs and records: insufficient storage resources available" in done.err
+
+
+async def test_agents_that_are_waited_for_are_counted_meanwhile(tmp_path: Path) -> None:
+    async with (
+        nats_server(tmp_path / "nats") as server,
+        started("--nats", server.url, "--agents", "2", cwd=tmp_path) as running,
+    ):
+        assert running.stderr is not None
+        said = await running.stderr.readline()
+        running.terminate()
+
+    assert said == b"poller: 0 of 2 agents are there\n"

@@ -82,7 +82,7 @@ async def test_own_accounts_of_a_lost_machine_are_told_as_lost(tmp_path: Path) -
     assert kinds == {("one", None), ("one", "worker_lost"), ("two", None)}
     lost = [record for record in done.records if not record["ok"]]
     assert {record["machine"] for record in lost} == {None}
-    assert "agent one has not been heard for 10 s" in done.err
+    assert "poller: agent one has not been heard for 10 s" in done.err
 
 
 async def test_an_agent_that_starts_late_joins(tmp_path: Path) -> None:

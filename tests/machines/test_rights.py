@@ -206,6 +206,17 @@ async def test_an_agent_may_do_its_own_and_nothing_else(
     assert may_not == [False] * len(may_not)
 
 
+async def test_an_agent_with_anothers_login_says_so(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    async with guarded(tmp_path, certificates, "good") as here:
+        for login in ("good", "collector"):
+            words = ("agent", "--nats", here.url, *here.creds(login), "--name", "desk")
+            done = await run(*words, cwd=tmp_path)
+            assert done.code == 64
+            assert "poller: the NATS server does not let this login be agent desk" in done.err
+
+
 async def test_nothing_that_a_hostile_agent_sends_makes_another_read_a_path(
     tmp_path: Path, certificates: Certificates
 ) -> None:
