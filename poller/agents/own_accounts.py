@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from poller.agents.crew import COMES_BACK_S
 from poller.authfiles.read import Account, AuthFile
 from poller.polling.stream import Notices
+from poller.text import short_addresses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -157,7 +158,18 @@ def own_files(crew: Crew, given: Sequence[str]) -> list[AuthFile]:
 def _matching(given: Sequence[str], label: str) -> list[str]:
     """Return the names and patterns that mean an account, with its machine or without."""
     names = (label, label.partition("/")[2])
-    return [each for each in given if any(fnmatchcase(name, each) for name in names)]
+    return [each for each in given if any(_means(each, name) for name in names)]
+
+
+def _means(given: str, name: str) -> bool:
+    """Say whether a name or pattern means an account.
+
+    An agent tells an e-mail address in its short form only: an address means all of that form.
+    """
+    if given == name or fnmatchcase(name, given):
+        return True
+    short = short_addresses(given)
+    return short != given and name.partition("#")[0] == short
 
 
 def _load(machine: Machine) -> tuple[bool, float]:

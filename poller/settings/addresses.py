@@ -157,16 +157,23 @@ def _in_lower_case(url: str) -> str:
     return f"{scheme.lower()}{slashes}{rest}"
 
 
+NO_NATS = "none"
+"""In place of an address: this machine asks, whatever a file says."""
+
+
 def nats_addresses(value: object) -> str:
-    """Return the addresses of NATS servers, separated by commas.
+    """Return the addresses of NATS servers, separated by commas; :data:`NO_NATS` as it is.
 
     Raises:
         UsageError: for anything else. It shows nothing of the value, as it may hold a password.
     """
+    if value == NO_NATS:
+        return NO_NATS
     addresses = value.split(",") if isinstance(value, str) else []
     if not addresses or not all(_is_nats(address.strip()) for address in addresses):
         raise UsageError(
-            "expected nats://HOST[:PORT] or tls://HOST[:PORT], several with commas between; "
+            "expected nats://HOST[:PORT] or tls://HOST[:PORT], several with commas between, or "
+            "none; "
             "got another value, not shown as it may hold a password"
         )
     return ",".join(address.strip() for address in addresses)

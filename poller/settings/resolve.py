@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from poller.settings.addresses import Address
+from poller.settings.addresses import NO_NATS, Address
 from poller.settings.file import find, own_file_shown, read
 from poller.settings.model import Settings
 from poller.settings.options import every_option, key_path
+from poller.settings.options.option import CONNECTED
 from poller.settings.quoting import quoted
 from poller.settings.value_types import UsageError
 
@@ -66,6 +67,8 @@ def resolve(
         asked = {name: flags[name] for name in flags if (command, name) != ("history", "accounts")}
         _check_demo(asked, records_into=values.get("history_file"))
         values["proxy"] = None  # made-up accounts never leave this machine
+    if values.get("nats") == NO_NATS or command not in CONNECTED:
+        values.pop("nats", None)
     if values.get("format") not in _formats_of(command):
         values["format"] = "auto"
     settings = Settings(**values)
@@ -176,7 +179,7 @@ def _check_collecting(settings: Settings, flags: Mapping[str, object]) -> None:
     if "account_dirs" in flags:
         raise UsageError(
             "--account-dir: with --nats, the folders are the agents'; one that all machines have "
-            "is named with --shared DIR"
+            "is named with --shared DIR; --nats none asks on this machine"
         )
     if (settings.raw_json or settings.raw_headers) and not settings.show_identity:
         raise UsageError(

@@ -59,3 +59,14 @@ def test_the_users_own_file_may_say_where_agents_are(tmp_path: Path) -> None:
         "desk",
     )
     assert parse(["agent", "--server-config", "a", "b"]).server_config == ("a", "b")
+
+
+def test_what_a_file_says_of_agents_is_for_the_commands_that_know_them(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[agent]\nnats = "tls://a"\nagents = 2\n')
+    mine = ("--config", "mine.toml", "--account-dir", "x")
+    for command in ("list", "next", "guard", "timeline", "report"):
+        assert parse([command, *mine]).nats is None
+    for command in ("poll", "watch", "serve"):
+        with pytest.raises(UsageError, match="--nats none asks on this machine"):
+            parse([command, *mine])
+        assert parse([command, *mine, "--nats", "none"]).nats is None

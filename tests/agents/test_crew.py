@@ -116,6 +116,20 @@ async def test_names_and_patterns_mean_accounts_with_their_machine_or_without() 
     assert sorted(await labels_of(feed)) == ["one/alice", "two/alice", "two/bob"]
 
 
+def test_a_label_that_looks_like_a_pattern_means_itself_and_an_address_its_short_form() -> None:
+    crew = Crew(None)
+    there(crew, "one")
+    tell(crew, "one", "we[ir]d", "al…@e…", "al…@e…#2", "bob")
+    for given, meant in (
+        ("we[ir]d", ["one/we[ir]d"]),
+        ("one/we[ir]d", ["one/we[ir]d"]),
+        ("alice@example.com", ["one/al…@e…", "one/al…@e…#2"]),
+        ("one/alice@example.com", ["one/al…@e…", "one/al…@e…#2"]),
+        ("bob@example.com", []),
+    ):
+        assert [file.label for file in own_files(crew, (given,))] == meant
+
+
 async def test_rounds_know_own_accounts_by_files_that_lie_nowhere() -> None:
     crew = Crew(None)
     there(crew, "one")

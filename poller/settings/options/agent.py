@@ -11,7 +11,7 @@ AGENT = (
         "nats",
         NATS,
         "the NATS server where agents and collectors meet: nats://HOST[:PORT] or"
-        " tls://HOST[:PORT]; a cluster's are separated by commas",
+        " tls://HOST[:PORT]; a cluster's are separated by commas; none: ask on this machine",
         commands=CONNECTED,
     ),
     Option(
