@@ -193,8 +193,11 @@ def _check_version(version: int | None, path: str) -> None:
 
 def _version(connection: sqlite3.Connection, path: str) -> int | None:
     """Return the file's version; None where it holds nothing yet."""
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    # In one statement: another process may be making the same file.
+    application_id, version, tables = connection.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
+        "FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
     if application_id == APPLICATION_ID:
         if version > VERSION:
             raise HistoryUnusable(
@@ -202,7 +205,6 @@ def _version(connection: sqlite3.Connection, path: str) -> int | None:
                 "install that one, or name another file"
             )
         return int(version)
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id or version or tables:
         raise HistoryUnusable(
             f"history {printable(path)}: another program's database: name another file"

@@ -202,6 +202,19 @@ async def test_a_file_that_is_none_of_ours_is_one_warning_and_is_left_as_it_is(
     assert len(said) == 1
 
 
+def test_a_file_that_another_process_is_just_making_is_not_another_programs(path: Path) -> None:
+    asked: list[str] = []
+
+    def note(statement: str) -> None:
+        asked.append(statement)
+        if len(asked) == 2:
+            record(path, [report()])
+
+    with closing(sqlite3.connect(path)) as connection:
+        connection.set_trace_callback(note)
+        assert database._version(connection, str(path)) in {None, VERSION}
+
+
 async def test_recording_goes_on_once_a_damaged_file_is_moved_away(path: Path) -> None:
     text(path)
     async with open_history(str(path)) as history:
