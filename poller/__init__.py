@@ -25,6 +25,7 @@ TYPE_CHECKING = False  # typing's own costs 11 ms at start-up
 if TYPE_CHECKING:
     from poller.library import Session, open_session, poll, rounds
     from poller.polling.rounds import Rounds
+    from poller.polling.stream import Reports
     from poller.settings import Settings, UsageError
     from poller.values import (
         Credits,
@@ -48,6 +49,7 @@ __all__ = [
     "Identity",
     "Limit",
     "Report",
+    "Reports",
     "Rounds",
     "Session",
     "Settings",
@@ -76,6 +78,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of ours
             "open_session": "poller.library",
             "poll": "poller.library",
             "rounds": "poller.library",
+            "Reports": "poller.polling.stream",
             "Rounds": "poller.polling.rounds",
             "Settings": "poller.settings",
             "UsageError": "poller.settings",
