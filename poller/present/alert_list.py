@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from poller.insight.alert_rules import AlertKind
+from poller.present.times import span
 from poller.text import printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class _Labels(NamedTuple):
     accounts: str
     window: str
     answers: str
+    remind: str
     quiet: str
     critical: str
     through: str
@@ -33,11 +35,12 @@ class _Labels(NamedTuple):
 
 
 _ENGLISH = _Labels(
-    *("on", "below", "accounts", "window", "answers in a row", "quiet"),
+    *("on", "below", "accounts", "window", "answers in a row", "repeated every", "quiet"),
     *("critical", "told by", "firing"),
 )
 _CHINESE = _Labels(
-    *("事件", "低于", "账号", "窗口", "连续应答", "安静时段"), *("紧急", "方式", "正在提醒")
+    *("事件", "低于", "账号", "窗口", "连续应答", "重复间隔", "安静时段"),
+    *("紧急", "方式", "正在提醒"),
 )
 
 
@@ -58,6 +61,8 @@ def as_text(alert: Alert, firing: Firing, trouble: str | None, words: Words) -> 
         lines.append((labels.window, words.window(rule.window)))
     if rule.answers > 1:
         lines.append((labels.answers, str(rule.answers)))
+    if rule.remind_s:
+        lines.append((labels.remind, span(rule.remind_s, words)))
     if rule.quiet is not None:
         lines.append((labels.quiet, _hours(alert) or ""))
     place = printable(alert.place) + ("" if trouble is None else f" ({trouble})")

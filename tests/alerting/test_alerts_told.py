@@ -206,7 +206,7 @@ async def test_alerts_need_a_history_and_rules(folder: Path) -> None:
 
 
 async def test_rules_are_listed_with_what_fires(folder: Path) -> None:
-    rule = 'name = "chat"\nurl_env = "URL"\nseverity = "critical"\nquiet = "22:00-07:00"\n'
+    rule = 'name = "chat"\nurl_env = "URL"\nseverity = "critical"\nquiet = "22:00-07:00"\nremind = "6h"\n'
     (folder / "alerts.toml").write_text(
         f'{RULE}[[alert]]\n{rule}accounts = ["a*"]\nfor = 2\nwindow = "weekly"\non = "back"\n'
     )
@@ -226,8 +226,10 @@ async def test_rules_are_listed_with_what_fires(folder: Path) -> None:
     shown = (await run(*words, "--format", "table", cwd=folder)).out.decode()
     assert "  firing: alice week low\n" in shown
     assert "chat (critical)\n  on: back\n  accounts: a*\n  window: week\n" in shown
+    assert "  answers in a row: 2\n  repeated every: 6 h\n  quiet: 22:00-07:00\n" in shown
     chinese = await run(*words, "--format", "table", cwd=folder, env={"LC_ALL": "zh_CN.UTF-8"})
     assert "正在提醒" in chinese.out.decode()
+    assert "  重复间隔\N{FULLWIDTH COLON}6 小时\n" in chinese.out.decode()
 
 
 async def test_a_demo_lists_the_rules_and_reads_no_history_of_yours(folder: Path) -> None:
