@@ -470,14 +470,21 @@ def test_the_simulator_explains_itself(words: str) -> None:
     assert "--fault-share" in done.stdout
 
 
-def test_the_simulator_serves_until_it_is_told_to_stop() -> None:
+def test_the_simulator_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     with subprocess.Popen(
-        (*POLLER, "simulate", "--port", "0"), cwd=ROOT, stdout=subprocess.PIPE, text=True
+        (*POLLER, "simulate", "--port", "0", "--dir", str(tmp_path)),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         assert running.stdout is not None
-        assert running.stdout.readline().startswith("http://127.0.0.1:")
+        url = running.stdout.readline()
+        assert url.startswith("http://127.0.0.1:")
         running.terminate()
-        assert running.wait(10) == 0
+        _, told = running.communicate(timeout=10)
+        assert running.returncode == 0
+    assert f"try: poller --account-dir {tmp_path} --chatgpt-url {url}" in told
 
 
 def test_the_simulator_refuses_in_its_own_words() -> None:

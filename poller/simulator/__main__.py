@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m poller.sim
         if args.dir is not None:
             write_accounts(args.dir, _accounts(args))
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(args, _ssl_context(args)))
+            asyncio.run(_serve(args, _ssl_context(args), prog))
     except SystemExit as leaving:  # help was printed
         return _USAGE if leaving.code else 0
     except ArgumentsError as error:
@@ -122,7 +122,7 @@ def _ssl_context(args: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-async def _serve(args: argparse.Namespace, ssl_context: ssl.SSLContext | None) -> None:
+async def _serve(args: argparse.Namespace, ssl_context: ssl.SSLContext | None, prog: str) -> None:
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: ctrl-c interrupts the loop
@@ -152,18 +152,19 @@ async def _serve(args: argparse.Namespace, ssl_context: ssl.SSLContext | None) -
             ) from None
         sys.stdout.write(f"{simulator.url}\n")
         sys.stdout.flush()
-        sys.stderr.write(_welcome(args, simulator.origin, simulator.url))
+        sys.stderr.write(_welcome(args, simulator.origin, simulator.url, prog))
         await told.wait()
 
 
-def _welcome(args: argparse.Namespace, origin: str, url: str) -> str:
+def _welcome(args: argparse.Namespace, origin: str, url: str, prog: str) -> str:
     lines = [f"serving made-up accounts; counts at {origin}/stats; ctrl-c stops it"]
     if not args.host.startswith(_ON_THIS_MACHINE):
         lines.append("others on your network can reach it, too: send it no real tokens")
     if args.dir is not None:
-        words = ["python", "-m", "poller", "--account-dir", str(args.dir), "--chatgpt-url", url]
+        poller = prog.removesuffix(" simulate").removesuffix(".simulator")
+        words = ["--account-dir", str(args.dir), "--chatgpt-url", url]
         trust = ["--ca-file", str(args.cert)] if args.cert else []
-        lines.append(f"try: {shlex.join([*words, *trust])}")
+        lines.append(f"try: {poller} {shlex.join([*words, *trust])}")
     return "".join(f"{line}\n" for line in lines)
 
 

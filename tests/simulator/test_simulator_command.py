@@ -66,7 +66,7 @@ def test_it_writes_files_serves_counts_and_ends_quietly(
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (0, "")
     assert "/stats" in err
-    assert f"--account-dir {folder} --chatgpt-url {url}" in err
+    assert f"try: python -m poller --account-dir {folder} --chatgpt-url {url}\n" in err
 
 
 def test_it_serves_https_and_names_its_certificate(tmp_path: Path) -> None:
