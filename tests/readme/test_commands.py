@@ -434,6 +434,17 @@ async def test_the_line_for_cron_that_evaluates_alerts_works(tmp_path: Path) -> 
         assert (ran.code, ran.out, ran.err) == (0, "", "")
 
 
+async def test_the_line_for_cron_that_writes_metrics_works(tmp_path: Path) -> None:
+    (line,) = [line for text in blocks(SERVED, "crontab") for line in text.splitlines()]
+    command = line.removeprefix("*/5 * * * * ")
+    async with sandbox(tmp_path) as box:
+        box.work.rename(box.home / "codex")
+        command = command.replace("/var/lib/prometheus/node-exporter", str(box.home))
+        ran = await box.run("/bin/sh", "-c", f"unset PATH; {command}", cwd=box.home)
+        assert (ran.code, ran.out, ran.err) == (0, "", "")
+        assert "\npoller_account_ok{" in (box.home / "poller.prom").read_text()
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
 async def test_systemd_takes_the_units(tmp_path: Path) -> None:
     service, timer = blocks(SCHEDULE, "ini")
