@@ -206,7 +206,8 @@ async def test_alerts_need_a_history_and_rules(folder: Path) -> None:
 
 
 async def test_rules_are_listed_with_what_fires(folder: Path) -> None:
-    rule = 'name = "chat"\nurl_env = "URL"\nseverity = "critical"\nquiet = "22:00-07:00"\nremind = "6h"\n'
+    rule = 'name = "chat"\nurl_env = "URL"\nseverity = "critical"\nquiet = "22:00-07:00"\n'
+    rule += 'remind = "6h"\n'
     (folder / "alerts.toml").write_text(
         f'{RULE}[[alert]]\n{rule}accounts = ["a*"]\nfor = 2\nwindow = "weekly"\non = "back"\n'
     )
