@@ -179,6 +179,7 @@ class _Collection:
         own.notices.lost_agents += [
             machine.name for machine in self._crew.untold(now=time.monotonic())
         ]
+        own.notices.agents_without_accounts.update(self._crew.troubles())
         own.notices.clock_offsets.update(self._contact.offsets)
 
     async def files(self, accounts: tuple[Named, ...], settings: Settings) -> Files:

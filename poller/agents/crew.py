@@ -45,6 +45,8 @@ class Machine:
     """When its consumer was made; empty before."""
     accounts: tuple[ListedAccount, ...] | None = None
     """Its own; None until it has told them."""
+    trouble: str | None = None
+    """Why it has none."""
     listed_at: float = 0.0
     """Monotonic seconds."""
     parts: dict[int, tuple[ListedAccount, ...]] = field(
@@ -129,7 +131,7 @@ class Crew:
                 self.told.append(label)
             self.held[label] = name, account
         if told.is_last:
-            machine.last_part = told.part
+            machine.last_part, machine.trouble = told.part, told.trouble
         if machine.last_part is not None and len(machine.parts) > machine.last_part:
             self._complete(machine)
             machine.listed_at = now
@@ -177,6 +179,14 @@ class Crew:
             if machine.accounts is None
             and (machine.is_lost or now - machine.came_at > TELLS_WITHIN_S)
         ]
+
+    def troubles(self) -> dict[str, str]:
+        """Return why agents have nothing to ask for: no accounts, and no shared folder."""
+        return {
+            machine.name: machine.trouble
+            for machine in self.machines.values()
+            if machine.trouble and not machine.accounts and not machine.shared
+        }
 
     def are_listed(self, *, now: float) -> bool:
         """Say whether all that are there have told their accounts, or will not."""

@@ -38,7 +38,7 @@ class OwnAccounts:
 
         ``files`` are those of :func:`own_files`: only their accounts are handed out.
         """
-        self.notices = Notices()
+        self.notices = Notices(are_elsewhere=True)
         self.found: Found | None = None
         self._crew = crew
         self._given = given

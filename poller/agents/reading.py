@@ -23,6 +23,7 @@ from poller.agents.wire import (
     Presence,
     Welcome,
 )
+from poller.polling.policy import PAUSE_SHARES
 from poller.text import printable
 from poller.usage.json_values import (
     amount_of,
@@ -145,13 +146,15 @@ def _headers(value: object) -> dict[str, str] | None:
 
 
 def _failure(members: Mapping[str, object]) -> Failure:
-    after = members["retry_after_s"]
+    after, retry = members["retry_after_s"], Retry(members["retry_now"])
+    if retry not in PAUSE_SHARES:
+        after = None
     return Failure(
         FailureKind(_said(members["kind"], 40)),
         _said(members["message"], _SENTENCE),
         _said(members["hint"], _SENTENCE),
         code=tokenless_text(members["code"]),
-        retry_now=Retry(members["retry_now"]),
+        retry_now=retry,
         retry_after_s=None if after is None else _figure(after, 0, 1e9),
         host_at_fault=members["host_at_fault"] is True,
         may_work_later=members["may_work_later"] is True,

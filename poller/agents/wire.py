@@ -218,5 +218,10 @@ def login_digest(login: str) -> str:
 
 def without_folders(failure: Failure) -> Failure:
     """Return a failure whose message names files without the folders they lie in."""
-    message = _FOLDERS.sub("", failure.message)
+    message = without_folders_in(failure.message)
     return failure if message == failure.message else replace(failure, message=message)
+
+
+def without_folders_in(text: str) -> str:
+    """Return a sentence that names files without the folders they lie in."""
+    return _FOLDERS.sub("", text)

@@ -31,6 +31,8 @@ def warnings(
         yield words().counted(words().renewed, len(tally.renewed), names=names)
     if notices.lost_agents:
         yield words().agents_lost.format(names=_listed(notices.lost_agents, words()))
+    for name, trouble in notices.agents_without_accounts.items():
+        yield words().agent_without_accounts.format(name=name, trouble=trouble)
     for name, offset_s in notices.clock_offsets.items():
         offset = f"{offset_s:+.0f}{words().seconds}"
         yield words().agent_clock_off.format(name=name, offset=offset)
@@ -39,9 +41,8 @@ def warnings(
         yield words().files_exposed.format(files=files)
     if notices.same_logins:
         (first, second), *others = notices.same_logins
-        yield words().counted(
-            words().same_logins, 1 + len(others), first=first, second=second, more=len(others)
-        )
+        told = words().same_logins_elsewhere if notices.are_elsewhere else words().same_logins
+        yield words().counted(told, 1 + len(others), first=first, second=second, more=len(others))
     if clock_offset_s is not None and abs(clock_offset_s) > _CLOCK_LEEWAY_S:
         yield words().clock_off.format(offset=f"{clock_offset_s:+.0f}{words().seconds}")
 

@@ -74,8 +74,12 @@ class Notices:
     """Why the list of paths ended before its end."""
     lost_agents: list[str] = field(default_factory=list[str])
     """Agents that were lost before they had told their accounts."""
+    agents_without_accounts: dict[str, str] = field(default_factory=dict[str, str])
+    """Agents that have none, and no shared folder, with the reason they tell."""
     clock_offsets: dict[str, float] = field(default_factory=dict[str, float])
     """Agents whose clocks are off against this machine's, in seconds."""
+    are_elsewhere: bool = False
+    """Whether the accounts lie on other machines only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,10 @@ ENGLISH = Words(
         "{first} and {second} are the same login"
         "|{first} and {second} are the same login ({more} more like it: poller list tells which)"
     ),
+    same_logins_elsewhere=(
+        "{first} and {second} are the same login"
+        "|{first} and {second} are the same login ({more} more like it: their records have one key)"
+    ),
     files_exposed="others on this machine can read {files}: chmod 600",
     clock_off=(
         "this machine's clock is off by {offset} against the upstream's: expiry and reset times"
@@ -147,6 +151,7 @@ ENGLISH = Words(
     agents_lost=(
         "lost before they listed their accounts: {names}; see what poller agent says there"
     ),
+    agent_without_accounts="agent {name} has no accounts: {trouble}",
     agent_clock_off="the clock of agent {name} is off by {offset} against this machine's",
     fewer_at_once=(
         "concurrency lowered from {asked} to {most}: this process may open few files (ulimit -n)"
@@ -274,8 +279,13 @@ CHINESE = Words(
         "{first} 与 {second} 是同一登录"
         "|{first} 与 {second} 是同一登录，另有 {more} 个重复：用 poller list 查看"
     ),
+    same_logins_elsewhere=(
+        "{first} 与 {second} 是同一登录"
+        "|{first} 与 {second} 是同一登录，另有 {more} 个重复：它们的记录 key 相同"
+    ),
     files_exposed="本机其他用户可以读取 {files}：请 chmod 600",
     agents_lost="以下代理在报告账号之前失联：{names}；请到该机器上查看 poller agent 的输出",
+    agent_without_accounts="代理 {name} 没有账号：{trouble}",
     agent_clock_off="代理 {name} 的时钟与本机相差 {offset}",
     clock_off="本机时钟与服务器相差 {offset}：到期和重置时间可能判断有误",
     fewer_at_once="并发数从 {asked} 降到 {most}：本进程能打开的文件太少（ulimit -n）",

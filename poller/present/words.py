@@ -138,9 +138,12 @@ class Words:
 
     same_logins: str
     """``one|many`` pairs of accounts."""
+    same_logins_elsewhere: str
+    """Likewise, of accounts on other machines."""
     files_exposed: str
     clock_off: str
     agents_lost: str
+    agent_without_accounts: str
     agent_clock_off: str
     fewer_at_once: str
     renewed: str

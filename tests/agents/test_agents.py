@@ -46,3 +46,21 @@ async def test_own_accounts_of_two_machines_come_with_their_names(tmp_path: Path
     assert set(named.kinds) == {"one/bob", "two/carol"}
     assert (nobody.code, nobody.out) == (64, b"")
     assert nobody.err == "poller: no account 'dave' on one, two\n"
+
+
+async def test_an_agent_that_has_no_accounts_says_why(tmp_path: Path) -> None:
+    write(tmp_path / "one", account("alice"))
+    (tmp_path / "team").mkdir()
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(nats_server(tmp_path / "nats"))
+        simulator = await stack.enter_async_context(serve())
+        for name, more in (("one", ()), ("two", ()), ("three", ("--shared", "team"))):
+            args = ("--account-dir", str(tmp_path / name), "--chatgpt-url", simulator.url, *more)
+            await stack.enter_async_context(agent(server, name, *args, cwd=tmp_path))
+        done = await run("--nats", server.url, "--agents", "3", cwd=tmp_path)
+
+    assert done.kinds == {"one/alice": None}
+    assert done.err == (
+        "poller: agent two has no accounts: two: no such folder; "
+        "--account-dir names a folder of auth files\n"
+    )

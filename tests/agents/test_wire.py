@@ -135,6 +135,16 @@ def test_what_an_agent_tells_of_an_account_fits_its_record() -> None:
     assert len(serialize(report)) <= 64 << 10
 
 
+def test_a_wait_that_no_retry_asks_for_is_none() -> None:
+    limited = Failure(FailureKind.RATE_LIMITED, "m", "h", retry_after_s=9.0)
+    for retry, wait_s in ((Retry.NEVER, None), (Retry.ONCE, None), (Retry.THROTTLED, 9.0)):
+        outcome = replace(limited, retry_now=retry)
+        told = decoded(encoded(JobResult("a" * 32, "b" * 16, outcome, AttemptState())))
+        assert isinstance(told, JobResult)
+        assert isinstance(told.outcome, Failure)
+        assert told.outcome.retry_after_s == wait_s
+
+
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"null", b'{"t": []}', b'{"t": "Job"}'])
 def test_anything_but_a_message_is_ignored(payload: bytes) -> None:
     assert decoded(payload) is None
