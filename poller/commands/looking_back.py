@@ -16,6 +16,7 @@ from poller.history.database import default_path
 from poller.history.reading import open_reader
 from poller.process.clock import zone_of
 from poller.settings import UsageError
+from poller.settings.quoting import nearest
 from poller.text import printable, short_addresses
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _STDOUT = 1
 _SHOWN_S = 7 * 86_400.0
 _LINES_AT_ONCE = 1000
+_OTHER_ACTIONS = ("import", "export", "prune", "check")
 
 
 def path_of(settings: Settings) -> str:
@@ -131,8 +133,11 @@ def _named(reader: Reader, names: list[str]) -> list[StoredAccount]:
     found = {name: [one for one in accounts if _matches(one, name)] for name in names}
     for name, matching in found.items():
         if not matching:
+            labels = (short_addresses(one.label) for one in islice(accounts, _LINES_AT_ONCE))
+            near = nearest(name, [*_OTHER_ACTIONS, *labels])
+            meant = "; poller history shows all" if near is None else f"; did you mean '{near}'?"
             raise UsageError(
-                f"{printable(name)}: no account of that name was recorded: poller history shows all"
+                f"{printable(name)}: no account of that name was recorded{printable(meant)}"
             )
     chosen = {one.id for matching in found.values() for one in matching}
     return [one for one in accounts if one.id in chosen]

@@ -60,7 +60,7 @@ ENGLISH_ANSWERS = AnswerWords(
     returns="returns",
     frees="can be used again",
     hour="within the hour from",
-    no_resets="no reset is known for this time",
+    no_resets="no reset is known for this time; --hours N looks further ahead",
     not_dry="At this pace something is left throughout the next hour."
     "|At this pace something is left throughout the next {count} hours.",
     no_pace="How long it lasts is not known yet: that takes some hours of history (--record).",
@@ -87,7 +87,7 @@ CHINESE_ANSWERS = AnswerWords(
     returns="恢复",
     frees="恢复可用",
     hour="该小时内恢复",
-    no_resets="这段时间内没有重置",
+    no_resets="这段时间内没有重置；用 --hours N 看得更远",
     not_dry="照此速度，今后 {count} 小时内一直有剩余。",
     no_pace="还无法推算能用多久：需要几小时的历史记录（--record）。",
     unchanged="除百分比外没有变化",

@@ -79,7 +79,7 @@ class TimelineTable:
         top = heading(title, teller.words, teller.clock, width=width, right_of=table.width)
         body: Iterable[Line] = chain([table.titles()], map(table.line, resets))
         if not resets:
-            body = [[(self._words.no_resets, PLAIN)]]
+            body = ([(line, PLAIN)] for line in wrapped(self._words.no_resets, width, indent=0))
         return drawn(chain([top], body, self._hours(width), self._end(width)), color=color)
 
     def _columns(self) -> list[Column[ToldReset]]:

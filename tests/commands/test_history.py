@@ -181,7 +181,9 @@ def test_the_forecast_is_checked(folder: Path, here: Callable[..., Ended]) -> No
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("show zoe", "zoe: no account of that name was recorded: poller history shows all"),
+        ("show zoe", "zoe: no account of that name was recorded; poller history shows all"),
+        ("show alcie", "alcie: no account of that name was recorded; did you mean 'alice'?"),
+        ("exprot", "exprot: no account of that name was recorded; did you mean 'export'?"),
         ("import", "history import: name a FILE, - for standard input, or --codex-sessions"),
         ("import nowhere", "nowhere: no such file or directory"),
         pytest.param(

@@ -197,7 +197,11 @@ def test_no_line_is_wider_than_the_terminal(width: int, language: str) -> None:
 def test_what_cannot_be_told_is_said() -> None:
     full = after(answered("a", week=FRESH))
     lines = drawn(full)
-    assert lines[1] == "no reset is known for this time"
+    assert lines[1] == "no reset is known for this time; --hours N looks further ahead"
+    assert drawn(full, width=40)[1:3] == [
+        "no reset is known for this time; --hours",
+        "N looks further ahead",
+    ]
     assert lines[-1] == (
         "How long it lasts is not known yet: that takes some hours of history (--record)."
     )
