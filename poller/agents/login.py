@@ -87,9 +87,20 @@ def _private(path: str) -> str:
         ) from None
     except OSError as error:
         raise UsageError(f"--creds: {shown}: {os_error_text(error)}") from None
-    if os.name == "posix" and mode & _OTHERS:
+    others = _OTHERS & ~stat.S_IRGRP if _is_from_systemd(path) else _OTHERS
+    if os.name == "posix" and mode & others:
         raise UsageError(f"--creds: {shown}: others can read or write it: chmod 600 {shown}")
     try:
         return content.decode().strip()
     except UnicodeDecodeError:
         raise UsageError(f"--creds: {shown}: not text") from None
+
+
+def _is_from_systemd(path: str) -> bool:
+    """Say whether a file is one that LoadCredential= hands to this service alone.
+
+    Its mode is 0440 since systemd 254: it is the service's by an access list, which shows as
+    the group's right.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return folder is not None and os.path.dirname(os.path.abspath(path)) == folder

@@ -88,6 +88,18 @@ async def test_credentials_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert "not text" in await refusal(creds=creds(tmp_path, b"\xff\xfe"))
 
 
+async def test_a_file_that_systemd_hands_to_the_service_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``LoadCredential=`` leaves it since systemd 254, its mode is 0440."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert "no NATS server" in await refusal(creds=creds(tmp_path, b"a:b", 0o440))
+    assert "others can read or write it" in await refusal(creds=creds(tmp_path, b"a:b", 0o444))
+    (tmp_path / "in").mkdir()
+    told = await refusal(creds=creds(tmp_path / "in", b"a:b", 0o440))
+    assert "others can read or write it" in told
+
+
 @pytest.mark.parametrize("given", ["someone:hunter2", "SUAhunter2"])
 async def test_a_password_in_place_of_its_file_is_not_told(given: str) -> None:
     told = await refusal(creds=given)
