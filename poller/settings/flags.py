@@ -23,8 +23,13 @@ SAID_ELSEWHERE = {
     **dict.fromkeys(("-o", "--out", "--file"), "did you mean --output?"),
     **dict.fromkeys(("--colour", "--colors"), "did you mean --color?"),
     **dict.fromkeys(("--no-color", "--no-colour"), "type --color never"),
-    **dict.fromkeys(("--watch", "--interval", "--loop"), "type poller watch"),
+    **dict.fromkeys(("--watch", "--loop"), "type poller watch"),
+    "--interval": "type poller watch --every",
     **dict.fromkeys(("--serve", "--web"), "type poller serve"),
+    "--next": "type poller next",
+    "--status": "type poller status",
+    "--timeline": "type poller timeline",
+    "--report": "type poller report",
     **dict.fromkeys(
         ("--insecure", "-k"), "certificates are always verified; trust yours with --ca-file FILE"
     ),
@@ -161,9 +166,25 @@ def _argument_mistake(error: ArgumentError, command: str) -> str:
     return f"{flag}: takes no value"
 
 
+def _said_elsewhere(flag: str, command: str) -> str | None:
+    """Return what to type instead of another program's option, if the command takes that."""
+    own = {name: option for option in taken_by(command) for name in option.flags}
+    formats = own["--format"].kind.names if "--format" in own else ()
+    if flag.removeprefix("--") in formats:
+        return f"type --format {flag.removeprefix('--')}"
+    told = SAID_ELSEWHERE.get(flag, "")
+    words = told.rstrip("?").split()
+    if "--format" in words:
+        return told if words[-1] in formats else None
+    leads = command in ("poll", "list") or any(word in own for word in words)
+    return told if told and leads else None
+
+
 def _unknown_flag(word: str, command: str) -> str:
     flag = word.partition("=")[0]
     written = quoted(flag)[1:-1]
+    if command == "report" and flag in ("--output", "--out"):
+        return f"{written}: not an option of poller report; did you mean -o?"
     takers = [
         name
         for option in (*every_option(), *OTHERS)
@@ -174,8 +195,9 @@ def _unknown_flag(word: str, command: str) -> str:
         first, *others = dict.fromkeys(takers)
         more = f" and {len(others)} more" if others else ""
         return f"{written}: not an option of poller {command}, but of poller {first}{more}"
-    if flag in SAID_ELSEWHERE and command in ("poll", "list"):
-        return f"{written}: unknown option; {SAID_ELSEWHERE[flag]}"
+    told = _said_elsewhere(flag, command)
+    if told is not None:
+        return f"{written}: unknown option; {told}"
     file_only = {
         f"--{option.key}": (option.key, section)
         for section, options in OPTIONS.items()
