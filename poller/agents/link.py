@@ -49,7 +49,10 @@ _RESET = "connection reset"
 _NO_TLS = "the server offers no TLS"
 _NOT_HEARD = "permissions violation for subscription"
 """What the server says, in lower case, where a login may not listen to a subject."""
-_MISSING = "NATS is not installed: pip install 'poller[nats]'"
+NATS_IS_MISSING = (
+    "NATS is not installed; in poller's folder: "
+    "pipx install --force '.[nats]', or pip install '.[nats]'"
+)
 
 
 class Arrived(Protocol):
@@ -236,7 +239,7 @@ async def open_link(
         from nats.aio.client import Client as NatsClient
         from nats.errors import Error
     except ImportError:
-        raise UsageError(_MISSING) from None
+        raise UsageError(NATS_IS_MISSING) from None
     given = (settings.nats or "").split(",")
     servers = [without_login(address) for address in given]
     wants_tls = settings.nats_ca is not None or any(each.startswith("tls:") for each in servers)

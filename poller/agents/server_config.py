@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from poller.agents import subjects
+from poller.agents.link import NATS_IS_MISSING
 from poller.settings import UsageError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _new_key() -> tuple[str, str]:
     try:
         nkeys: Any = import_module("nkeys")
     except ImportError:
-        raise UsageError("NATS is not installed: pip install 'poller[nats]'") from None
+        raise UsageError(NATS_IS_MISSING) from None
     seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
     pair = nkeys.from_seed(bytearray(seed))
     return pair.public_key.decode(), bytes(seed).decode()

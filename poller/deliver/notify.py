@@ -184,7 +184,10 @@ def _apprise(url: Secret, text: str) -> Delivery:
     try:
         import apprise
     except ImportError:
-        return failed("its URL needs Apprise, which is not installed: pip install 'poller[notify]'")
+        return failed(
+            "its URL needs Apprise, which is not installed; in poller's folder: "
+            "pipx install --force '.[notify]', or pip install '.[notify]'"
+        )
     logging.getLogger("apprise").disabled = True  # what it logs holds the URL
     try:
         service: Any = apprise.Apprise()

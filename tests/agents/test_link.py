@@ -193,7 +193,7 @@ async def test_why_a_server_is_waited_for_is_said_once_each_time_it_is_away(
 
 async def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nats.aio.client", None)
-    assert "pip install 'poller[nats]'" in await refusal()
+    assert "in poller's folder: pipx install --force '.[nats]', or pip" in await refusal()
     monkeypatch.setitem(sys.modules, "nkeys", None)
     with pytest.raises(UsageError, match="NATS is not installed"):
         server_config.server_config(["one"])

@@ -311,7 +311,8 @@ async def test_what_to_install_is_said_where_apprise_is_missing(
     came = await notify_by_apprise(Secret("tgram://s3cret/x"), "text")
     assert came == Delivery(
         DeliveryResult.FAILED,
-        "its URL needs Apprise, which is not installed: pip install 'poller[notify]'",
+        "its URL needs Apprise, which is not installed; in poller's folder: "
+        "pipx install --force '.[notify]', or pip install '.[notify]'",
     )
 
 
