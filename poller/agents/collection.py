@@ -124,15 +124,23 @@ class _Collection:
         """Call until there are agents to ask.
 
         Raises:
-            UsageError: nobody is there after 3 s, or nobody with the folder that is asked for.
+            UsageError: nobody is there after 3 s, or nobody with the folder that is asked for;
+                with ``settings.agents``, not as many before the run's deadline.
         """
-        wanted = self._settings.agents
-        until = time.monotonic() + _LONGEST_CALL_S
+        wanted, deadline_s = self._settings.agents, self._settings.deadline_s
+        began_at = time.monotonic()
+        until = began_at + _LONGEST_CALL_S
         told = 0.0
         while len(self._crew.living) < (wanted or 1):
             now = time.monotonic()
             if wanted is None and now >= until:
                 raise UsageError(self._nobody())
+            if wanted is not None and deadline_s is not None and now - began_at >= deadline_s:
+                there = len(self._crew.living)
+                raise UsageError(
+                    f"{there} of {wanted} agents are there after {deadline_s:g} s (--deadline): "
+                    "start the others, or ask for fewer with --agents"
+                )
             if wanted is not None and now - told > _SAY_AGAIN_S and now >= until:
                 told = now
                 logger.warning("%d of %d agents are there", len(self._crew.living), wanted)

@@ -123,3 +123,14 @@ async def test_agents_that_are_waited_for_are_counted_meanwhile(tmp_path: Path) 
         running.terminate()
 
     assert said == b"poller: 0 of 2 agents are there\n"
+
+
+async def test_agents_are_waited_for_until_the_runs_deadline(tmp_path: Path) -> None:
+    async with nats_server(tmp_path / "nats") as server:
+        done = await run("--nats", server.url, "--agents", "2", "--deadline", "1", cwd=tmp_path)
+
+    assert (done.code, done.out) == (64, b"")
+    assert done.err == (
+        "poller: 0 of 2 agents are there after 1 s (--deadline): start the others, "
+        "or ask for fewer with --agents\n"
+    )
