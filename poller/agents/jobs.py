@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from poller.agents.wire import (
     login_digest,
     state_of,
     without_folders,
+    without_folders_in,
 )
 from poller.authfiles.read import Account, AuthFile, Reading, accounts_of, read_once
 from poller.authfiles.reread import no_answer, read_slowly
@@ -143,6 +145,12 @@ class Jobs:
                 return _GONE
             file = known
         return file, read_once(file, now=time.time())
+
+    def without_folders(self, text: str) -> str:
+        """Return a sentence without the folders that this machine's accounts lie in."""
+        for folder in self._settings.account_dirs or ():
+            text = text.replace(folder, os.path.basename(os.path.normpath(folder)))
+        return without_folders_in(text)
 
     async def listing(self) -> AsyncGenerator[ListedAccount]:
         """Find this machine's own accounts, and yield what is told of them.

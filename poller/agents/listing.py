@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from poller.agents import subjects
-from poller.agents.wire import ListedAccount, Listing, encoded, without_folders_in
+from poller.agents.wire import ListedAccount, Listing, encoded
 from poller.settings import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def tell_accounts(link: Link, jobs: Jobs, *, to: str, by: str, name: str) 
                 await tell()
                 number, some = number + 1, []
     except UsageError as error:
-        trouble = without_folders_in(str(error))
+        trouble = jobs.without_folders(str(error))
     except Exception as error:  # noqa: BLE001 - the collector is not to wait for it
         trouble = type(error).__name__
     await tell(trouble=trouble, is_last=True)

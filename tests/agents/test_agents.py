@@ -55,7 +55,8 @@ async def test_an_agent_that_has_no_accounts_says_why(tmp_path: Path) -> None:
         server = await stack.enter_async_context(nats_server(tmp_path / "nats"))
         simulator = await stack.enter_async_context(serve())
         for name, more in (("one", ()), ("two", ()), ("three", ("--shared", "team"))):
-            args = ("--account-dir", str(tmp_path / name), "--chatgpt-url", simulator.url, *more)
+            folder = tmp_path / ("John Doe/two" if name == "two" else name)
+            args = ("--account-dir", str(folder), "--chatgpt-url", simulator.url, *more)
             await stack.enter_async_context(agent(server, name, *args, cwd=tmp_path))
         done = await run("--nats", server.url, "--agents", "3", cwd=tmp_path)
 
