@@ -245,7 +245,20 @@ async def open_link(
     wants_tls = settings.nats_ca is not None or any(each.startswith("tls:") for each in servers)
 
     class Client(NatsClient):
-        """Sends no login, nor what proves one, before TLS where that is insisted on."""
+        """Sends no login, nor what proves one, before TLS where that is insisted on.
+
+        Leaves a connection that could not be begun: nats-py's own way to leave it waits for ever
+        where TLS has failed, and so never tries again.
+        """
+
+        async def _process_connect_init(self) -> None:
+            try:
+                await super()._process_connect_init()
+            except BaseException:
+                if self._transport is not None:
+                    self._transport.close()  # type: ignore[no-untyped-call]
+                    self._transport = None
+                raise
 
         def _connect_command(self) -> bytes:
             if wants_tls and not self._server_info.get("tls_required"):
