@@ -129,7 +129,7 @@ class _Names:
         is_path = not isinstance(given, str) or (is_separated and is_file and not is_pattern)
         if is_path or ((is_separated or is_file) and os.path.lexists(self._path(text))):
             yield _Choice(text, self._path(text))
-        elif is_pattern:
+        elif is_pattern and text not in self._labels_or_none():
             yield from self._matching(text)
         elif is_separated and text not in self._labels_or_none():
             yield _Choice(text, self._path(text))

@@ -183,6 +183,12 @@ async def test_file_name_will_do_for_a_name(here: Place) -> None:
     assert await here.labels("a.auth.json") == ["a"]
 
 
+async def test_label_that_looks_like_a_pattern_means_itself(here: Place) -> None:
+    here.put("account/we[ir]d.auth.json", "account/weid.auth.json", "account/a*.auth.json")
+    assert await here.labels("we[ir]d") == ["we[ir]d"]
+    assert await here.labels("we[ir]?") == ["weid"]
+
+
 async def test_existing_json_file_is_a_path(here: Place) -> None:
     here.put("mine.json")
     (found,) = await here.accounts("mine.json")
