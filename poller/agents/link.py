@@ -244,7 +244,7 @@ async def open_link(
     servers = [without_login(address) for address in given]
     wants_tls = settings.nats_ca is not None or any(each.startswith("tls:") for each in servers)
 
-    class Client(NatsClient):
+    class TlsFirst(NatsClient):
         """Sends no login, nor what proves one, before TLS where that is insisted on.
 
         Leaves a connection that could not be begun: nats-py's own way to leave it waits for ever
@@ -265,7 +265,7 @@ async def open_link(
                 raise Error(_NO_TLS)
             return super()._connect_command()
 
-    client: Any = Client()
+    client: Any = TlsFirst()
     how = login_in(settings.creds) or login_of(given)
     link = Link(client, inbox, waits=within_s is None)
     try:
