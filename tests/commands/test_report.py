@@ -25,10 +25,13 @@ NOBODY = ("--chatgpt-url", "http://127.0.0.1:9/", "--retries", "0", "--patience"
 
 
 def lived(folder: Path, count: int = 3) -> None:
-    """Give the folder accounts, and the week that a poller saw of them."""
+    """Give the folder accounts, and the week that a poller saw of them until just now.
+
+    One that was reset since the last look would be asked again: a week ends 900 s before its end.
+    """
     now = time.time()
     write(folder / "account", *demo_accounts(count, now=now))
-    record_week(str(folder / "h.db"), count, now=now)
+    record_week(str(folder / "h.db"), count, now=now + 899)
 
 
 def headings(html: str) -> list[str]:
