@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from poller.authfiles.find import find
 from poller.authfiles.folders import no_answer, patience_s
 from poller.authfiles.labels import UniqueLabels
 from poller.authfiles.read import Reading, accounts_of, read_into
+from poller.process.patience import has_ended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,22 +24,14 @@ def found_in_time(settings: Settings, *, environ: Mapping[str, str], cwd: str) -
     Raises:
         UsageError: there are none, or not what was asked for, or their folder does not answer.
     """
-    found: list[list[AuthFile] | Exception] = []
+    found: list[AuthFile] = []
 
     def look() -> None:
-        try:
-            found.append(find(settings, environ=environ, cwd=cwd))
-        except Exception as error:  # noqa: BLE001 - raised below
-            found.append(error)
+        found.extend(find(settings, environ=environ, cwd=cwd))
 
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
-    looking.join(patience_s(settings))
-    if not found:
+    if not has_ended(look, within_s=patience_s(settings)):
         raise no_answer(settings)
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]
+    return found
 
 
 def accounts_in(
@@ -51,11 +43,7 @@ def accounts_in(
     ``now`` is in Unix seconds.
     """
     readings: list[Reading] = []
-    work = partial(read_into, readings, files, clock=lambda: now)
-    # A dead network drive lets nobody go who reads from it.
-    reading = threading.Thread(target=work, daemon=True)
-    reading.start()
-    reading.join(within_s)
+    has_ended(partial(read_into, readings, files, clock=lambda: now), within_s=within_s)
     labels = UniqueLabels(file.label for file in files if ":" in file.label)
     found: list[list[Account] | None] = [None] * len(files)
     for position, (file, said) in enumerate(zip(files, tuple(readings), strict=False)):

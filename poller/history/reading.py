@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 from bisect import bisect_right
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.history.database import HistoryUnusable, default_path, error_text, open_to_read
 from poller.insight.series import GAP_S, Observation
+from poller.process.patience import has_ended
 from poller.text import printable
 from poller.values import FailureKind, Usage, Window
 
@@ -287,13 +288,7 @@ def _latest(
 
 def answers(path: str) -> bool:
     """Say whether the disk answers; a dead one would let nobody go who opens the file."""
-    looking = threading.Thread(target=os.path.exists, args=(path,), daemon=True)
-    try:
-        looking.start()
-    except RuntimeError:  # this machine is out of threads
-        return True
-    looking.join(_ANSWERS_WITHIN_S)
-    return not looking.is_alive()
+    return has_ended(partial(os.path.exists, path), within_s=_ANSWERS_WITHIN_S)
 
 
 def no_answer_text(path: str) -> str:

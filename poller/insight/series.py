@@ -28,7 +28,6 @@ _LEAP_PERCENT = 40.0
 _LOWER_AFTER_S = 15 * 60.0
 _LOWER_AFTER_LOOKS = 3
 """How long, and how often, a lower level must be seen while the reset time stays."""
-_GONE_AFTER_LOOKS = 2
 _ENDED_AFTER_LOOKS = 2
 """How many answers in a row must lack a window before it is gone."""
 _NEVER_AT = 1e11
