@@ -139,7 +139,8 @@ def entry_of(
 
 def _is_foreign(refresh_token: str | None) -> bool:
     """Say whether a refresh token is one of another service; OpenAI's say nothing."""
-    return refresh_token is not None and read_claims(refresh_token).is_foreign
+    is_jwt = refresh_token is not None and refresh_token.count(".") > 1
+    return is_jwt and read_claims(refresh_token).is_foreign
 
 
 def _filled(access: Claims, identity: Claims) -> Claims:
@@ -164,7 +165,7 @@ def judged(entry: Entry, *, now: float) -> Credential | Failure:
         return API_KEY_ONLY if access_token or has_api_key else _NO_ACCESS_TOKEN
     if account_id is None:
         return _NO_ACCOUNT_ID
-    unusable = _unusable("access token", access_token) or _unusable("account id", account_id)
+    unusable = _unusable(access_token, account_id)
     if unusable is not None:
         return unusable
     if access_token.startswith("sess-"):
@@ -209,19 +210,24 @@ def _fitting(token: str | None) -> str | None:
     return token if token is None or len(token) <= ID_LENGTH else None
 
 
-def _unusable(what: str, value: str) -> Failure | None:
-    """Say what keeps a token or id out of a header: its length, or what is in it."""
-    if len(value) > ID_LENGTH:
-        wrong = f"is longer than {ID_LENGTH} characters"
-    elif is_visible(value):
+def _unusable(access_token: str, account_id: str) -> Failure | None:
+    """Say what keeps the token or the id out of a header: its length, or what is in it."""
+    both = access_token + account_id
+    if len(both) <= ID_LENGTH and is_visible(both):  # as nearly all are
         return None
-    else:
-        wrong = "holds a space, a line break or another character that none can have"
-    return Failure(
-        FailureKind.INVALID_TOKEN,
-        f"the {what} {wrong}",
-        "copy the auth file again, whole and unedited, or log in again with `codex login`",
-    )
+    for what, value in (("access token", access_token), ("account id", account_id)):
+        if len(value) > ID_LENGTH:
+            wrong = f"is longer than {ID_LENGTH} characters"
+        elif not is_visible(value):
+            wrong = "holds a space, a line break or another character that none can have"
+        else:
+            continue
+        return Failure(
+            FailureKind.INVALID_TOKEN,
+            f"the {what} {wrong}",
+            "copy the auth file again, whole and unedited, or log in again with `codex login`",
+        )
+    return None
 
 
 def _expired(ago_s: float) -> Failure:

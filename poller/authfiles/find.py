@@ -61,7 +61,7 @@ def find(
             labels[path],
             source,
             path,
-            always_reported=is_auth_name(os.path.basename(path)),
+            always_reported=is_auth_name(path.rpartition(os.sep)[2]),
             shows_addresses=settings.show_identity,
         )
         for source, path in files

@@ -47,7 +47,7 @@ def shown(label: str, *, shows_addresses: bool) -> str:
     Without the addresses in it unless they are to be shown.
     """
     text = printable(label)
-    if not shows_addresses:
+    if not shows_addresses and "@" in text:
         text = short_addresses(text)
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH // 2 - 1]}…{text[-_LENGTH // 2 :]}"
 

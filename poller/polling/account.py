@@ -265,30 +265,20 @@ class Attempts:
         answer = await self._client.fetch(credential, timeout_s=timeout_s, fresh=fresh)
         if isinstance(answer, TransportError):
             return await self._after_transport_error(polled, answer)
-        return self._concluded(polled, credential, answer, await self._read(answer))
-
-    async def _read(self, response: Response) -> Answer:
-        """Read an answer; off the loop, and few at a time, where it is larger than real ones."""
-        observed_at, mask = self._clock(), self._tokens.mask
         keeps_json, keeps_headers = self._keeps_json, self._keeps_headers
-        if not belongs_in_thread(response, keeps_json=keeps_json, keeps_headers=keeps_headers):
-            return read_answer(
-                response,
-                mask,
-                observed_at=observed_at,
-                keeps_json=keeps_json,
-                keeps_headers=keeps_headers,
-            )
         read = partial(
             read_answer,
-            response,
-            mask,
-            observed_at=observed_at,
+            answer,
+            self._tokens.mask,
+            observed_at=self._clock(),
             keeps_json=keeps_json,
             keeps_headers=keeps_headers,
         )
-        async with self._large:
-            return await run_in_thread(read)
+        if not belongs_in_thread(answer, keeps_json=keeps_json, keeps_headers=keeps_headers):
+            return self._concluded(polled, credential, answer, read())
+        async with self._large:  # few at a time: it is larger than real ones
+            reading = await run_in_thread(read)
+        return self._concluded(polled, credential, answer, reading)
 
     async def _keep_pace(self, pace: Pace, polled: InFlight) -> None:
         """Wait until the next request may start, or until the account's deadline."""

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     Named = str | os.PathLike[str] | AuthFile
 
-_BATCH = 64
-"""Files that are read in one go."""
+_BATCH = 256
+"""Files that are read in one go: it takes 5 ms, and each beginning disturbs the loop."""
 _LOW = _BATCH // 2
 """So few accounts left make a worker read the next batch, while the others go on."""
 _SLOW_S = 1.0
@@ -165,8 +165,8 @@ class AccountFeed:
     async def _read_ahead(self) -> None:
         """Read the next batch of files, in one thread: one for each costs ten times as much."""
         async with self._turn:
-            if len(self._ready) > _LOW:  # another worker has read it
-                return
+            if self._ready and (len(self._ready) > _LOW or not self._files):
+                return  # another worker has read it
             if not self._files and self._more is not None:
                 await self._wait_for_more(self._more)
             batch = deque(self._files.popleft() for _ in range(min(_BATCH, len(self._files))))

@@ -218,7 +218,11 @@ class Exchange:
         while 100 <= message.code < 200 and message.code != _SWITCHING_PROTOCOLS:
             message, content = await protocol.read()
         self.message = message
-        body = await _whole(content, message.headers, large=pool.large)
+        body: bytes | None
+        if content.is_eof() and content.total_bytes <= BODY_LIMIT:
+            body = content.read_nowait()  # nearly always all of it is here already
+        else:
+            body = await _whole(content, message.headers, large=pool.large)
         if body is None:
             return TransportError(TransportErrorKind.TOO_LARGE, status=message.code, answered=True)
         if not fresh and content.is_eof():
@@ -247,8 +251,6 @@ async def _whole(
 
     ``large`` is entered before more is read than any real answer has.
     """
-    if content.is_eof() and content.total_bytes <= BODY_LIMIT:
-        return content.read_nowait()  # nearly always all of it is here already
     if int(headers.get("Content-Length", 0)) > BODY_LIMIT:
         return None
     body = await _up_to(_LARGE_FROM, content)

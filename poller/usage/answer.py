@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from poller.usage.masking import masked_outcome
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
 
 _LARGE_TO_KEEP_BYTES = 8 << 10
 """Above it, taking tokens out of an answer that is kept may take milliseconds."""
-
-
-_NOTHING = nullcontext()
 
 
 class Answer(NamedTuple):
@@ -45,11 +41,22 @@ def read_answer(
     in: see :mod:`poller.usage.normalizer` and :mod:`poller.usage.raw`. The identity in it is
     whole and unmasked, to be compared: see :func:`poller.usage.masking.masked_identity`.
     """
-    is_large = len(response.body) > LARGE_BYTES
-    with collector_paused() if is_large else _NOTHING:
-        outcome = masked_outcome(usage_or_failure(response, observed_at=observed_at), mask)
-        raw = raw_json(response.body, mask) if keeps_json else None
-        headers = raw_headers(response.headers, mask) if keeps_headers else None
+    if len(response.body) > LARGE_BYTES:
+        with collector_paused():
+            return _read(response, mask, observed_at, keeps_json, keeps_headers)
+    return _read(response, mask, observed_at, keeps_json, keeps_headers)
+
+
+def _read(
+    response: Response,
+    mask: Callable[[str], str],
+    observed_at: float,
+    keeps_json: bool,  # noqa: FBT001 - as read_answer names them
+    keeps_headers: bool,  # noqa: FBT001
+) -> Answer:
+    outcome = masked_outcome(usage_or_failure(response, observed_at=observed_at), mask)
+    raw = raw_json(response.body, mask) if keeps_json else None
+    headers = raw_headers(response.headers, mask) if keeps_headers else None
     return Answer(outcome, raw, headers)
 
 

@@ -111,9 +111,9 @@ def _window(value: object, slot_s: int, observed_at: float) -> Window | None:
     figures = mapping(value)
     if figures is None:
         return None
-    inner = mapping(figures["primary_window"]) if "primary_window" in figures else None
-    if inner is not None:
-        window = _window_of(inner, slot_s, observed_at)
+    if "primary_window" in figures:
+        inner = mapping(figures["primary_window"])
+        window = None if inner is None else _window_of(inner, slot_s, observed_at)
         if window is not None:
             return window
     return _window_of(figures, slot_s, observed_at)
