@@ -7,6 +7,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
+from poller.slots import stores_in_slots
 from poller.values import Failure, FailureKind, Retry
 
 SIZE_CAP = 1 << 20
@@ -22,6 +23,7 @@ _NO_FILE = frozenset({errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP, errno.EISDIR}
 _SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
+@stores_in_slots
 @dataclass(frozen=True, slots=True)
 class Content:
     """A file as it was read."""

@@ -178,7 +178,8 @@ def _accounts_in(document: Mapping[str, object]) -> list[Entry]:
         for entry in _found(document)
         if (entry.is_account if entry.name is not None else not entry.claims.is_foreign)
     )
-    return _without_older_copies(list(islice(accounts, ACCOUNTS_LIMIT + 1)))
+    entries = list(islice(accounts, ACCOUNTS_LIMIT + 1))
+    return entries if len(entries) < 2 else _without_older_copies(entries)
 
 
 def _why_none(document: Mapping[str, object]) -> Failure:

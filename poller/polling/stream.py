@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from poller.values import Failure, Report
 
@@ -44,11 +44,11 @@ class ReportQueue:
                 self._taken = anyio.Event()
             await self._taken.wait()
 
-    async def get(self) -> Report | None:
-        """Take the next report, or None at the end."""
+    async def get(self) -> Report:
+        """Take the next report; raises StopAsyncIteration at the end."""
         while not self._ready:
             if self._closed:
-                return None
+                raise StopAsyncIteration
             self._arrived = anyio.Event()
             self._reader_waits = True
             await self._arrived.wait()
@@ -118,11 +118,8 @@ class Reports:
     def __aiter__(self) -> Reports:
         return self
 
-    async def __anext__(self) -> Report:
-        report = await self._queue.get()
-        if report is None:
-            raise StopAsyncIteration
-        return report
+    def __anext__(self) -> Awaitable[Report]:
+        return self._queue.get()
 
 
 class InputOrder:

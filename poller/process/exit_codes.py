@@ -44,15 +44,15 @@ class Tally:
 
     def note(self, report: Report) -> None:
         """Count one report."""
+        failure = report.failure
         self.reports += 1
-        self.answered += report.ok
+        self.answered += failure is None
         self.requests += report.attempts
         self.usable += report.usage is not None and report.usage.usable is True
         if self.fail_under is not None and self._is_below(report.usage, self.fail_under):
             self.below.append(report.account)
         if report.refreshed:
             self.renewed.append(report.account)
-        failure = report.failure
         if failure is None or failure.kind is FailureKind.CANCELLED:
             return
         if failure.kind is FailureKind.INTERNAL:

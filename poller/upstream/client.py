@@ -92,9 +92,9 @@ class Client:
     def _head(self, credential: Credential) -> bytes:
         """Return the request's head: the headers of every request, and this account's."""
         token, account_id = credential.access_token.reveal(), credential.account_id
-        for sent in (token, account_id):
-            if "\r" in sent or "\n" in sent:
-                raise ValueError("a line break inside a header")
+        both = token + account_id
+        if "\r" in both or "\n" in both:
+            raise ValueError("a line break inside a header")
         fedramp = "X-OpenAI-Fedramp: true\r\n" if credential.fedramp else ""
         own = f"Authorization: Bearer {token}\r\nChatGPT-Account-Id: {account_id}\r\n{fedramp}\r\n"
         return self._common + own.encode()
