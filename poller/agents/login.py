@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from poller.process.private_files import is_exposed
 from poller.settings import UsageError
 from poller.settings.addresses import Address
 from poller.text import os_error_text, printable
 
 _CREDS_SIZE = 64 * 1024
-_OTHERS = 0o077
 _SEED_IN_CREDS = re.compile(r"BEGIN USER NKEY SEED-+\s+(\S+)")
 
 
@@ -78,7 +77,7 @@ def _private(path: str) -> str:
     shown = printable(path)
     try:
         with Path(path).open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            mode = os.fstat(file.fileno()).st_mode
             content = file.read(_CREDS_SIZE)
     except FileNotFoundError:
         raise UsageError(
@@ -87,20 +86,9 @@ def _private(path: str) -> str:
         ) from None
     except OSError as error:
         raise UsageError(f"--creds: {shown}: {os_error_text(error)}") from None
-    others = _OTHERS & ~stat.S_IRGRP if _is_from_systemd(path) else _OTHERS
-    if os.name == "posix" and mode & others:
+    if is_exposed(path, mode):
         raise UsageError(f"--creds: {shown}: others can read or write it: chmod 600 {shown}")
     try:
         return content.decode().strip()
     except UnicodeDecodeError:
         raise UsageError(f"--creds: {shown}: not text") from None
-
-
-def _is_from_systemd(path: str) -> bool:
-    """Say whether a file is one that LoadCredential= hands to this service alone.
-
-    Its mode is 0440 since systemd 254: it is the service's by an access list, which shows as
-    the group's right.
-    """
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    return folder is not None and os.path.dirname(os.path.abspath(path)) == folder

@@ -9,6 +9,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from poller.process.private_files import is_exposed
 from poller.settings import UsageError
 from poller.settings.addresses import Address, target_address
 from poller.text import os_error_text, printable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from poller.settings.alert_tables import Alert
 
 _LONGEST_URL = 4096
-_OTHERS = 0o077
 _WEB = ("http", "https")
 
 
@@ -108,13 +108,13 @@ def _is_odd_number(host: str) -> bool:
 
 def exposed_file(alert: Alert) -> str | None:
     """Return the alert's URL file where others on this machine can read it."""
-    if alert.url_file is None or os.name == "nt":
+    if alert.url_file is None:
         return None
     try:
         mode = os.stat(alert.url_file).st_mode
     except (OSError, ValueError):
         return None
-    return printable(alert.url_file) if mode & _OTHERS else None
+    return printable(alert.url_file) if is_exposed(alert.url_file, mode) else None
 
 
 def _content(path: str) -> str:

@@ -236,6 +236,20 @@ def test_a_url_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
     assert url("https://192.168.1.5/s3cret")
 
 
+def test_a_url_that_systemd_hands_to_the_service_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``LoadCredential=`` leaves it since systemd 254, its mode is 0440."""
+    place = tmp_path / "ntfy"
+    place.write_text("https://ntfy.sh/s3cret\n")
+    place.chmod(0o440)
+    assert exposed_file(alert(url_file=str(place))) == str(place)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert exposed_file(alert(url_file=str(place))) is None
+    place.chmod(0o444)
+    assert exposed_file(alert(url_file=str(place))) == str(place)
+
+
 @pytest.mark.parametrize(
     "text",
     [
