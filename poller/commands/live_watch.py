@@ -63,6 +63,7 @@ class LiveWatch:
             extra=settings.extra,
             color=look.color,
             unicode=look.unicode,
+            weights=settings.weights or {},
         )
         self._wanted = Viewing()
         self._page, self._last_top = 1, 0

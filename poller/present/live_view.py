@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from poller.insight.pool import NO_WEIGHTS, pool
+from poller.insight.pool import pool
 from poller.present.catalogue import words_of
 from poller.present.live_words import live_words
 from poller.present.sentences import Failures
@@ -106,8 +106,9 @@ class LiveView:
         extra: bool,
         color: bool,
         unicode: bool,
-        weights: Mapping[str, float] = NO_WEIGHTS,
+        weights: Mapping[str, float],
     ) -> None:
+        """``weights`` are the pool's, by plan."""
         self._timezone, self._extra, self._color = timezone, extra, color
         self._words = words_of(language, unicode=unicode)
         self._live = live_words(language)

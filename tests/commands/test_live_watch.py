@@ -409,6 +409,15 @@ def test_a_time_days_ahead_has_its_date(tmp_path: Path, tmux: Tmux) -> None:
     assert tmux.ended() == "0"
 
 
+def test_plans_count_for_as_much_as_the_configuration_says(tmp_path: Path, tmux: Tmux) -> None:
+    (tmp_path / "c.toml").write_text("[pool.weights]\nplus = 100\n")
+    tmux.start(tmp_path, 100, 24, *POLLER, "watch", "--demo", "3", "--config", "c.toml")
+    (line,) = [line for line in tmux.until("asks next at") if "left in total" in line]
+    assert re.search(r"5h \S+ of [1-9]\d\d ", line)
+    tmux("send-keys", "q")
+    assert tmux.ended() == "0"
+
+
 def test_three_thousand_accounts_scroll_on_a_small_screen(tmp_path: Path, tmux: Tmux) -> None:
     options = ("--demo", "3000", "--demo-speed", "100", "--every", "7d")
     tmux.start(tmp_path, 40, 10, *POLLER, "watch", *options)

@@ -40,7 +40,9 @@ def failed(name: str, kind: FailureKind = FailureKind.TOKEN_EXPIRED) -> LiveAcco
 def view(language: str = "en", *, unicode: bool = True, color: bool = False) -> LiveView:
     from datetime import UTC
 
-    return LiveView(timezone=UTC, language=language, extra=False, color=color, unicode=unicode)
+    return LiveView(
+        timezone=UTC, language=language, extra=False, color=color, unicode=unicode, weights={}
+    )
 
 
 def screen(
