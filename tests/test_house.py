@@ -35,6 +35,17 @@ def test_only_the_entry_ends_the_process() -> None:
     assert ending == {"__main__.py"}
 
 
+def test_only_four_rooms_handle_a_credential() -> None:
+    handling = {
+        module.partition("/")[0]
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == "Credential"
+    }
+    compares = "usage"  # whose answer it is: `usage/identity.py`
+    assert handling == {"authfiles", "upstream", "polling", "renewal", compares}
+
+
 def test_no_two_files_of_tests_are_called_the_same() -> None:
     here = Path(__file__).parent
     loose = [path for path in here.rglob("test_*.py") if not (path.parent / "__init__.py").exists()]

@@ -17,7 +17,6 @@ import anyio
 from poller.agents.open_jobs import lost, worker_lost
 from poller.agents.wire import Job, JobLimits, JobResult, login_digest, state_of
 from poller.polling.policy import Pace
-from poller.usage.identity import account_key
 from poller.values import Failure, FailureKind, Identity, Report, Usage, internal_failure
 
 if TYPE_CHECKING:
@@ -106,16 +105,12 @@ class Collector:
         """Return the account's report, and keep it in ``polled``."""
         ended_at = time.monotonic()
         account = polled.account
-        held = polled.credential or account.held
         answered = self._answered.pop(account.label, None)
         told = None if answered is None else answered.result
         listed = None if self._folder is not None else self._crew.held.get(account.label)
-        own = None if held is None else held.identity
+        own = None if account.held is None else account.held.identity
         identity = _merged(None if told is None else told.identity, own)
-        key = None if held is None else account_key(held.user_id, held.account_id)
-        expires_at = None if held is None else held.expires_at
-        if listed is not None:
-            key, expires_at = listed[1].key, listed[1].expires_at
+        known = account if listed is None else listed[1]
         polled.report = Report(
             position=account.position,
             account=account.label,
@@ -128,11 +123,12 @@ class Collector:
             elapsed_s=None if polled.started_at is None else ended_at - polled.started_at,
             refreshed=polled.refreshed,
             machine=None if answered is None else answered.machine,
-            key=(None if told is None else told.key) or key,  # the agent has seen the answer, too
+            # The agent has seen the answer, too.
+            key=(None if told is None else told.key) or known.key,
             identity=identity,
             raw=polled.raw,
             headers=polled.headers,
-            expires_at=told.expires_at if told is not None and told.expires_at else expires_at,
+            expires_at=(None if told is None else told.expires_at) or known.expires_at,
         )
         return polled.report
 

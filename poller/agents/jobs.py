@@ -25,7 +25,6 @@ from poller.authfiles.reread import no_answer, read_slowly
 from poller.polling.feed import open_feed
 from poller.polling.in_flight import InFlight
 from poller.process.threads import run_in_thread
-from poller.usage.identity import account_key
 from poller.values import Failure, FailureKind, Identity
 
 if TYPE_CHECKING:
@@ -162,9 +161,6 @@ class Jobs:
         nameless = replace(self._settings, show_identity=False)  # or addresses would be labels
         async with open_feed((), nameless, clock=time.time) as feed:
             while (account := await feed.next()) is not None:
-                held = account.held
-                key = None if held is None else account_key(held.user_id, held.account_id)
-                expires_at = None if held is None else held.expires_at
                 logins = None if account.login is None else frozenset((account.login,))
                 found[account.label] = self._own[account.label] = AuthFile(
                     account.label,
@@ -173,5 +169,5 @@ class Jobs:
                     logins=logins,
                     include_disabled=True,
                 )
-                yield ListedAccount(account.label, key, expires_at)
+                yield ListedAccount(account.label, account.key, account.expires_at)
         self._own = found

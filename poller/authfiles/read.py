@@ -12,6 +12,7 @@ from poller.authfiles.labels import UniqueLabels, shown
 from poller.authfiles.shapes import Login, has_proof, parse
 from poller.slots import stores_in_slots
 from poller.text import printable
+from poller.usage.identity import account_key
 from poller.values import Credential, Failure, FailureKind, unexpected_failure
 
 if TYPE_CHECKING:
@@ -84,6 +85,17 @@ class Account(NamedTuple):
     """What its file held when it was read first, whether that can be sent or not."""
     readable_by_others: bool = False
     """Whether its file's group or everybody may read it."""
+
+    @property
+    def key(self) -> str | None:
+        """What names it over runs and machines, as far as its file tells."""
+        held = self.held
+        return None if held is None else account_key(held.user_id, held.account_id)
+
+    @property
+    def expires_at(self) -> float | None:
+        """Unix seconds of its access token's ``exp``; None where its file tells none."""
+        return None if self.held is None else self.held.expires_at
 
 
 class Reading(NamedTuple):

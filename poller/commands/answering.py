@@ -25,8 +25,7 @@ from poller.process import exit_codes
 from poller.process.clock import zone_of
 from poller.process.importing import import_without_certificates
 from poller.settings import UsageError
-from poller.usage.identity import account_key
-from poller.values import Credential, FailureKind, Report
+from poller.values import Failure, FailureKind, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -203,16 +202,15 @@ def _names(accounts: list[Account]) -> frozenset[str]:
 
 def _report_of(account: Account, *, now: float) -> Report:
     """Return what the file alone says of an account."""
-    outcome, held = account.outcome, account.held
-    credential = outcome if isinstance(outcome, Credential) else held
+    outcome = account.outcome
     return Report(
         account.position,
         account.label,
         account.source,
         now,
-        failure=None if isinstance(outcome, Credential) else outcome,
-        key=None if credential is None else account_key(credential.user_id, credential.account_id),
-        expires_at=None if credential is None else credential.expires_at,
+        failure=outcome if isinstance(outcome, Failure) else None,
+        key=account.key,
+        expires_at=account.expires_at,
     )
 
 
