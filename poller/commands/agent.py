@@ -19,6 +19,7 @@ from poller.agents.shared_folder import SharedFolder
 from poller.deliver.stderr import say_named, saying_what_is_logged
 from poller.library import open_attempts
 from poller.process import exit_codes
+from poller.process.stopping import stop_on_signal
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.upstream.exchange import room_for_connections
@@ -68,7 +69,7 @@ async def _serve(settings: Settings, interrupts: Interrupts) -> None:
     shared = {folder.name: folder for folder in folders}
     stopping = anyio.Event()
     ended: str | None = None
-    _stop_on_signals(interrupts, stopping)
+    stop_on_signal(interrupts, lambda _: stopping.set())
     async with open_attempts(settings, exit_guard=interrupts) as attempts:
         while not stopping.is_set() and ended is None:
             async with AsyncExitStack() as stack:
@@ -114,15 +115,6 @@ def _say_ready(settings: Settings, name: str) -> None:
     if not settings.quiet:
         folders = ", ".join(settings.shared or ()) or "none"
         say_named(f"agent {name}: waiting for jobs; shared folders: {folders}")
-
-
-def _stop_on_signals(interrupts: Interrupts, stopping: anyio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def stop(_number: int) -> None:
-        loop.call_soon_threadsafe(stopping.set)
-
-    interrupts.listen(stop)
 
 
 async def _call_when(stopping: anyio.Event, work: Callable[[], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import anyio
 
 from poller.commands.language import language_for
 from poller.process.clock import zone_of
+from poller.process.stopping import stop_on_signal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
@@ -116,12 +116,7 @@ async def tell_once(
     interrupts: Interrupts,
 ) -> None:
     """Tell what a single round brought; a signal cuts it short."""
-    loop = asyncio.get_running_loop()
     with anyio.CancelScope() as scope:
-
-        def stop(_number: int) -> None:
-            loop.call_soon_threadsafe(scope.cancel)
-
-        interrupts.listen(stop)
+        stop_on_signal(interrupts, lambda _: scope.cancel())
         if interrupts.number is None:
             await alerting.tell(reports, now=now, accounts=accounts)

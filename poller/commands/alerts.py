@@ -27,6 +27,7 @@ from poller.history.database import (
     open_to_read,
 )
 from poller.present.alert_list import as_json, as_text
+from poller.process.stopping import stop_on_signal
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.settings.file import own_file_shown
@@ -139,14 +140,9 @@ async def _deliver(alert: Alert, settings: Settings, interrupts: Interrupts) -> 
     """Tell a rule's test; None where a signal came first."""
     from poller.deliver.alerting import Messenger
 
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(UnjoinedThreads())
+    asyncio.get_running_loop().set_default_executor(UnjoinedThreads())
     with anyio.CancelScope() as scope:
-
-        def stop(_number: int) -> None:
-            loop.call_soon_threadsafe(scope.cancel)
-
-        interrupts.listen(stop)
+        stop_on_signal(interrupts, lambda _: scope.cancel())
         messenger = Messenger(settings.alerts, manner_of(settings))
         return await messenger.tell(alert, (), now=time.time())
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from poller.commands.running import within_limits
 from poller.deliver.progress import Progress
 from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.library import open_session, poll
+from poller.process.stopping import stop_on_signal
 from poller.process.threads import UnjoinedThreads
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def _ask(settings: Settings, interrupts: Interrupts, files: list[AuthFile]
     came: list[Report] = []
     async with recording_if_asked_for(settings, interrupts) as history:
         with anyio.CancelScope() as scope:
-            _stop_on_signals(interrupts, scope)
+            stop_on_signal(interrupts, lambda _: scope.cancel())
             async with (
                 demo_if_asked_for(settings, live=True) as (pointed, made_up),
                 open_session(pointed, exit_guard=interrupts) as session,
@@ -57,16 +57,6 @@ async def _ask(settings: Settings, interrupts: Interrupts, files: list[AuthFile]
         if history is not None:
             history.record(came)
     return came
-
-
-def _stop_on_signals(interrupts: Interrupts, scope: anyio.CancelScope) -> None:
-    loop = asyncio.get_running_loop()
-
-    def stop(_number: int) -> None:
-        with suppress(RuntimeError):  # all is asked, and the loop is closed
-            loop.call_soon_threadsafe(scope.cancel)
-
-    interrupts.listen(stop)
 
 
 async def _take_all(reports: Reports, came: list[Report], settings: Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
@@ -21,6 +20,7 @@ from poller.polling.feed import open_feed
 from poller.present.file_record import serialize
 from poller.process import exit_codes
 from poller.process.clock import zone_of
+from poller.process.stopping import stop_on_signal
 from poller.process.threads import run_in_thread
 from poller.renewal.eligibility import codex_files, refreshable
 from poller.settings import UsageError
@@ -69,7 +69,7 @@ async def _list(settings: Settings, interrupts: Interrupts) -> int:
     async with open_feed(given, asked, clock=time.time) as feed:
         listed = _entries(feed)
         with anyio.CancelScope() as scope:
-            _stop_on_signals(interrupts, scope)
+            stop_on_signal(interrupts, lambda _: scope.cancel())
             as_they_come = not (as_table or settings.ordered)
             async for entry in _written(listed, settings) if as_they_come else listed:
                 entries.append(entry)  # noqa: PERF401 - a signal keeps what was read
@@ -136,12 +136,3 @@ async def _write_table(entries: list[FileEntry], settings: Settings) -> None:
         width=look.width, color=look.color, unicode=look.unicode, now=time.time()
     ):
         await writer.write(piece.encode())
-
-
-def _stop_on_signals(interrupts: Interrupts, scope: anyio.CancelScope) -> None:
-    loop = asyncio.get_running_loop()
-
-    def stop(_number: int) -> None:
-        loop.call_soon_threadsafe(scope.cancel)
-
-    interrupts.listen(stop)

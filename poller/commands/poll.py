@@ -33,6 +33,7 @@ from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import poll
 from poller.process import exit_codes
+from poller.process.stopping import stop_on_signal
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.values import Failure, FailureKind, Snapshot
@@ -112,7 +113,9 @@ class _Poll:
                     poll(accounts, session=session) as reports,
                 ):
                     self._begun = True
-                    self._stop_on_signals(reports)
+                    stop_on_signal(
+                        self._interrupts, lambda number: reports.stop(_cancelled(number))
+                    )
                     await self._write_all(reports, writer, session)
             if reports.notices.lost_agents:
                 self._tally.note_loss()
@@ -213,14 +216,6 @@ class _Poll:
             )
             self._ended_with = exit_codes.INTERNAL
         return self.exit_code()
-
-    def _stop_on_signals(self, reports: Reports) -> None:
-        loop = asyncio.get_running_loop()
-
-        def stop(number: int) -> None:
-            loop.call_soon_threadsafe(reports.stop, _cancelled(number))
-
-        self._interrupts.listen(stop)
 
     @cached_property
     def words(self) -> Words:

@@ -20,6 +20,7 @@ from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.present.page import Pages
 from poller.process import exit_codes
 from poller.process.clock import zone_of
+from poller.process.stopping import stop_on_signal
 from poller.process.systemd import tell_systemd
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
@@ -68,14 +69,10 @@ class _Site:
 
     async def run(self) -> None:
         """Poll and serve until a signal comes."""
-        settings, loop = self.settings, asyncio.get_running_loop()
-        loop.set_default_executor(UnjoinedThreads())
-
-        def stop(_number: int) -> None:
-            loop.call_soon_threadsafe(scope.cancel)
-
+        settings = self.settings
+        asyncio.get_running_loop().set_default_executor(UnjoinedThreads())
         with saying_what_is_logged(settings.verbose, say_named), anyio.CancelScope() as scope:
-            self.interrupts.listen(stop)
+            stop_on_signal(self.interrupts, lambda _: scope.cancel())
             async with (
                 follow(settings, self.interrupts, warn=self._warn) as following,
                 keeping_status(following, settings, warn=self._warn),

@@ -26,6 +26,7 @@ from poller.deliver.screen import is_screen
 from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.process import exit_codes
+from poller.process.stopping import stop_on_signal
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.values import Report, Snapshot
@@ -81,14 +82,13 @@ class _Watch:
 
     async def run(self) -> None:
         """Watch until there is a reason to end."""
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(UnjoinedThreads())
+        asyncio.get_running_loop().set_default_executor(UnjoinedThreads())
         told = self._warn if self._onto_screen else say_named
         with (
             saying_what_is_logged(self._settings.verbose, told),
             anyio.CancelScope() as self._scope,
         ):
-            self._interrupts.listen(partial(self._end_soon, loop))
+            stop_on_signal(self._interrupts, lambda _: self._end(None))
             async with (
                 follow(self._settings, self._interrupts, warn=self._warn) as following,
                 keeping_status(
@@ -199,9 +199,6 @@ class _Watch:
         from poller.commands.language import words_for
 
         return words_for(self._settings, os.environ, stream=sys.stderr)
-
-    def _end_soon(self, loop: asyncio.AbstractEventLoop, _number: int) -> None:
-        loop.call_soon_threadsafe(self._end, None)
 
     def _end(self, code: int | None) -> None:
         if self._ended_with is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from poller.process.signals import Interrupts
+from poller.process.stopping import stop_on_signal
 from tests.running import ROOT, environment
 
 if TYPE_CHECKING:
@@ -114,6 +116,24 @@ def test_a_signal_is_heard_once_and_the_time_to_leave_runs() -> None:
 
     assert heard == [signal.SIGTERM]
     assert 1.0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 1.8
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_the_loop_is_told_while_it_runs_and_is_left_alone_afterwards() -> None:
+    heard: list[int] = []
+
+    async def listen(*, stopped: bool) -> None:
+        stop_on_signal(Interrupts(os._exit), heard.append)
+        if stopped:
+            signal.raise_signal(signal.SIGTERM)
+            assert heard == []
+            await asyncio.sleep(0)
+
+    asyncio.run(listen(stopped=True))
+    assert heard == [signal.SIGTERM]
+    asyncio.run(listen(stopped=False))
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
 
 
 @pytest.mark.usefixtures("_handlers")
