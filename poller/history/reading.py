@@ -72,27 +72,6 @@ class StoredFailure(NamedTuple):
     kind: str
 
 
-class StoredEvent(NamedTuple):
-    """What happened at one moment."""
-
-    at: int
-    kind: str
-    account_id: int | None
-    window: str | None
-    before: str | None
-    after: str | None
-
-
-class StoredRound(NamedTuple):
-    """A round that ended."""
-
-    started_at: int
-    ended_at: int
-    accounts: int
-    ok: int
-    requests: int
-
-
 @dataclass(frozen=True, slots=True)
 class Latest:
     """What was seen of an account last."""
@@ -211,24 +190,6 @@ class Reader:
             (account.id, since),
         )
         yield from (row[1:] for row in rows)
-
-    def events(self, *, since: float = 0) -> list[StoredEvent]:
-        """Return what happened from ``since`` (Unix seconds) on, in order."""
-        rows = self._db.execute(
-            "SELECT at, kind, account_id, window, before, after FROM event "
-            "WHERE at >= ? ORDER BY at, id",
-            (since,),
-        )
-        return [StoredEvent._make(row) for row in rows]
-
-    def rounds(self, *, since: float = 0) -> list[StoredRound]:
-        """Return the rounds that ended from ``since`` (Unix seconds) on, in order."""
-        rows = self._db.execute(
-            "SELECT started_at, ended_at, accounts, ok, requests FROM round "
-            "WHERE ended_at >= ? ORDER BY ended_at, id",
-            (since,),
-        )
-        return [StoredRound._make(row) for row in rows]
 
     def recollect(
         self, account: StoredAccount, *, since: float = 0
