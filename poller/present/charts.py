@@ -40,8 +40,6 @@ _HALO = 2
 _STRIP_Y, _STRIP_HEIGHT = _TOP + _HEIGHT + 3, 6
 _LABELS_Y = _STRIP_Y + _STRIP_HEIGHT + 14
 _ALL = _LABELS_Y + 6
-_NEAR_THE_END = 0.94
-"""Share of the axis beyond which text has no room to the right."""
 _HOUR_S = 3600.0
 
 PATTERNS = (
@@ -218,18 +216,13 @@ def _frame(axis: Axis, now: str) -> Iterator[str]:
         yield f'<line class="{kind}" x1="0" x2="100%" y1="{y:g}" y2="{y:g}"/>'
         yield f'<text class="level" x="-6" y="{y + 4:g}">{percent}</text>'
     for tick in axis.ticks:
-        share = axis.share(tick.at)
-        x, kind = _percent(share), "day" if tick.is_day else "hour"
+        x, kind = _percent(axis.share(tick.at)), "day" if tick.is_day else "hour"
         yield f'<line class="{kind}" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_TOP + _HEIGHT}"/>'
-        yield (
-            f'<text class="{kind}" x="{x}" y="{_LABELS_Y}"{_anchor(share)}>'
-            f"{escape(tick.label)}</text>"
-        )
+        yield f'<text class="{kind}" x="{x}" y="{_LABELS_Y}">{escape(tick.label)}</text>'
     if axis.since <= axis.now <= axis.until:
-        share = axis.share(axis.now)
-        x = _percent(share)
+        x = _percent(axis.share(axis.now))
         yield f'<line class="now" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_STRIP_Y + _STRIP_HEIGHT}"/>'
-        yield f'<text class="now" x="{x}" y="10"{_anchor(share)}>{escape(printable(now))}</text>'
+        yield f'<text class="now" x="{x}" y="10">{escape(printable(now))}</text>'
 
 
 def _drawing(spans: Sequence[Span], forecast: Forecast | None, axis: Axis) -> Iterator[str]:
@@ -342,8 +335,7 @@ def _signs(spans: Sequence[Span], forecast: Forecast | None, axis: Axis) -> Iter
 def _reset_sign(share: float) -> str:
     """Return the sign beside a reset: at the bottom, which the curve has just left."""
     y = _TOP + _HEIGHT - 4
-    anchor = "start" if share < _NEAR_THE_END else "end"
-    return f'<text class="reset" x="{_percent(share)}" y="{y}" text-anchor="{anchor}">↻</text>'
+    return f'<text class="reset" x="{_percent(share)}" y="{y}">↻</text>'
 
 
 def _runs_out(forecast: Forecast) -> bool:
@@ -368,8 +360,3 @@ def _percent(share: float) -> str:
 
 def _from_to(start: float, end: float) -> str:
     return f'x="{_percent(start)}" width="{_percent(end - start)}"'
-
-
-def _anchor(share: float) -> str:
-    """Keep the text at the end of the axis within it; at its beginning there is room."""
-    return ' text-anchor="end"' if share > _NEAR_THE_END else ""

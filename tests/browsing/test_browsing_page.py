@@ -37,6 +37,8 @@ class Site:
     """How much later it is than when the pages were made."""
     refused: int = 0
     """Event streams that get a 503 before one is let in."""
+    gone: bool = False
+    """Whether its accounts have no page any more."""
     url: str = ""
     asked: list[str] = field(default_factory=list[str])
     streams: int = 0
@@ -69,7 +71,7 @@ class Site:
         if parts.path == "/":
             few = pasts if self.count <= MOST_CURVES else {}
             html = drawn.index(known, query=given.get("q", [""])[0], pasts=few)
-        elif parts.path.startswith("/account/"):
+        elif parts.path.startswith("/account/") and not self.gone:
             account = next(one for one in known.standings if parts.path.endswith(one.key or "?"))
             shown = given.get("range", ["24h"])[0]
             html = drawn.account(known, account, pasts.get(account.account), shown=shown)
@@ -210,6 +212,30 @@ def test_many_events_renew_it_once_in_a_while(chromium: Chromium, site: Site) ->
             site.tell()
             one.page.wait_for_timeout(20)
         assert site.asked.count("/") <= 2 + (time.monotonic() - begun) // QUIET_S
+
+
+def test_it_does_not_say_that_figures_are_live_while_they_cannot_be_had(chromium: Chromium) -> None:
+    key = seen(12).overview.standings[0].key
+    with served(Site()) as site, chromium.opened(f"{site.url}account/{key}") as one:
+        one.page.get_by_text("Live: this page updates").wait_for()
+        site.gone = True
+        site.tell()
+        one.page.get_by_text("Not live: reconnecting").wait_for()
+        site.gone = False
+        one.page.get_by_text("Live: this page updates").wait_for()
+
+
+def test_nothing_jumps_when_it_goes_live(chromium: Chromium, site: Site) -> None:
+    with chromium.opened(site.url) as one:
+        one.page.get_by_text("Live: this page updates").wait_for()
+        shifts = one.page.evaluate(
+            """() => new Promise((resolve) => {
+                 new PerformanceObserver((list) => resolve(list.getEntries().length))
+                   .observe({ type: "layout-shift", buffered: true });
+                 setTimeout(resolve, 500, 0);
+               })"""
+        )
+        assert shifts == 0
 
 
 def test_after_a_503_it_tries_again(chromium: Chromium) -> None:

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import itertools
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import pytest
 
+from poller.present.axis import axis_of
+from poller.present.catalogue import words_of
+from poller.present.charts import Course, chart
 from poller.present.overview import overview
+from poller.present.page import static_file
 from tests.browsing.made_up import pages, report
 from tests.known_accounts import NOW, after, answered, failed
 
@@ -49,6 +54,43 @@ def test_its_text_stays_readable_on_a_phone(chromium: Chromium, written: str, sc
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
         ends = [(box["x"], box["x"] + box["width"]) for box in boxes]
         assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [320, 390, 420, 800])
+def test_times_under_a_chart_keep_apart_at_any_time_of_the_day(
+    chromium: Chromium, tmp_path: Path, width: int, language: str
+) -> None:
+    words, style = words_of(language), static_file("style.css")
+    assert style is not None
+    drawn = [f"<style>{style.content.decode()}</style><main>"]
+    for hours, (back, ahead) in itertools.product(range(0, 48, 3), [(7, 3.5), (1, 0.21), (30, 7)]):
+        now = NOW + hours * 3600
+        axis = axis_of(
+            since=now - back * 86_400,
+            until=now + ahead * 86_400,
+            now=now,
+            timezone=UTC,
+            words=words,
+        )
+        course = Course("weekly", 604_800, ())
+        ident = f"c{hours}-{back}"
+        svg = chart(course, axis, ident=ident, title="t", text="t", now="now")
+        drawn.append(f'<figure><div class="plot">{svg}</div></figure>')
+    path = tmp_path / "charts.html"
+    path.write_text("".join(drawn), encoding="utf-8")
+    with chromium.opened(path.as_uri(), width=width) as seen:
+        crowded = seen.page.evaluate(
+            """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
+                 const boxes = [...chart.querySelectorAll("text.day, text.hour")]
+                   .map((one) => one.getBoundingClientRect());
+                 const plot = chart.parentNode.getBoundingClientRect();
+                 return boxes.filter((box, place) => box.left < plot.left
+                     || box.right > plot.right || box.left < boxes[place - 1]?.right)
+                   .map(() => chart.textContent);
+               })"""
+        )
+        assert crowded == []
 
 
 @pytest.mark.parametrize("width", [360, 800])

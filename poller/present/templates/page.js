@@ -44,7 +44,7 @@
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
       if (answer.redirected || answer.status === 401) return location.reload();
-      if (!answer.ok) return expect();
+      if (!answer.ok) throw answer;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const link = document.activeElement?.getAttribute("href");
       renew(document.querySelector("main"), page.querySelector("main"));
@@ -52,7 +52,9 @@
       if (link && document.activeElement === document.body) {
         document.querySelector(`main [href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
       }
+      if (stream?.readyState === EventSource.OPEN) say(true);
     } catch {
+      say(false);
       expect();
     }
   };
