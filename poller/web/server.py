@@ -150,7 +150,8 @@ class WebServer:
             path="/",
             httponly=True,
             samesite="Strict",
-            secure=self._access.tls,
+            # Who logs in over TLS has spoken it to a proxy in front, if not to this server.
+            secure=request.headers["Origin"].lower().startswith("https:"),
         )
         return answer
 

@@ -192,6 +192,13 @@ async def test_a_login_is_kept_in_a_cookie_that_is_not_the_token() -> None:
     assert re.fullmatch(rf"poller={NOW + LOGIN_LASTS_S:.0f}\.[0-9a-f]{{64}}", cookie)
 
 
+async def test_a_login_behind_a_proxy_that_speaks_tls_is_never_sent_in_the_clear() -> None:
+    access = Access(token=TOKEN.encode(), allowed_hosts=frozenset({"quota.example"}))
+    async with asked(access) as server:
+        answer = await logged_in(server, Host="quota.example", Origin="https://quota.example")
+    assert "Secure" in answer.headers["Set-Cookie"].split("; ")
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
