@@ -28,7 +28,7 @@ from poller.present.axis import DAY_S, axis_of
 from poller.present.charts import PATTERNS, chart, digest
 from poller.present.overview import Past
 from poller.present.page_rows import account_table
-from poller.present.page_texts import Teller
+from poller.present.page_texts import Teller, isolated
 from poller.present.sentences import Failures
 from poller.present.shares import amount
 from poller.present.terminal import UNICODE
@@ -133,9 +133,18 @@ class Pages:
         )
 
     def account(
-        self, overview: Overview, account: Standing, past: Past | None, *, shown: str = "24h"
+        self,
+        overview: Overview,
+        account: Standing,
+        past: Past | None,
+        *,
+        shown: str = "24h",
+        is_read: bool = True,
     ) -> str:
-        """Return the page of one account over ``shown``, a key of ``RANGES``."""
+        """Return the page of one account over ``shown``, a key of ``RANGES``.
+
+        ``is_read`` says whether the history could be read.
+        """
         teller = self._teller(overview)
         table = self._table(overview, [account], teller, lambda _: "")
         shown_s = RANGES[shown]
@@ -151,6 +160,7 @@ class Pages:
             table=table,
             rows=table.rows,
             charts=list(charts),
+            no_charts=teller.page.no_history if is_read else teller.page.history_unread,
             shown=shown,
             ranges=teller.page.ranges,
         )
@@ -348,7 +358,9 @@ def _failures(standings: Iterable[Standing], teller: Teller) -> list[str]:
         report = one.report
         if report.failure is not None:
             status, expires_at = report.http_status, report.expires_at
-            failures.add(one.account, report.failure, status=status, expires_at=expires_at)
+            failures.add(
+                isolated(one.account), report.failure, status=status, expires_at=expires_at
+            )
     lines = failures.lines(teller.words, UNICODE, now=teller.now, width=_ONE_LINE)
     return ["".join(text for text, _ in line) for line in lines]
 

@@ -50,7 +50,7 @@ class Cell(NamedTuple):
     """Of its bar, in percent; None where nobody tells."""
     little: bool
     reset: str
-    """When it is reset; empty where nobody tells."""
+    """When it is reset; empty where nobody tells, or that has passed."""
     forecast: str
     doubted: str = ""
     """What the last answer said instead, while no other one agrees."""
@@ -253,7 +253,7 @@ class _Maker:
         reset = ""
         if window.started is False:
             reset = teller.page.unstarted
-        elif window.reset_at is not None:
+        elif window.reset_at is not None and window.reset_at > teller.now:
             reset = teller.at(window.reset_at)
         return Cell(
             "" if window.name == column else teller.words.window(window.name),

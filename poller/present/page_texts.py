@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unicodedata import bidirectional
 
 from poller.insight.changes import Change, ChangeKind
 from poller.insight.choice import Choice, Tier
@@ -34,6 +35,16 @@ _KINDS = {kind.value: kind for kind in FailureKind}
 def percent_text(percent: float) -> str:
     """Return ``58 %``; only nothing is 0, and only everything 100."""
     return f"{share(percent, of=100)}\N{NO-BREAK SPACE}%"
+
+
+def isolated(name: str) -> str:
+    """Return a name for the middle of a sentence.
+
+    One that is written from right to left would turn the figures and names beside it, too.
+    """
+    if any(bidirectional(char) in ("R", "AL") for char in name):
+        return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+    return name
 
 
 class Teller:
@@ -78,7 +89,7 @@ class Teller:
         """Return which account to use now, and why; or why there is none."""
         page = self.page
         if isinstance(choice, Choice):
-            return page.use.format(account=choice.account, reason=self.reason(choice))
+            return page.use.format(account=isolated(choice.account), reason=self.reason(choice))
         why = [
             page.counted(page.obstacles[obstacle], count)
             for obstacle, count in choice.obstacles.items()
@@ -118,7 +129,9 @@ class Teller:
             return ""
         back_at, account = min(ahead)
         until = span(back_at - self.now, self.words)
-        return self.page.next_back.format(account=account, at=self.at(back_at), span=until)
+        return self.page.next_back.format(
+            account=isolated(account), at=self.at(back_at), span=until
+        )
 
     # The pool
 
@@ -223,7 +236,7 @@ class Teller:
         ]
 
     def _listed(self, names: list[str]) -> str:
-        told, count = self.words.comma.join(names[:_NAMED]), len(names)
+        told, count = self.words.comma.join(map(isolated, names[:_NAMED])), len(names)
         more = self.words.more.format(count=count - _NAMED, total=count)
         return told + more if count > _NAMED else told
 

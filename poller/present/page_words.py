@@ -132,6 +132,7 @@ class PageWords:
     ranges: Mapping[str, str]
     range_label: str
     no_history: str
+    history_unread: str
     live: str
     not_live: str
 
@@ -272,6 +273,7 @@ ENGLISH_PAGE = PageWords(
     ranges=MappingProxyType({"24h": "24 hours", "7d": "7 days", "30d": "30 days"}),
     range_label="Time shown",
     no_history="No window of this account has been recorded yet.",
+    history_unread="The history cannot be read now: there are no curves.",
     live="Live: this page updates by itself.",
     not_live="Not live: reconnecting. Reload the page for the latest.",
     login="Log in",
@@ -403,6 +405,7 @@ CHINESE_PAGE = PageWords(
     ranges=MappingProxyType({"24h": "24 小时", "7d": "7 天", "30d": "30 天"}),
     range_label="时间范围",
     no_history="还没有记录过这个账号的窗口。",
+    history_unread="暂时无法读取历史记录，因此没有曲线。",
     live="实时：页面随查询更新。",
     not_live="未连接：正在重试。刷新页面可看最新数据。",
     login="登录",

@@ -175,9 +175,12 @@ class Contents:
             since = overview.now - RANGES[shown]
             return stored and past_of(reader, stored, since=since, forecasts=forecasts)
 
-        html = self._shown.pages.account(
-            overview, account, await self._remembered(past, missing=None), shown=shown
-        )
+        found, is_read = None, True
+        try:
+            found = await self._remembered(past, missing=None)
+        except NotGiven:  # the page says what is known without it
+            is_read = False
+        html = self._shown.pages.account(overview, account, found, shown=shown, is_read=is_read)
         return Body(html.encode("utf-8", "replace"), "text/html; charset=utf-8")
 
     async def _static(self, request: BaseRequest) -> Body:

@@ -173,6 +173,23 @@ async def test_without_a_history_nothing_of_the_past_is_served(tmp_path: Path) -
     assert os.listdir(tmp_path) == ["account"]
 
 
+async def test_an_account_s_page_says_what_is_known_where_its_history_is_spoiled(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "account", account("alice", "+two_windows:42:5"))
+    words = ("--history", "quota.db", "--chatgpt-url")
+    async with upstream() as simulator, site(*words, simulator.url, cwd=tmp_path) as served:
+        await served.until_polled()
+        key = (await served.json("api/v1/accounts"))[0]["key"]
+        (tmp_path / "spoiled").write_bytes(b"no history" * 1000)
+        (tmp_path / "spoiled").replace(tmp_path / "quota.db")
+        status, page = await served.get(f"account/{key}")
+        assert status == 200
+        assert "58\N{NO-BREAK SPACE}%".encode() in page
+        assert b"The history cannot be read now: there are no curves." in page
+        assert (await served.get("api/v1/history"))[0] == 503
+
+
 async def test_before_the_first_round_it_is_not_well(tmp_path: Path) -> None:
     write(tmp_path / "account", account("alice", "~hang"))
     async with (

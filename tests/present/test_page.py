@@ -727,6 +727,35 @@ def test_an_account_that_is_back_already_is_not_next(pages: Pages) -> None:
     assert "Back next" not in pages.index(known(ALICE, after(failed("x"))))
 
 
+def test_a_name_that_is_written_from_right_to_left_turns_nothing_beside_it(pages: Pages) -> None:
+    name, told = "שלום", "\u2068שלום\u2069"
+    happenings = [Happening(NOW, Change(name, None, ChangeKind.EXHAUSTED, "five_hour", 9.0, 0.0))]
+    blocked = after(answered(name, five=(100, 2), week=(30, 90)))
+    seen = pages.index(known(blocked, changes=happenings, changes_since=NOW - DAY))
+    assert f"Back next: {told}, " in seen
+    assert f"{told}: five hours used up" in seen
+    assert f"Use {told} now: " in pages.index(known(after(answered(name, week=(5, 30)))))
+    expired = pages.index(known(after(failed(name, FailureKind.TOKEN_EXPIRED))))
+    assert f"token expired: {told} → " in expired
+    assert "\u2068" not in pages.index(known(ALICE, DEAD))
+
+
+def test_a_reset_that_has_passed_is_not_told_as_one_ahead() -> None:
+    assert " 5h 70 % week 80 % Fri 25 Sep 03:13 " in cells_of(DEAD)
+
+
+def test_figures_that_are_old_are_told_as_old_with_their_curves(pages: Pages) -> None:
+    outline = well_formed(pages.index(known(ALICE, DEAD), pasts={"alice": past(), "carol": past()}))
+    names = [text.strip() for level, text in outline.headings if level == 3]
+    assert names == ["alice", "carol"]
+    assert outline.text.count("figures from") == 2
+
+
+def test_an_account_s_page_says_that_its_history_cannot_be_read(pages: Pages) -> None:
+    page = well_formed(pages.account(known(ALICE), ALICE, None, is_read=False))
+    assert "The history cannot be read now: there are no curves." in page.text
+
+
 # Words and files
 
 BOTH = [ENGLISH_PAGE, CHINESE_PAGE]
