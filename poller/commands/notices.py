@@ -34,8 +34,7 @@ def warnings(
     for name, trouble in notices.agents_without_accounts.items():
         yield words().agent_without_accounts.format(name=name, trouble=trouble)
     for name, offset_s in notices.clock_offsets.items():
-        offset = f"{offset_s:+.0f}{words().seconds}"
-        yield words().agent_clock_off.format(name=name, offset=offset)
+        yield words().agent_clock_off.format(name=name, offset=_offset(offset_s, words()))
     if notices.readable_by_others:
         files = _listed(notices.readable_by_others, words())
         yield words().files_exposed.format(files=files)
@@ -44,7 +43,7 @@ def warnings(
         told = words().same_logins_elsewhere if notices.are_elsewhere else words().same_logins
         yield words().counted(told, 1 + len(others), first=first, second=second, more=len(others))
     if clock_offset_s is not None and abs(clock_offset_s) > _CLOCK_LEEWAY_S:
-        yield words().clock_off.format(offset=f"{clock_offset_s:+.0f}{words().seconds}")
+        yield words().clock_off.format(offset=_offset(clock_offset_s, words()))
 
 
 def broken_demands(tally: Tally, words: Callable[[], Words]) -> Iterator[str]:
@@ -66,6 +65,13 @@ def waiting(reports: Reports, words: Words) -> Sequence[str]:
     silent = f"{told.silent_s:.0f}{words.seconds}"
     wordings = words.pausing if pause else words.silent
     return [wording.format(silent=silent, left=left) for wording in wordings]
+
+
+def _offset(offset_s: float, words: Words) -> str:
+    from poller.present.times import span  # here, as it takes a moment that few runs need
+
+    wording = words.ahead if offset_s > 0 else words.behind
+    return wording.format(span=span(abs(offset_s), words))
 
 
 def _listed(names: Sequence[str], words: Words) -> str:

@@ -144,15 +144,17 @@ ENGLISH = Words(
         "|{first} and {second} are the same login ({more} more like it: their records have one key)"
     ),
     files_exposed="others on this machine can read {files}: chmod 600",
+    ahead="{span} ahead of",
+    behind="{span} behind",
     clock_off=(
-        "this machine's clock is off by {offset} against the upstream's: expiry and reset times"
-        " may be judged wrongly"
+        "this machine's clock is {offset} the upstream's: expiry and reset times may be judged"
+        " wrongly"
     ),
     agents_lost=(
         "lost before they listed their accounts: {names}; see what poller agent says there"
     ),
     agent_without_accounts="agent {name} has no accounts: {trouble}",
-    agent_clock_off="the clock of agent {name} is off by {offset} against this machine's",
+    agent_clock_off="the clock of agent {name} is {offset} this machine's",
     fewer_at_once=(
         "concurrency lowered from {asked} to {most}: this process may open few files (ulimit -n)"
     ),
@@ -286,8 +288,10 @@ CHINESE = Words(
     files_exposed="本机其他用户可以读取 {files}：请 chmod 600",
     agents_lost="以下代理在报告账号之前失联：{names}；请到该机器上查看 poller agent 的输出",
     agent_without_accounts="代理 {name} 没有账号：{trouble}",
-    agent_clock_off="代理 {name} 的时钟与本机相差 {offset}",
-    clock_off="本机时钟与服务器相差 {offset}：到期和重置时间可能判断有误",
+    ahead="快 {span}",
+    behind="慢 {span}",
+    agent_clock_off="代理 {name} 的时钟比本机{offset}",
+    clock_off="本机时钟比服务器{offset}：到期和重置时间可能判断有误",
     fewer_at_once="并发数从 {asked} 降到 {most}：本进程能打开的文件太少（ulimit -n）",
     renewed="已刷新登录：{names}",
     fail_under="剩余不到 {percent}% 或受限：{names}",

@@ -141,6 +141,9 @@ class Words:
     same_logins_elsewhere: str
     """Likewise, of accounts on other machines."""
     files_exposed: str
+    ahead: str
+    """How far one clock is off another."""
+    behind: str
     clock_off: str
     agents_lost: str
     agent_without_accounts: str
