@@ -99,9 +99,9 @@ def _option_help(option: Option) -> Iterable[str]:
 
 
 def _plain(option: Option) -> str:
-    if option.kind.metavar == "D" and not isinstance(option.default, str):
-        return f"{option.default:g}s"
-    return str(option.default)
+    if isinstance(option.default, str):
+        return option.default
+    return f"{option.default:g}{'s' if option.kind.metavar == 'D' else ''}"
 
 
 def _two_columns(left: str, right: str) -> list[str]:

@@ -30,7 +30,6 @@ _MOST_PATTERNS, _MOST_WORDS = 1000, 100
 FILLED_IN = ("{text}", "{rule}", "{event}")
 """What stands for something in the words of a command."""
 STYLES = ("json", "ntfy", "slack", "discord")
-_WINDOW = re.compile(r"(?:five_hour|weekly|monthly|[1-9]\d{0,3}[mhd])(?:_\d+)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _WORDS = tuple(kind.value for kind in AlertKind)
@@ -211,10 +210,7 @@ _KEYS: Mapping[str, ValueType] = {
         f"a name, a pattern or a list of up to {_MOST_PATTERNS}",
         lambda value: _texts(value, _MOST_PATTERNS),
     ),
-    "window": ValueType(
-        "'five_hour', 'weekly', 'monthly', or a length such as '1h' or '15m'",
-        lambda value: kinds.window_named(_matched(_WINDOW, value)),
-    ),
+    "window": kinds.WINDOW,
     "for": kinds.whole(1, 1000),
     "remind": ValueType("a time such as 30m, 2h or 1d; 0 for never", _remind),
     "severity": kinds.choice("warning", "critical"),

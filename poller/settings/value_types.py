@@ -18,6 +18,7 @@ _SHORTEST_S, _LONGEST_S = 0.001, 3650 * 86_400.0
 _SLOWEST, _FASTEST = 0.001, 1_000_000.0
 """Requests per second: one in 17 minutes, and more than any machine sends."""
 _SHOWN_WINDOWS = {"5h": "five_hour", "week": "weekly", "month": "monthly"}
+_WINDOW = r"(?:five_hour|weekly|monthly|[1-9]\d{0,8}[smhd])(?:_\d{1,2})?"
 _NAME_LENGTH = 64
 _PART_LENGTH = 40
 _PART_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -236,10 +237,20 @@ def _name(value: object) -> object:
     return value if value.isprintable() and len(value) <= _NAME_LENGTH else None
 
 
-def window_named(value: object) -> object:
+def _window(value: object) -> object:
     """Return a window's name; tables call the usual ones by shorter names."""
-    name = _name(value)
-    return _SHOWN_WINDOWS.get(name, name) if isinstance(name, str) else None
+    if not isinstance(value, str):
+        return None
+    import re
+
+    name = _SHOWN_WINDOWS.get(value, value)
+    return name if re.fullmatch(_WINDOW, name, re.ASCII) else None
+
+
+def _window_meant(value: object) -> str | None:
+    from poller.settings.quoting import nearest
+
+    return nearest(value, _SHOWN_WINDOWS.values()) if isinstance(value, str) else None
 
 
 def _hosts(value: object) -> object:
@@ -335,7 +346,10 @@ NAME = ValueType(
     f"1 to {_NAME_LENGTH} printable characters without spaces around them", _name, metavar="NAME"
 )
 WINDOW = ValueType(
-    "five_hour, weekly, monthly or another window's name", window_named, metavar="NAME"
+    "'five_hour', 'weekly', 'monthly', or a length such as '1h' or '15m'",
+    _window,
+    metavar="NAME",
+    guess=_window_meant,
 )
 PART = ValueType(
     f"1 to {_PART_LENGTH} letters, digits, - and _",

@@ -249,6 +249,18 @@ def test_bounds_are_held(flag: str, good: str, bad: str) -> None:
         assert refusal(flag, text).startswith(f"{flag}: expected ")
 
 
+def test_a_window_goes_by_its_name_and_by_what_tables_call_it() -> None:
+    own = ("five_hour", "weekly", "monthly", "1h", "15m", "90s", "10d", "weekly_2")
+    shown = {"5h": "five_hour", "week": "weekly", "month": "monthly"}
+    for text, name in (shown | dict(zip(own, own, strict=True))).items():
+        assert parse(["guard", "--window", text]).window == name
+    for text in ("5", "0h", "1 h", "h", "٣h", "all", "weekly_", "_2"):
+        with pytest.raises(UsageError, match="expected 'five_hour', "):
+            parse(["guard", "--window", text])
+    with pytest.raises(UsageError, match="did you mean 'weekly'"):
+        parse(["history", "--window", "weakly"])
+
+
 def test_a_number_of_thousands_of_digits_is_no_number() -> None:
     assert "got " in refusal("--concurrency", "9" * 5000)
 

@@ -65,7 +65,7 @@ ACCOUNTS = (
         commands=(*READING, "diff", "status", "history", "alerts"),
         variants={
             **dict.fromkeys(
-                ("status", "history"),
+                ("status", "history", "diff"),
                 (
                     kinds.MADE_UP,
                     "use an invented week of N made-up accounts (12) as the history",

@@ -55,7 +55,7 @@ HISTORY = (
     Option(
         "window",
         kinds.WINDOW,
-        "only this window: five_hour, weekly, monthly or another (default: all)",
+        "only this window: five_hour, weekly, monthly or a length such as 1h (default: all)",
         commands=("history", "guard"),
     ),
     Option(
