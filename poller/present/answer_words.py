@@ -20,7 +20,6 @@ class AnswerWords:
 
     good: str
     with_left: str
-    of_window: str
     in_every: str
     for_long: str
     no_forecast: str
@@ -48,7 +47,6 @@ ENGLISH_ANSWERS = AnswerWords(
     most_left="{reason}; the most of {count} accounts",
     good="{{good}} of {count} account can be used|{{good}} of {count} accounts can be used",
     with_left=" with at least {percent} of {window} left",
-    of_window="its {window}",
     in_every="every window",
     for_long=" for {span}",
     no_forecast=" (there is no forecast yet)",
@@ -75,7 +73,6 @@ CHINESE_ANSWERS = AnswerWords(
     most_left="{reason}；{count} 个账号中剩余最多",
     good="{count} 个账号中 {{good}} 个可用",
     with_left="（{window}至少剩 {percent}）",
-    of_window="{window}",
     in_every="每个额度",
     for_long="（可用 {span}）",
     no_forecast="（尚无预测）",

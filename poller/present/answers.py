@@ -75,11 +75,7 @@ def count_text(
     words, page = answer_words_of(teller.words.language), teller.page
     told = page.counted(words.good, total).format(good=count.good)
     if wanted.min_remaining > 0:
-        of = (
-            words.in_every
-            if window is None
-            else words.of_window.format(window=teller.window(window))
-        )
+        of = words.in_every if window is None else teller.part(window)
         percent = percent_text(wanted.min_remaining)
         told += words.with_left.format(percent=percent, window=of)
     if wanted.for_s is not None:

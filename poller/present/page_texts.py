@@ -63,6 +63,10 @@ class Teller:
             return f"{self.page.windows[base]} {number}"
         return self.page.windows.get(name) or printable(self.words.window(name))
 
+    def part(self, name: str) -> str:
+        """Return what a window is called of which something is left: ``the week``."""
+        return self.page.parts.get(name) or self.window(name)
+
     def at(self, at: float) -> str:
         """Return a moment: ``16:04`` for today, else with its date."""
         return self.clock.text(at)
@@ -115,7 +119,7 @@ class Teller:
         percent = window.remaining_percent
         if percent is None:
             return ""
-        name = self.page.parts.get(window.name) or self.window(window.name)
+        name = self.part(window.name)
         return self.page.left_of.format(percent=percent_text(percent), window=name)
 
     def back_next(self, standings: Iterable[Standing]) -> str:

@@ -127,7 +127,7 @@ SLOW = Forecast(1, NOW + 90 * 3600, 0.1, None, None, None, 50, 20, rough=False)
             "weekly",
             1,
             (
-                "1 of 2 accounts can be used with at least 20 % of its week left for 2 h, "
+                "1 of 2 accounts can be used with at least 20 % of the week left for 2 h, "
                 "1 unknown; 1 is needed"
             ),
         ),
