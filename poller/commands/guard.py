@@ -60,8 +60,9 @@ def _exit_code(counted: Count, unknown: str | None) -> int:
         return 0 if counted.enough else exit_codes.BELOW
     if unknown is not None:
         return 0 if unknown == "ok" else exit_codes.BELOW
-    if FailureKind.INTERNAL in counted.failures:
+    kinds = [failure.kind for failure in counted.failures]
+    if FailureKind.INTERNAL in kinds:
         return exit_codes.INTERNAL
-    classes = [kind.exit_class for kind in counted.failures]
-    untold = counted.unknown > len(counted.failures) or not classes
+    classes = [kind.exit_class for kind in kinds]
+    untold = counted.unknown > len(kinds) or not classes
     return max(_UPSTREAM_CLASS if untold else 0, *classes, 0)

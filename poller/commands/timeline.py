@@ -31,6 +31,7 @@ def _tell(settings: Settings, known: KnownAccounts) -> int:
     as_table = settings.format == "table" or (settings.format == "auto" and os.isatty(STDOUT))
     if not as_table:
         return print_out(b"".join(timeline_lines(ahead)).decode())
+    from poller.present.sentences import failures_of
     from poller.present.terminal import ASCII, UNICODE, traits
 
     look = traits(sys.stdout, os.environ, color=settings.color)
@@ -41,4 +42,5 @@ def _tell(settings: Settings, known: KnownAccounts) -> int:
         teller=teller_for(settings, sys.stdout, now=now),
         marks=UNICODE if look.unicode else ASCII,
     )
-    return print_out("".join(table.render(width=look.width, color=look.color)))
+    failures = failures_of(one.report for one in accounts)
+    return print_out("".join(table.render(failures, width=look.width, color=look.color)))

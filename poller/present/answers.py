@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from poller.insight.choice import NoChoice, Obstacle, Strategy, Tier
@@ -11,8 +12,15 @@ from poller.present.record import utc
 from poller.present.times import span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from poller.insight.choice import Choice, Count, Wanted
     from poller.present.page_texts import Teller
+    from poller.present.words import Words
+    from poller.values import Failure
+
+_CAUSES = 3
+"""Kinds of failure that a sentence names; the most frequent first."""
 
 
 def reason(choice: Choice | NoChoice, wanted: Wanted, teller: Teller) -> str:
@@ -36,8 +44,10 @@ def _why_none(choice: NoChoice, wanted: Wanted, teller: Teller) -> str:
     }
     percent = percent_text(wanted.min_remaining)
     for_long = span(wanted.for_s or 0, teller.words)
+    because = {Obstacle.FAILED: _causes(choice.failures, teller.words)}
     why = [
         page.counted(wordings[obstacle], count).format(percent=percent, span=for_long)
+        + because.get(obstacle, "")
         for obstacle, count in choice.obstacles.items()
     ]
     if choice.back_at is not None and choice.back_account is not None:
@@ -84,7 +94,21 @@ def count_text(
             told += words.no_forecast
     if count.unknown:
         told += words.untold.format(count=count.unknown)
+        if count.unknown == len(count.failures):
+            told += _causes(count.failures, teller.words)
     return plain(told + page.counted(words.needed, count.needed))
+
+
+def _causes(failures: Iterable[Failure], words: Words) -> str:
+    """Return what failed, in brackets; what to do about it where that is the same for all."""
+    counts = Counter(words.sentence(failure.kind, failure.code) for failure in failures)
+    causes = [sentence for sentence, _ in counts.most_common(_CAUSES)]
+    told = [sentence.what for sentence in causes]
+    if len(counts) == 1:
+        told = [f"{causes[0].what}{words.colon}{causes[0].remedy}"]
+    elif len(counts) > len(causes):
+        told.append("...")
+    return words.bracketed.format(text=words.comma.join(told)) if told else ""
 
 
 def plain(text: str) -> str:

@@ -15,12 +15,12 @@ from poller.text import printable
 from poller.values import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from poller.present.table import Line
     from poller.present.terminal import Marks
     from poller.present.words import Words
-    from poller.values import Failure
+    from poller.values import Failure, Report
 
 _KINDS = tuple(FailureKind)
 _MANY = 20
@@ -155,6 +155,20 @@ class Failures:
 
     def _what(self, cause: _Cause, words: Words) -> str:
         return _what(cause, words, wait_s=self._waits_s.get(cause))
+
+
+def failures_of(reports: Iterable[Report]) -> Failures:
+    """Return the failures among reports."""
+    failures = Failures()
+    for report in reports:
+        if report.failure is not None:
+            failures.add(
+                report.account,
+                report.failure,
+                status=report.http_status,
+                expires_at=report.expires_at,
+            )
+    return failures
 
 
 def what_failed(failure: Failure, words: Words, *, status: int | None) -> str:

@@ -11,6 +11,7 @@ from poller.present.record import line_of, utc
 from poller.present.shares import amount, share
 from poller.present.table import (
     GREEN,
+    NEVER,
     PLAIN,
     Column,
     Table,
@@ -24,17 +25,20 @@ from poller.present.usage_summary import together
 from poller.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from poller.insight.pool import Pool
     from poller.insight.timeline import Hour, Timeline, ToldReset
     from poller.present.page_texts import Teller
+    from poller.present.sentences import Failures
     from poller.present.table import Line
     from poller.present.terminal import Marks
 
 _LEAST = 0.05
 """Whole windows: less is told as 0."""
 _PERCENT = 5
+_MARK_GONE, _DATE_GONE, _RETURNS_GONE = 10, 70, 90
+"""When these give way, among the names (``NAME_PRIORITIES``)."""
 
 
 def timeline_lines(timeline: Timeline) -> Iterator[bytes]:
@@ -69,8 +73,11 @@ class TimelineTable:
         self._teller, self._marks = teller, marks
         self._words = answer_words_of(teller.words.language)
 
-    def render(self, *, width: int, color: bool) -> Iterator[str]:
-        """Yield the table in pieces, lines ended; no line is wider than ``width`` cells."""
+    def render(self, failures: Failures, *, width: int, color: bool) -> Iterator[str]:
+        """Yield the table in pieces, lines ended; no line is wider than ``width`` cells.
+
+        ``failures`` stand under it: of these accounts nothing, or nothing new, is known.
+        """
         teller, resets = self._teller, self._timeline.resets
         columns = self._columns()
         table = Table(columns, width=width)
@@ -80,31 +87,43 @@ class TimelineTable:
         body: Iterable[Line] = chain([table.titles()], map(table.line, resets))
         if not resets:
             body = ([(line, PLAIN)] for line in wrapped(self._words.no_resets, width, indent=0))
-        return drawn(chain([top], body, self._hours(width), self._end(width)), color=color)
+        under = failures.lines(teller.words, self._marks, now=teller.now, width=width)
+        lines = chain([top], body, self._hours(width), [[]], under, self._end(width))
+        return drawn(lines, color=color)
 
     def _columns(self) -> list[Column[ToldReset]]:
         words, teller = self._words, self._teller
         resets = self._timeline.resets
-        times = [cells(teller.at(reset.at)) for reset in resets]
         windows = [cells(self._window(reset)) for reset in resets]
-        when, window = max([cells(words.at), *times]), max([cells(words.window), *windows])
+        window = max([cells(words.window), *windows])
         names = [cells(printable(reset.account)) for reset in resets]
         frees = cells(f"{self._marks.frees} {words.frees}")
         back = max(cells(words.returns), _PERCENT)
         no_mark: Column[ToldReset] = Column("", 0, _nothing)
         return [
-            Column(words.at, when, self._when),
+            self._when(teller.clock.text, _DATE_GONE, self._when(teller.clock.short)),
             name_column(teller.words.account, names, self._name, lead=0),
             Column(words.window, window, self._window_cell),
-            Column(_right(words.returns, back), back, self._returns),
-            Column("", frees, self._frees, 10, no_mark),
+            Column(_right(words.returns, back), back, self._returns, _RETURNS_GONE),
+            Column("", frees, self._frees, _MARK_GONE, no_mark),
         ]
 
     def _window(self, reset: ToldReset) -> str:
         return printable(self._teller.words.window(reset.window))
 
-    def _when(self, reset: ToldReset, width: int) -> Line:
-        return [(padded(self._teller.at(reset.at), width), PLAIN)]
+    def _when(
+        self,
+        told: Callable[[float], str],
+        priority: float = NEVER,
+        shorter: Column[ToldReset] | None = None,
+    ) -> Column[ToldReset]:
+        times = [told(reset.at) for reset in self._timeline.resets]
+        width = max(map(cells, (self._words.at, *times)))
+
+        def cell(reset: ToldReset, width: int) -> Line:
+            return [(padded(told(reset.at), width), PLAIN)]
+
+        return Column(self._words.at, width, cell, priority, shorter)
 
     def _name(self, reset: ToldReset, width: int) -> Line:
         name = cut_middle(printable(reset.account), width, self._marks.cut)
@@ -155,15 +174,14 @@ class TimelineTable:
         return [(_right(told, width), PLAIN)]
 
     def _end(self, width: int) -> Iterator[Line]:
-        yield []
-        words, dry = self._teller.words, self._timeline.dry
+        teller, words, dry = self._teller, self._teller.words, self._timeline.dry
         if self._pool.windows:
             yield together(self._pool, words, marks=self._marks, width=width)
         if dry.soonest is not None:
-            sentence = self._teller.dry(dry)
+            sentence = teller.dry(dry)
         elif self._pace_known:
             hours = len(self._timeline.hours)
-            sentence = self._teller.page.counted(self._words.not_dry, hours)
+            sentence = teller.page.counted(self._words.not_dry, hours)
         else:
             sentence = self._words.no_pace
         for line in wrapped(sentence, width, indent=0):

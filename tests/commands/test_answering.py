@@ -128,7 +128,10 @@ async def test_a_fresh_failure_is_an_answer_until_the_file_changes(here: Here) -
     done = await here.run("guard")
     assert (done.code, here.requests) == (3, 0)
     assert done.out == b""
-    assert done.err == ("poller: 0 of 1 account can be used, 1 unknown; 1 is needed\n")
+    assert done.err == (
+        "poller: 0 of 1 account can be used, 1 unknown (token refused: poller --refresh, or log in"
+        " with codex and copy again); 1 is needed\n"
+    )
     os.utime(here.folder / "account/alice.auth.json")
     assert ((await here.run("guard")).code, here.requests) == (0, 1)
 

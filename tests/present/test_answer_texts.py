@@ -13,6 +13,7 @@ from poller.present.answer_words import CHINESE_ANSWERS, ENGLISH_ANSWERS, answer
 from poller.present.answers import choice_record, count_text, reason
 from poller.present.changes import change_lines
 from poller.present.page_texts import Teller
+from poller.present.sentences import failures_of
 from poller.present.terminal import ASCII, UNICODE, cells
 from poller.present.timeline import TimelineTable, timeline_lines
 from poller.values import FailureKind, Forecast
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 BOUGHT: dict[str, Any] = {"credits": {"has_credits": True, "unlimited": False, "balance": "5"}}
 TEN = Wanted(10)
+KINDS = (
+    *(FailureKind.TOKEN_EXPIRED, FailureKind.TOKEN_EXPIRED, FailureKind.CONNECT),
+    *(FailureKind.FILE_MISSING, FailureKind.DNS),
+)
+UNKNOWN = "1 unknown (no complete answer in time: check the network, or allow more with --timeout)"
 
 
 def told(*accounts: Standing, wanted: Wanted = TEN, language: str = "en", **how: Any) -> str:
@@ -68,6 +74,12 @@ def test_without_an_account_all_reasons_are_told() -> None:
         assert part in text
     assert text.endswith("spent is back first (16:13)")
     assert told() == "no account to use now: no accounts"
+    assert told(lost) == (
+        "no account to use now: 1 failed "
+        "(no complete answer in time: check the network, or allow more with --timeout)"
+    )
+    several = (after(failed(str(number), kind)) for number, kind in enumerate(KINDS))
+    assert told(*several).endswith("5 failed (token expired, could not connect, no such file, ...)")
     assert told(low, language="zh") == "现在没有可用的账号：1 个剩余不足 10 %"  # noqa: RUF001
 
 
@@ -103,14 +115,14 @@ SLOW = Forecast(1, NOW + 90 * 3600, 0.1, None, None, None, 50, 20, rough=False)
 @pytest.mark.parametrize(
     ("wanted", "window", "need", "text"),
     [
-        (Wanted(), None, 1, "1 of 2 accounts can be used, 1 unknown; 1 is needed"),
+        (Wanted(), None, 1, f"1 of 2 accounts can be used, {UNKNOWN}; 1 is needed"),
         (
             Wanted(20),
             None,
             2,
             (
                 "1 of 2 accounts can be used with at least 20 % of every window left, "
-                "1 unknown; 2 are needed"
+                f"{UNKNOWN}; 2 are needed"
             ),
         ),
         (
@@ -119,7 +131,7 @@ SLOW = Forecast(1, NOW + 90 * 3600, 0.1, None, None, None, 50, 20, rough=False)
             1,
             (
                 "1 of 2 accounts can be used for 2 h (there is no forecast yet), "
-                "1 unknown; 1 is needed"
+                f"{UNKNOWN}; 1 is needed"
             ),
         ),
         (
@@ -128,7 +140,7 @@ SLOW = Forecast(1, NOW + 90 * 3600, 0.1, None, None, None, 50, 20, rough=False)
             1,
             (
                 "1 of 2 accounts can be used with at least 20 % of the week left for 2 h, "
-                "1 unknown; 1 is needed"
+                f"{UNKNOWN}; 1 is needed"
             ),
         ),
     ],
@@ -162,7 +174,8 @@ def drawn(
         teller=Teller(language, UTC, now=NOW),
         marks=UNICODE if language == "zh" else ASCII,
     )
-    return "".join(table.render(width=width, color=False)).splitlines()
+    failures = failures_of(one.report for one in accounts)
+    return "".join(table.render(failures, width=width, color=False)).splitlines()
 
 
 SPENT = after(answered("a-long-name-of-an-account", five=(100, 2), week=(40, 20)))
@@ -194,6 +207,14 @@ def test_no_line_is_wider_than_the_terminal(width: int, language: str) -> None:
         assert cells(line) <= width
 
 
+def test_a_narrow_terminal_takes_a_column_whole_and_never_half_a_figure() -> None:
+    for width, title in ((40, "window  returns"), (30, "window")):
+        lines = drawn(SPENT, OTHER, width=width)[1:4]
+        assert lines[0].endswith(title)
+        assert lines[1].startswith("16:13")
+        assert all(line.endswith(("returns", "100%", "30%", "window", "5h")) for line in lines)
+
+
 def test_what_cannot_be_told_is_said() -> None:
     full = after(answered("a", week=FRESH))
     lines = drawn(full)
@@ -210,6 +231,7 @@ def test_what_cannot_be_told_is_said() -> None:
     )
     nobody = drawn(after(failed("a", FailureKind.TIMEOUT)))
     assert not any("left in total" in line for line in nobody)
+    assert "failed: it failed: a -> try again" in nobody
 
 
 def test_an_unknown_amount_has_a_question_mark() -> None:
