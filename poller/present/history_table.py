@@ -103,7 +103,7 @@ class HistoryTable:
             yield within([(self._own.nothing, PLAIN)], width)
         if self._silent and self._rows:
             names = self._words.comma.join(self._silent)
-            for line in wrapped(self._own.no_answer.format(names=names), width, indent=2):
+            for line in wrapped(self._own.no_figures.format(names=names), width, indent=2):
                 yield [(line, PLAIN)]
         if recorded.since is not None:
             at = self._clock.text(recorded.since)

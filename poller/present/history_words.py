@@ -19,7 +19,7 @@ class HistoryWords:
     resets: str
     ran_out: str
     nothing: str
-    no_answer: str
+    no_figures: str
     file: str
 
     good: str
@@ -48,7 +48,7 @@ _ENGLISH = HistoryWords(
     resets="resets",
     ran_out="empty",
     nothing="nothing was recorded in this time",
-    no_answer="without an answer: {names}",
+    no_figures="no figures: {names}",
     file="recorded since {since} in {path} ({size})",
     good="How good the forecast would have been",
     asked=": asked once|: asked {count} times",
@@ -76,7 +76,7 @@ _CHINESE = HistoryWords(
     resets="重置",
     ran_out="用尽",
     nothing="这段时间没有记录",
-    no_answer="没有得到回答：{names}",
+    no_figures="没有数据：{names}",
     file="自 {since} 起记录在 {path}（{size}）",
     good="预测本来会有多准",
     asked="：问了 {count} 次",

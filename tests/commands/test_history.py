@@ -52,12 +52,13 @@ def test_it_is_shown_as_a_table(folder: Path, here: Callable[..., Ended]) -> Non
     assert (done.code, done.err) == (0, "")
     lines = done.out.decode().splitlines()
     assert [line.split()[0] for line in lines[2:5]] == ["alice", "week", "bob"]
-    assert lines[-2] == "without an answer: carol"
+    assert lines[-2] == "no figures: carol"
     assert lines[-1].startswith("recorded since ")
     chosen = here(*("history", "show", "bo?", *HISTORY, "--format", "table", "--since", "1d"))
     assert "alice" not in chosen.out.decode()
     week = here(*("history", *HISTORY, "--format", "table", "--window", "weekly"))
     assert "5h" not in week.out.decode()
+    assert week.out.decode().splitlines()[-2] == "no figures: bob, carol"
 
 
 def test_into_a_pipe_go_whole_spans(folder: Path, here: Callable[..., Ended]) -> None:

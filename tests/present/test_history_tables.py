@@ -63,7 +63,7 @@ def test_a_row_a_window_with_its_curve_lowest_use_a_day_and_resets() -> None:
     assert lines[2].endswith("0% 18 Sep 02:13    42%      11      2")
     assert lines[3].split()[0] == "week"
     assert lines[4].endswith("–      11      –")  # noqa: RUF001 - the dash is meant
-    assert lines[-2] == "without an answer: old-laptop"
+    assert lines[-2] == "no figures: old-laptop"
     assert lines[-1] == "recorded since Sat 22 Aug 14:13 in h.db (410 kB)"
 
 
