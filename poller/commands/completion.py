@@ -13,6 +13,7 @@ import shtab
 from poller.commands import COMMANDS
 from poller.settings import value_types as kinds
 from poller.settings.flags import parser, taken_by
+from poller.settings.options.accounts import WORDS_OF_HISTORY
 
 if TYPE_CHECKING:
     from argparse import Action, ArgumentParser
@@ -29,6 +30,10 @@ _poller_account_files() {
   (cd ./account >/dev/null 2>&1 && compgen -f -X '!*.auth.json' -- "$1") |
     sed -e '/\\$/d' -e 's/\\.auth\\.json$//'
 }
+_poller_history_files() {
+  compgen -W 'show import export prune check' -- "$1"
+  _poller_account_files "$1"
+}
 _shtab_poller_pos_0_COMPGEN=_poller_account_files
 _shtab_poller_pos_0_nargs=1
 """
@@ -40,6 +45,10 @@ _poller_account_files() {
   (( CURRENT == 2 )) && [[ -z $picked ]] && _shtab_poller_commands
   compadd -- ${names%.auth.json}
   _files
+}
+_poller_history_files() {
+  (( CURRENT == 2 )) && compadd show import export prune check
+  _poller_account_files
 }
 _shtab_poller() {
   local context state line curcontext="$curcontext" picked
@@ -62,6 +71,10 @@ function _poller_account_files
   end
   __fish_complete_path (commandline -ct)
 end
+function _poller_history_files
+  printf '%s\\n' show import export prune check
+  _poller_account_files
+end
 """
 _FISH_FIRST_WORD = (
     "complete -c poller -n '_shtab_poller_using; and test $_shtab_poller_npos -eq 0' "
@@ -74,6 +87,13 @@ _ACCOUNTS = {
     "preamble": {"bash": _BASH, "zsh": _ZSH, "fish": _FISH},
 }
 """Names of the files in ./account, besides files of any name."""
+_OF_HISTORY = {
+    "bash": "_poller_history_files",
+    "zsh": "_poller_history_files",
+    "fish": "(_poller_history_files)",
+    "preamble": _ACCOUNTS["preamble"],
+}
+"""These, and what ``history`` can do."""
 
 
 def text(shell: str) -> str:
@@ -106,6 +126,8 @@ def _complete_action(action: Action, option: Option) -> None:
     action.help = option.help
     if option.kind is kinds.NAMES:
         vars(action)["complete"] = _ACCOUNTS
+    elif option.kind is WORDS_OF_HISTORY:
+        vars(action)["complete"] = _OF_HISTORY
     elif option.kind in (kinds.PATH, kinds.NEW_FILE, kinds.FILE):
         vars(action)["complete"] = shtab.FILE
     elif option.kind is kinds.FOLDERS:

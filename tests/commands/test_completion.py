@@ -105,6 +105,9 @@ def test_bash_knows_how_to_complete_poller(here: Path) -> None:
         ("poller help ''", BUILT),
         ("poller completion ''", {"bash", "zsh", "fish"}),
         ("poller list ali", {"alice", "ali baba"}),
+        ("poller history pr", {"prune"}),
+        ("poller history export bo", {"bob"}),
+        ("poller history import l", {"list.txt"}),
         ("poller --timezone Asia/Shang", {"Asia/Shanghai"}),
         ("poller list --timezone Europe/Berl", {"Europe/Berlin"}),
         ("poller --color ''", {"auto", "always", "never"}),
@@ -212,6 +215,8 @@ def test_zsh_takes_the_script(here: Path) -> None:
         ("poller completion fi", ["completion", "fish"]),
         ("poller help guar", ["help", "guard"]),
         ("poller next sche", ["next", "sche"]),
+        ("poller history pru", ["history", "prune"]),
+        ("poller history export bo", ["history", "export", "bob"]),
     ],
 )
 def test_zsh_completes_what_can_stand_there(line: str, made: list[str], here: Path) -> None:
@@ -227,6 +232,8 @@ def test_zsh_completes_what_can_stand_there(line: str, made: list[str], here: Pa
         ("poller list --acc", {"--account-dir"}),
         ("poller completion ", {"bash", "zsh", "fish"}),
         ("poller sche", {"schema"}),
+        ("poller history pr", {"prune"}),
+        ("poller history bo", {"bob"}),
         ("poller bo", {"bob"}),
         ("poller alice bo", {"bob"}),
     ],

@@ -8,7 +8,7 @@ from poller.settings.options.option import ANSWERING, READING, ROUNDS, SENDING, 
 DEMO_ACCOUNTS = 12
 """Made up where ``--demo`` says no number."""
 
-_WORDS_OF_HISTORY = kinds.ValueType(
+WORDS_OF_HISTORY = kinds.ValueType(
     kinds.NAMES.expects, kinds.NAMES.fit, metavar="ACTION|ACCOUNT", action="append"
 )
 _ACTIONS = (
@@ -26,7 +26,7 @@ ACCOUNTS = (
         field="accounts",
         flags=(),
         commands=(*READING, "history"),
-        variants={"history": (_WORDS_OF_HISTORY, _ACTIONS)},
+        variants={"history": (WORDS_OF_HISTORY, _ACTIONS)},
     ),
     Option(
         "account_dir",
