@@ -565,9 +565,10 @@ def test_a_reader_that_went_away_is_not_reported() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
-def test_a_full_standard_output_is_told() -> None:
+@pytest.mark.parametrize("words", ["--help", "schema", "agent --server-config laptop"])
+def test_a_full_standard_output_is_told(words: str) -> None:
     with Path("/dev/full").open("w") as full:
-        done = run("--help", stdout=full)
+        done = run(*words.split(), stdout=full)
     assert done.returncode == 74
     assert done.stderr == "poller: standard output: no space left on device\n"
 

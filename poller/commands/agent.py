@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import re
-import sys
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,13 +14,14 @@ from poller.agents import subjects
 from poller.agents.agent import Agent
 from poller.agents.link import open_link
 from poller.agents.shared_folder import SharedFolder
+from poller.commands.running import within_limits
+from poller.deliver.printing import print_out
 from poller.deliver.stderr import say_named, saying_what_is_logged
 from poller.library import open_attempts
 from poller.process import exit_codes
 from poller.process.stopping import stop_on_signal
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
-from poller.upstream.exchange import room_for_connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,20 +45,17 @@ def serve(settings: Settings, interrupts: Interrupts) -> int:
         if settings.server_config:
             from poller.agents.server_config import server_config
 
-            sys.stdout.write(server_config(settings.server_config))
-            sys.stdout.flush()
-            return 0
+            return print_out(server_config(settings.server_config))
         if settings.nats is None:
             say_named(_NEEDS)
             return exit_codes.USAGE
-        most = max(1, room_for_connections() * 3 // 4)
-        settings = replace(settings, concurrency=min(settings.concurrency, most))
+        settings = within_limits(settings)
         with saying_what_is_logged(settings.verbose, say_named):
             anyio.run(_serve, settings, interrupts)
     except UsageError as error:
         say_named(str(error))
         return exit_codes.USAGE
-    return 128 + (interrupts.number or 0) if interrupts.number else exit_codes.USAGE
+    return 128 + (interrupts.number or 0)
 
 
 async def _serve(settings: Settings, interrupts: Interrupts) -> None:

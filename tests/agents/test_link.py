@@ -202,10 +202,10 @@ async def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_command_prints_a_configuration_with_a_key_for_each(
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     assert serve(Settings(server_config=("laptop", "desk")), NO_SIGNALS) == 0
-    told = capsys.readouterr().out
+    told = capfd.readouterr().out
     assert [told.count(f"#   {name}: SU") for name in ("collector", "laptop", "desk")] == [1] * 3
     assert told.count('nkey: "U') == 3
 
