@@ -10,6 +10,7 @@ import sys
 from poller.commands import COMMANDS
 from poller.commands.help import text as help_text
 from poller.deliver.printing import STDERR, print_out, write_all
+from poller.process import exit_codes
 from poller.process.importing import import_without_certificates
 from poller.settings.value_types import UsageError
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from poller.settings import Settings
     from poller.settings.resolve import Resolved
 
-USAGE = 64
-
 
 def main(argv: Sequence[str] | None = None, *, interrupts: Interrupts | None = None) -> int:
     """Do what the command line asks for and return the exit code.
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None, *, interrupts: Interrupts | None = N
         return _dispatch(words, interrupts)
     except UsageError as error:
         write_all(STDERR, "".join(f"poller: {line}\n" for line in str(error).split("\n")))
-        return USAGE
+        return exit_codes.USAGE
 
 
 def parse(argv: Sequence[str]) -> Settings:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from poller.polling.stream import Notices, Reports
     from poller.present.words import Words
-    from poller.process.exit_codes import Tally
+    from poller.process.tally import Tally
 
 _CLOCK_LEEWAY_S = 60.0
 """A clock that is off by less hurts nobody: tokens are judged with the same leeway."""
@@ -18,17 +18,22 @@ _NAMED = 20
 
 
 def warnings(
-    notices: Notices, tally: Tally, words: Callable[[], Words], *, clock_offset_s: float | None
+    notices: Notices,
+    renewed: Sequence[str],
+    words: Callable[[], Words],
+    *,
+    clock_offset_s: float | None,
 ) -> Iterator[str]:
     """Yield what a person should know after a round, a line each.
 
-    ``words`` is called where there is something to say: loading them takes a moment.
+    ``renewed`` are the accounts whose login was given new tokens. ``words`` is called where
+    there is something to say: loading them takes a moment.
     """
     if notices.list_trouble is not None:
         yield notices.list_trouble
-    if tally.renewed:
-        names = _listed(tally.renewed, words())
-        yield words().counted(words().renewed, len(tally.renewed), names=names)
+    if renewed:
+        names = _listed(renewed, words())
+        yield words().counted(words().renewed, len(renewed), names=names)
     if notices.lost_agents:
         yield words().agents_lost.format(names=_listed(notices.lost_agents, words()))
     for name, trouble in notices.agents_without_accounts.items():

@@ -34,6 +34,7 @@ from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.library import poll
 from poller.process import exit_codes
 from poller.process.stopping import stop_on_signal
+from poller.process.tally import Tally
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.values import Failure, FailureKind, Snapshot
@@ -79,7 +80,7 @@ class _Poll:
         self.complete = False
         """Whether every report was written that came."""
         self._interrupts = interrupts
-        self._tally = exit_codes.Tally(settings.fail_under, need=settings.need or 0)
+        self._tally = Tally(settings.fail_under, need=settings.need or 0)
         self._records = RecordLines(settings)
         self._ended_with: int | None = None
         self._begun = False
@@ -226,7 +227,7 @@ class _Poll:
 
     def _say_at_end(self, notices: Notices, *, clock_offset_s: float | None) -> None:
         tally, words = self._tally, lambda: self.words
-        for line in warnings(notices, tally, words, clock_offset_s=clock_offset_s):
+        for line in warnings(notices, tally.renewed, words, clock_offset_s=clock_offset_s):
             self.warn(line)
         if self.settings.demo is None and self._interrupts.number is None:
             for line in broken_demands(tally, words):

@@ -27,6 +27,7 @@ from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.process import exit_codes
 from poller.process.stopping import stop_on_signal
+from poller.process.tally import Tally
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
 from poller.values import Report, Snapshot
@@ -72,7 +73,7 @@ class _Watch:
         self._ended_with: int | None = None
         self._came_to_its_end = False
         """Whether what came is what was waited for."""
-        self._tally: exit_codes.Tally | None = None
+        self._tally: Tally | None = None
         """Of the last round, where it ends by itself."""
         self._onto_screen = is_table(settings) and is_screen(STDOUT)
         self._screen: LiveWatch | None = None
@@ -174,7 +175,7 @@ class _Watch:
         rounds = min((report.round or 0 for report in came.reports), default=0)
         if settings.rounds is None or rounds < settings.rounds:
             return False
-        self._tally = exit_codes.Tally(settings.fail_under, need=settings.need or 0)
+        self._tally = Tally(settings.fail_under, need=settings.need or 0)
         for report in came.reports:
             self._tally.note(report)
         return True

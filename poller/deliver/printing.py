@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-UNWRITTEN = 74
-READER_GONE = 141
+from poller.process.exit_codes import READER_GONE, RESULTS_LOST
 
 STDOUT, STDERR = 1, 2
 
@@ -18,7 +17,7 @@ def print_out(text: str) -> int:
     if isinstance(problem, BrokenPipeError):
         return READER_GONE
     write_all(STDERR, f"poller: standard output: {(problem.strerror or 'closed').lower()}\n")
-    return UNWRITTEN
+    return RESULTS_LOST
 
 
 def write_all(descriptor: int, text: str) -> OSError | None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from poller.process.exit_codes import Tally
+from poller.process.tally import Tally
 from poller.values import Failure, FailureKind, Report, Usage, Window
 
 K = FailureKind
