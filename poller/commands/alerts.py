@@ -16,7 +16,7 @@ import orjson
 from poller.commands.alerting import manner_of
 from poller.commands.language import words_for
 from poller.deliver.delivery import DeliveryResult, NoUrl, exposed_file, url_of
-from poller.deliver.printing import print_out
+from poller.deliver.printing import print_out, shows_table
 from poller.deliver.stderr import say
 from poller.history.alert_state import firing
 from poller.history.database import (
@@ -64,17 +64,13 @@ def alerts(
         say(f"poller: there are no alert rules: add an [[alert]] table to {own_file_shown()}")
         return 0
     words = words_for(settings, os.environ, stream=sys.stdout)
-    as_lines = _as_records(settings)
+    as_lines = not shows_table(settings.format)
     told = [
         as_json(alert, fires, trouble) if as_lines else as_text(alert, fires, trouble, words)
         for alert, fires in zip(settings.alerts, _firing(settings), strict=True)
         for trouble in (_trouble(alert),)
     ]
     return print_out(("\n" if as_lines else "\n\n").join(told) + "\n")
-
-
-def _as_records(settings: Settings) -> bool:
-    return settings.format == "jsonl" or (settings.format == "auto" and not sys.stdout.isatty())
 
 
 def _firing(settings: Settings) -> list[list[tuple[str | None, str, str | None]]]:
@@ -128,7 +124,7 @@ def _test(alert: Alert, settings: Settings, interrupts: Interrupts) -> int:
     if not delivered:
         say(f"poller: alert {printable(alert.rule.name)}: {delivery.why}")
     code = 0
-    if _as_records(settings):
+    if not shows_table(settings.format):
         told = {"rule": alert.rule.name, "result": delivery.result, "why": delivery.why or None}
         code = print_out(f"{orjson.dumps(told).decode()}\n")
     elif delivered:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from poller.commands.answering import history_of, teller_for
-from poller.deliver.printing import STDOUT, print_out
+from poller.deliver.printing import print_out, shows_table
 from poller.deliver.stderr import say
 from poller.history.reading import open_reader
 from poller.history.recollection import standings_at
@@ -105,7 +104,7 @@ def _report_in(line: bytes) -> Report | None:
 
 
 def _print(settings: Settings, found: list[Change], count: int) -> int:
-    if settings.format != "table" and not (settings.format == "auto" and os.isatty(STDOUT)):
+    if not shows_table(settings.format):
         return print_out(change_lines(found).decode())
     teller = teller_for(settings, sys.stdout, now=time.time())
     told = [teller.change(one) for one in gathered(found, of=count)]

@@ -14,6 +14,7 @@ from poller.authfiles.describe import entry_of
 from poller.authfiles.duplicates import DuplicateFinder
 from poller.commands.demo import demo_files
 from poller.commands.language import language_for
+from poller.deliver.printing import STDOUT, shows_table
 from poller.deliver.stderr import say
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer
 from poller.polling.feed import open_feed
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from poller.settings import Settings
     from poller.values import FileEntry
 
-_STDOUT = 1
 _READ_WITHIN_S = 10.0
 """For a file on a disk that is slow, or dead."""
 _CODEX_WITHIN_S = 1.0
@@ -63,7 +63,7 @@ def list_accounts(settings: Settings, interrupts: Interrupts) -> int:
 
 async def _list(settings: Settings, interrupts: Interrupts) -> int:
     given = () if settings.demo is None else demo_files(settings.demo)
-    as_table = settings.format == "table" or (settings.format == "auto" and os.isatty(_STDOUT))
+    as_table = shows_table(settings.format)
     entries: list[FileEntry] = []
     asked = replace(settings, demo=None, account_deadline_s=_READ_WITHIN_S)
     async with open_feed(given, asked, clock=time.time) as feed:
@@ -116,7 +116,7 @@ async def _written(
 
 
 async def _write_lines(entries: list[FileEntry], settings: Settings) -> None:
-    writer = Writer(_STDOUT)
+    writer = Writer(STDOUT)
     for entry in entries:
         line = serialize(entry, now=time.time(), show_identity=settings.show_identity)
         await writer.write(line)
@@ -131,7 +131,7 @@ async def _write_table(entries: list[FileEntry], settings: Settings) -> None:
     for entry in entries:
         table.add(entry if settings.show_identity else replace(entry, identity=Identity()))
     look = traits(sys.stdout, os.environ, color=settings.color)
-    writer = Writer(_STDOUT)
+    writer = Writer(STDOUT)
     for piece in table.render(
         width=look.width, color=look.color, unicode=look.unicode, now=time.time()
     ):

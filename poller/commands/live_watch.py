@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller.commands.language import language_for
-from poller.commands.output import STDOUT
+from poller.deliver.printing import STDOUT
 from poller.deliver.screen import Screen
 from poller.present.catalogue import words_of
 from poller.present.live_view import CHANGED_FOR_S, LiveAccount, LiveView, Viewing

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from poller.commands.language import language_for, words_for
-from poller.deliver.printing import print_out
+from poller.deliver.printing import print_out, shows_table
 from poller.history.database import default_path
 from poller.history.reading import open_reader
 from poller.process.clock import zone_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from poller.process.signals import Interrupts
     from poller.settings import Settings
 
-_STDOUT = 1
 _SHOWN_S = 7 * 86_400.0
 _LINES_AT_ONCE = 1000
 _OTHER_ACTIONS = ("import", "export", "prune", "check")
@@ -46,8 +45,7 @@ def _since(settings: Settings, now: float, usual_s: float | None) -> float:
 
 def show(settings: Settings, names: list[str], interrupts: Interrupts) -> int:
     """Show what the windows were like: a table for people, else the spans."""
-    asked = settings.format
-    if asked == "table" or (asked == "auto" and os.isatty(_STDOUT)):
+    if shows_table(settings.format):
         return _show_table(settings, names)
     return _write_spans(settings, names, interrupts, usual_s=_SHOWN_S)
 
@@ -178,7 +176,7 @@ def check(settings: Settings, names: list[str], interrupts: Interrupts) -> int:
             played.append(replay(_recollected(reader, account, since=0, now=now), since=since))
     scores = {name: score(name, [one[name] for one in played]) for name in WINDOWS}
     look = traits(sys.stdout, os.environ, color=settings.color)
-    if settings.format == "jsonl" or (settings.format == "auto" and not os.isatty(_STDOUT)):
+    if not shows_table(settings.format):
         lines = (check_table.record(name, one) for name, one in scores.items() if one is not None)
         return print_out(b"".join(map(line_of, lines)).decode())
     words = words_for(settings, os.environ, stream=sys.stdout)

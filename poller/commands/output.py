@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from poller.deliver.printing import STDOUT, shows_table
 from poller.deliver.sinks import Lines, TextAtEnd
 from poller.deliver.stdout import Writer
 from poller.present.record import serialize
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from poller.settings import Settings
     from poller.values import Forecast, Report, Snapshot
 
-STDOUT = 1
-
 
 def open_output(settings: Settings) -> Writes:
     """Open what the results are written to; raises ResultsLost where that cannot be."""
@@ -37,8 +36,9 @@ def open_output(settings: Settings) -> Writes:
 def is_table(settings: Settings) -> bool:
     """Whether the results are a table, as asked for or because a person looks."""
     raw = settings.raw_json or settings.raw_headers
-    to_terminal = settings.output is None and os.isatty(STDOUT)
-    return settings.format == "table" or (settings.format == "auto" and to_terminal and not raw)
+    if settings.format == "auto" and (raw or settings.output is not None):
+        return False
+    return shows_table(settings.format)
 
 
 def shows_progress(settings: Settings) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poller.commands.answering import MAX_AGE_S, answered, teller_for
-from poller.deliver.printing import STDOUT, print_out
+from poller.deliver.printing import print_out, shows_table
 from poller.insight.pool import NO_WEIGHTS, pool
 from poller.insight.timeline import timeline as timeline_of
 from poller.present.timeline import TimelineTable, timeline_lines
@@ -28,8 +28,7 @@ def timeline(settings: Settings, interrupts: Interrupts) -> int:
 def _tell(settings: Settings, known: KnownAccounts) -> int:
     accounts, now, weights = known.accounts, known.now, settings.weights or NO_WEIGHTS
     ahead = timeline_of(accounts, now=now, hours=settings.hours, rates=known.rates, weights=weights)
-    as_table = settings.format == "table" or (settings.format == "auto" and os.isatty(STDOUT))
-    if not as_table:
+    if not shows_table(settings.format):
         return print_out(b"".join(timeline_lines(ahead)).decode())
     from poller.present.sentences import failures_of
     from poller.present.terminal import ASCII, UNICODE, traits

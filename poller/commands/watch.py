@@ -14,7 +14,7 @@ import anyio
 
 from poller.commands.following import follow
 from poller.commands.notices import broken_demands
-from poller.commands.output import STDOUT, RecordLines, is_table, table_sink
+from poller.commands.output import RecordLines, is_table, table_sink
 from poller.commands.running import (
     error_name,
     keeping_status,
@@ -22,6 +22,7 @@ from poller.commands.running import (
     reader_gone,
     within_limits,
 )
+from poller.deliver.printing import STDOUT
 from poller.deliver.screen import is_screen
 from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.deliver.stdout import ReaderGone, ResultsLost, Writer

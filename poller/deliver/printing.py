@@ -9,6 +9,11 @@ from poller.process.exit_codes import READER_GONE, RESULTS_LOST
 STDOUT, STDERR = 1, 2
 
 
+def shows_table(format_: str) -> bool:
+    """Whether ``--format`` makes a table of what goes to standard output."""
+    return format_ == "table" or (format_ == "auto" and os.isatty(STDOUT))
+
+
 def print_out(text: str) -> int:
     """Write to standard output; return the exit code. What goes wrong is said."""
     problem = write_all(STDOUT, text)
