@@ -1,7 +1,7 @@
 """One connection to a NATS server that comes back by itself, and what both sides do over it.
 
-nats-py is imported here and nowhere else, when a connection is opened: it takes longer to
-load than the rest of the program.
+nats-py is imported where it is used, here and in a few files beside: it takes longer to load
+than the rest of the program.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass, field
 
 from poller.slots import stores_in_slots
+from poller.text import os_error_text
 from poller.values import Failure, FailureKind, Retry
 
 SIZE_CAP = 1 << 20
@@ -103,7 +104,7 @@ def _failure(error: OSError) -> Failure:
         return Failure(FailureKind.FILE_MISSING, "no such file", _CHECK_PATH)
     if error.errno in _NO_FILE:
         return _no_file(folder=error.errno == errno.EISDIR)
-    reason = (error.strerror or "input/output error").lower()
+    reason = os_error_text(error)
     if error.errno in _SHORT_OF:
         return _short_of(reason)
     hint = "make it readable for your user"

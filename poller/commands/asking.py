@@ -13,6 +13,7 @@ import anyio
 from poller.commands.demo import demo_if_asked_for
 from poller.commands.language import words_for
 from poller.commands.notices import waiting
+from poller.commands.output import shows_progress
 from poller.commands.recording import recording_if_asked_for
 from poller.commands.running import within_limits
 from poller.deliver.progress import Progress
@@ -61,7 +62,7 @@ async def _ask(settings: Settings, interrupts: Interrupts, files: list[AuthFile]
 
 async def _take_all(reports: Reports, came: list[Report], settings: Settings) -> None:
     progress = None
-    if sys.stderr.isatty() and not settings.quiet and os.environ.get("TERM") != "dumb":
+    if shows_progress(settings):
         words = words_for(settings, os.environ, stream=sys.stderr)
         progress = Progress(
             total=reports.total, waiting=partial(waiting, reports, words), words=words

@@ -42,13 +42,8 @@ def is_table(settings: Settings) -> bool:
 
 
 def shows_progress(settings: Settings) -> bool:
-    """Whether somebody waits for a table in front of a terminal that can redraw a line."""
-    return (
-        is_table(settings)
-        and not settings.quiet
-        and sys.stderr.isatty()
-        and os.environ.get("TERM") != "dumb"
-    )
+    """Whether somebody waits in front of a terminal that can redraw a line."""
+    return not settings.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def table_sink(

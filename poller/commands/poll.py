@@ -125,7 +125,7 @@ class _Poll:
 
     async def _write_all(self, reports: Reports, writer: Writes, session: Session) -> None:
         settings, progress = self.settings, None
-        if shows_progress(settings):
+        if is_table(settings) and shows_progress(settings):
             from poller.deliver.progress import Progress
 
             progress = Progress(

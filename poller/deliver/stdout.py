@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from poller.text import os_error_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -124,10 +126,7 @@ class Writer:
 def _ours(error: OSError) -> ReaderGone | ResultsLost:
     if error.errno in (errno.EPIPE, errno.ECONNRESET):
         return ReaderGone("nobody reads the results any more")
-    reason = (error.strerror or str(error)).lower()
-    if error.errno == errno.EBADF:
-        reason = "it is closed"
-    return _lost(reason)
+    return _lost("it is closed" if error.errno == errno.EBADF else os_error_text(error))
 
 
 def _lost(reason: str) -> ResultsLost:

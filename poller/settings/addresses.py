@@ -1,4 +1,4 @@
-"""Where requests may go: the upstream's URL, proxies, and which proxy a URL gets.
+"""Where requests may go (upstream, token endpoint, proxies, NATS servers), and where to listen.
 
 A token goes wherever these say, so they are strict: a URL that two parsers could read
 differently is refused.
@@ -173,8 +173,7 @@ def nats_addresses(value: object) -> str:
     if not addresses or not all(_is_nats(address.strip()) for address in addresses):
         raise UsageError(
             "expected nats://HOST[:PORT] or tls://HOST[:PORT], several with commas between, or "
-            "none; "
-            "got another value, not shown as it may hold a password"
+            "none; got another value, not shown as it may hold a password"
         )
     return ",".join(address.strip() for address in addresses)
 

@@ -14,7 +14,7 @@ from poller.process.own_folders import own_config_folder
 from poller.settings.options import OPTIONS, Option, every_option
 from poller.settings.quoting import is_table, nearest, quoted
 from poller.settings.value_types import UsageError
-from poller.text import masked, printable
+from poller.text import masked, os_error_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,8 +147,7 @@ def _content(source: Source) -> bytes:
                 raise UsageError(f"{source.shown}: not a regular file; name one with --config FILE")
             return file.read(_SIZE_CAP + 1)
     except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
-        raise UsageError(f"{source.shown}: cannot be read: {why}") from None
+        raise UsageError(f"{source.shown}: cannot be read: {os_error_text(error)}") from None
 
 
 def _mistakes(
