@@ -21,7 +21,7 @@ from poller.agents.wire import (
     without_folders_in,
 )
 from poller.authfiles.read import Account, AuthFile, Reading, accounts_of, read_once
-from poller.authfiles.reread import no_answer, read_slowly
+from poller.authfiles.reread import LOGIN_GONE, no_answer, read_slowly
 from poller.polling.feed import open_feed
 from poller.polling.in_flight import InFlight
 from poller.process.threads import run_in_thread
@@ -40,11 +40,6 @@ _GONE = Failure(
     FailureKind.FILE_MISSING,
     "the agent's machine has no such account any more",
     "check the folder of auth files there",
-)
-_LOGIN_GONE = Failure(
-    FailureKind.NO_CREDENTIALS,
-    "the account is no longer in its file",
-    "look at the file: its tool has removed or renamed the account",
 )
 
 
@@ -128,7 +123,7 @@ class Jobs:
                 login = account.login
                 if job.login is None or (login is not None and login_digest(login) == job.login):
                     return account
-            return none._replace(outcome=_LOGIN_GONE)
+            return none._replace(outcome=LOGIN_GONE)
         return none._replace(outcome=no_answer(within_s))
 
     def _look(self, job: Job) -> tuple[AuthFile, Reading] | Failure:

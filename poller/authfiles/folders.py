@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from poller.process.own_folders import default_codex_home
 from poller.settings import UsageError
 from poller.text import os_error_text, printable
 
@@ -95,9 +96,7 @@ def _unlistable(source: str, error: OSError | ValueError) -> str:
 
 
 def _codex_home(environ: Mapping[str, str], cwd: str) -> Folder:
-    home = environ.get("HOME") or os.path.expanduser("~")
-    default = os.path.join(home, ".codex") if os.path.isabs(home) else ""  # no home is known
-    source = environ.get("CODEX_HOME") or default
+    source = environ.get("CODEX_HOME") or default_codex_home(environ) or ""  # no home is known
     path = os.path.normpath(os.path.join(cwd, source))
     if not source or not os.path.lexists(os.path.join(path, "auth.json")):
         own = printable(os.path.join(source, "auth.json")) if source else "home folder is known"

@@ -16,7 +16,7 @@ from poller.text import os_error_text, printable
 if TYPE_CHECKING:
     from poller.authfiles.read import AuthFile
 
-STDIN = 0
+_STDIN = 0
 _CHUNK = 1 << 16
 _LINE_LENGTH = 8192
 """Bytes; no path is longer, and a list without line breaks must not fill memory."""
@@ -84,9 +84,7 @@ class PathList:
                 self._paths.append(path)
 
 
-async def open_path_list(
-    files_from: str, *, cwd: str, shows_addresses: bool = False, stdin: int = STDIN
-) -> PathList:
+async def open_path_list(files_from: str, *, cwd: str, shows_addresses: bool = False) -> PathList:
     """Open the list of paths ``files_from``; ``-`` is standard input.
 
     Raises:
@@ -94,8 +92,8 @@ async def open_path_list(
     """
     try:
         if files_from == "-":
-            os.fstat(stdin)
-            return PathList(stdin, cwd=cwd, owned=False, shows_addresses=shows_addresses)
+            os.fstat(_STDIN)
+            return PathList(_STDIN, cwd=cwd, owned=False, shows_addresses=shows_addresses)
         path = os.path.join(cwd, files_from)
         if await run_in_thread(partial(os.path.isdir, path), abandon_on_cancel=True):
             shown = printable(files_from)

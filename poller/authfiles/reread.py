@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from poller.authfiles.read import Account
 
-_LOST = Failure(
+LOGIN_GONE = Failure(
     FailureKind.NO_CREDENTIALS,
     "the account is no longer in its file",
     "look at the file: its tool has removed or renamed the account",
@@ -52,7 +52,7 @@ async def reread(account: Account, *, clock: Callable[[], float] = time.time) ->
     if isinstance(logins, Failure):
         return account._replace(outcome=logins)
     named = (login.outcome for login in logins if login.name == account.login)
-    return account._replace(outcome=next(named, _LOST))
+    return account._replace(outcome=next(named, LOGIN_GONE))
 
 
 async def _read_until_settled(file: AuthFile, *, clock: Callable[[], float]) -> Reading:

@@ -1,7 +1,7 @@
 """A week of history for the demo: what a poller would have seen of its living accounts.
 
-The same seed and time give the same week, and a simulator that is served with
-``live=True`` and this seed goes on where it ends.
+The same time gives the same week, and a simulator that is served with ``live=True`` goes on
+where it ends.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BLOCKED_S = 30 * _HOUR_S
 """How long ago an account began to be blocked at the edge."""
 
 
-def record_week(path: str, count: int, *, now: float, seed: int = 0) -> None:
+def record_week(path: str, count: int, *, now: float) -> None:
     """Record a week up to ``now`` (Unix seconds) of ``count`` made-up accounts.
 
     Raises:
@@ -49,17 +49,17 @@ def record_week(path: str, count: int, *, now: float, seed: int = 0) -> None:
     with open_to_change(path) as connection:
         recorder = Recorder(connection)
         with transaction(connection):
-            for reports in week(count, now=now, seed=seed):
+            for reports in week(count, now=now):
                 seen = [one for one in map(observed, reports) if one is not None]
                 at, ok = int(reports[0].observed_at), sum(report.ok for report in reports)
                 completed = Round(at, at + 1, len(reports), ok, len(reports))
                 recorder.record(seen, live=True, completed=completed)
 
 
-def week(count: int, *, now: float, seed: int = 0) -> Iterator[list[Report]]:
+def week(count: int, *, now: float) -> Iterator[list[Report]]:
     """Yield the rounds of a week up to ``now`` (Unix seconds), each account's report in each."""
     now = int(now)
-    world = LivingAccounts(seed)
+    world = LivingAccounts()
     accounts = list(demo_accounts(min(count, _MOST), now=now))
     every_s = min(_LONGEST_S, _EVERY_S * -(-count // _USUAL))
     for at in range(now - WEEK_S, now, every_s):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def own_config_folder() -> str | None:
@@ -23,6 +27,12 @@ def own_state_folder() -> str | None:
         return _absolute(user_state_dir("poller", appauthor=False))
     except RuntimeError:
         return None
+
+
+def default_codex_home(environ: Mapping[str, str]) -> str | None:
+    """Return the Codex CLI's folder unless ``CODEX_HOME`` names one; likewise."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    return os.path.join(home, ".codex") if os.path.isabs(home) else None
 
 
 def make_private_folder(folder: str) -> None:

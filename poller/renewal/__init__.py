@@ -7,8 +7,7 @@ token is about to be sent, send it once, write the answer to disk, and only then
 
 from __future__ import annotations
 
-from poller.renewal.eligibility import refreshable
 from poller.renewal.renewals import Renewals, renewals_for
 from poller.renewal.spending import Renewal
 
-__all__ = ["Renewal", "Renewals", "refreshable", "renewals_for"]
+__all__ = ["Renewal", "Renewals", "renewals_for"]

@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from poller.process.own_folders import default_codex_home
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,9 +30,7 @@ def codex_files(environ: Mapping[str, str]) -> tuple[str, ...]:
 
     The default is left out where no home folder is known.
     """
-    home = environ.get("HOME") or os.path.expanduser("~")
-    default = os.path.join(home, ".codex") if os.path.isabs(home) else None
-    folders = (environ.get("CODEX_HOME"), default)
+    folders = (environ.get("CODEX_HOME"), default_codex_home(environ))
     return tuple(os.path.abspath(os.path.join(each, "auth.json")) for each in folders if each)
 
 

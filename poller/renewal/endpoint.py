@@ -74,14 +74,11 @@ class TokenEndpoint:
         *,
         url: str,
         proxy: str | None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        """``clock`` tells Unix seconds."""
         self._url = URL(url)
         self._proxy = None if proxy is None else URL(proxy)
         self._ssl_context = ssl_context(settings, url, proxy=proxy)
         self._user_agent = settings.user_agent
-        self._clock = clock
 
     async def refresh(
         self,
@@ -104,7 +101,7 @@ class TokenEndpoint:
                 answer = await self._posted(session, request_body(refresh_token), timeout_s)
                 if isinstance(answer, TransportError):
                     return refusal_without_answer(answer, sent=True)
-                got = tokens_or_refusal(answer, now=self._clock())
+                got = tokens_or_refusal(answer, now=time.time())
                 if isinstance(got, Tokens):
                     received(got)
                 return got

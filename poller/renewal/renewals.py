@@ -260,15 +260,13 @@ class _OneRenewal:
 
 def renewals_for(
     settings: Settings, *, environ: Mapping[str, str], exit_guard: ExitGuard | None = None
-) -> Renewals | None:
-    """Return what renews the logins of a run; None where it was not asked for.
+) -> Renewals:
+    """Return what renews the logins of a run that asks for it.
 
     Raises:
         UsageError: ``CODEX_REFRESH_TOKEN_URL_OVERRIDE`` points where no token may go, the
             proxy or the certificates cannot be used, or no home folder is known.
     """
-    if not settings.refresh:
-        return None
     from poller.renewal.endpoint import TokenEndpoint  # the HTTP library, which few runs need here
 
     folder = own_folder()

@@ -91,8 +91,8 @@ def sends_big_body(context: FaultContext) -> ScriptedResponse:
     return ScriptedResponse((context.response(200, context.body + b" " * padding),))
 
 
-def _endless(chunk: bytes, pause_s: float = 0.001) -> Iterator[bytes | float]:
-    return itertools.chain.from_iterable(itertools.repeat((chunk, pause_s)))
+def _endless(chunk: bytes) -> Iterator[bytes | float]:
+    return itertools.chain.from_iterable(itertools.repeat((chunk, 0.001)))
 
 
 def sends_endless_body(context: FaultContext) -> ScriptedResponse:

@@ -167,13 +167,13 @@ def _unknown(text: str) -> str:
     return f"{text[:_LONGEST_SHOWN]!r}: unknown fault; {hint}"
 
 
-def fault_list(width: int = 79) -> str:
+def fault_list() -> str:
     """Return the list of faults for people, one paragraph each."""
     named = ((f"{name}{_optional(kind.argument)}", kind.does) for name, kind in FAULTS.items())
     return "\n".join(
         textwrap.fill(
             does,
-            width,
+            79,
             initial_indent=f"  {name:<24} " if len(name) <= 24 else f"  {name}\n{'':27}",
             subsequent_indent=" " * 27,
         )
