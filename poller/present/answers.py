@@ -10,6 +10,7 @@ from poller.present.answer_words import answer_words_of
 from poller.present.page_texts import percent_text
 from poller.present.record import utc
 from poller.present.times import span
+from poller.present.words import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,7 +102,7 @@ def count_text(
 
 def _causes(failures: Iterable[Failure], words: Words) -> str:
     """Return what failed, in brackets; what to do about it where that is the same for all."""
-    counts = Counter(words.sentence(failure.kind, failure.code) for failure in failures)
+    counts = Counter(words.sentence(failure.kind, code_of(failure)) for failure in failures)
     causes = [sentence for sentence, _ in counts.most_common(_CAUSES)]
     told = [sentence.what for sentence in causes]
     if len(counts) == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from poller.present.words import Sentence
+from poller.present.words import TOO_OFTEN, Sentence
 from poller.values import FailureKind
 
 _K = FailureKind
@@ -79,9 +79,7 @@ ENGLISH_FAILURES = MappingProxyType(
         _K.NOT_FOUND: Sentence(
             "usage endpoint not found", "try again later, or check --chatgpt-url"
         ),
-        _K.RATE_LIMITED: Sentence(
-            "asked too often, the quota is not used up", "poll less often, or with --rate"
-        ),
+        _K.RATE_LIMITED: Sentence("turned away for now", "try again later, and poll less often"),
         _K.SERVER_ERROR: Sentence("upstream error", "try again later"),
         _K.HTTP_ERROR: Sentence(
             "unexpected answer",
@@ -120,6 +118,9 @@ ENGLISH_BY_CODE = MappingProxyType(
         (_K.EDGE_BLOCKED, "unsupported_country_region_territory"): Sentence(
             "not reached, this region is not served",
             "use a network or --proxy whose exit lies elsewhere",
+        ),
+        (_K.RATE_LIMITED, TOO_OFTEN): Sentence(
+            "asked too often, the quota is not used up", "poll less often, or with --rate"
         ),
         (_K.RATE_LIMITED, "usage_limit_reached"): Sentence(
             "quota used up, and the upstream tells no figures", "wait until it is reset"
@@ -163,7 +164,7 @@ CHINESE_FAILURES = MappingProxyType(
         _K.FORBIDDEN: Sentence("没有权限", "在账号设置里确认允许使用 Codex"),
         _K.EDGE_BLOCKED: Sentence("请求在网络边缘被拦下，没有到达账号", "稍后再试，或换个网络"),
         _K.NOT_FOUND: Sentence("找不到用量接口", "稍后再试，或检查 --chatgpt-url"),
-        _K.RATE_LIMITED: Sentence("问得太频繁，不影响额度", "降低频率，或加 --rate"),
+        _K.RATE_LIMITED: Sentence("暂时被拒", "稍后再试，并降低频率"),
         _K.SERVER_ERROR: Sentence("服务端故障", "稍后再试"),
         _K.HTTP_ERROR: Sentence("不认识的响应", "一直如此就看看有没有新版本"),
         _K.REDIRECT: Sentence(
@@ -193,6 +194,7 @@ CHINESE_BY_CODE = MappingProxyType(
         (_K.EDGE_BLOCKED, "unsupported_country_region_territory"): Sentence(
             "请求没有到达账号，所在地区不提供服务", "换一个出口在别处的网络或 --proxy"
         ),
+        (_K.RATE_LIMITED, TOO_OFTEN): Sentence("问得太频繁，不影响额度", "降低频率，或加 --rate"),
         (_K.RATE_LIMITED, "usage_limit_reached"): Sentence(
             "额度已用完，接口没有给出数字", "等待重置"
         ),

@@ -12,6 +12,7 @@ from poller.present.catalogue import words_of
 from poller.present.page_words import page_words_of
 from poller.present.shares import amount, share
 from poller.present.times import Clock, span
+from poller.present.words import code_of
 from poller.text import printable
 from poller.values import MAY_RUN_OUT, WILL_RUN_OUT, FailureKind
 
@@ -230,7 +231,7 @@ class Teller:
             if change.change in (ChangeKind.FAILED, ChangeKind.RESTORED):
                 failure, after = failures.get(change.account or ""), change.after
                 if failure is not None and failure.kind.value == after:
-                    after = self.words.sentence(failure.kind, failure.code).what
+                    after = self.words.sentence(failure.kind, code_of(failure)).what
                 same = Change("", None, change.change, after=after)
             key = ("" if at is None else self.at(at), same)
             names.setdefault(key, []).append(change.account or "")

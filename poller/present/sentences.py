@@ -10,7 +10,7 @@ from poller.present.catalogue import ENGLISH
 from poller.present.table import DIM, PLAIN, RED, wrapped
 from poller.present.terminal import cut_middle
 from poller.present.times import rough_span, span
-from poller.present.words import TOLD_BY_MESSAGE, TOLD_BY_STATUS
+from poller.present.words import TOLD_BY_MESSAGE, TOLD_BY_STATUS, code_of
 from poller.text import printable
 from poller.values import FailureKind
 
@@ -178,10 +178,10 @@ def what_failed(failure: Failure, words: Words, *, status: int | None) -> str:
 
 
 def _cause(failure: Failure, status: int | None, *, refreshable: bool) -> _Cause:
-    tells_more = failure.kind in TOLD_BY_MESSAGE
+    tells_more, code = failure.kind in TOLD_BY_MESSAGE, code_of(failure)
     return _Cause(
         failure.kind,
-        failure.code if (failure.kind, failure.code) in ENGLISH.by_code else None,
+        code if (failure.kind, code) in ENGLISH.by_code else None,
         printable(failure.message) if tells_more else "",
         printable(failure.hint) if tells_more else "",
         status if failure.kind in TOLD_BY_STATUS else None,

@@ -10,6 +10,8 @@ from poller.values import FailureKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from poller.values import Failure
+
 _K = FailureKind
 
 TOLD_BY_STATUS = frozenset({_K.SERVER_ERROR, _K.HTTP_ERROR, _K.REDIRECT})
@@ -23,6 +25,18 @@ TOLD_BY_MESSAGE = frozenset(
     }
 )
 """Kinds whose message tells more than the kind: a path, a host, which of several reasons."""
+
+
+TOO_OFTEN = "too_often"
+"""A code of our own: turned away with 429 for the number of requests. Where no more is known
+than that it was 429, the quota itself may be used up."""
+
+
+def code_of(failure: Failure) -> str | None:
+    """Return the code by which a failure has a sentence of its own, if it has one."""
+    if failure.kind is FailureKind.RATE_LIMITED and failure.host_at_fault:
+        return TOO_OFTEN
+    return failure.code
 
 
 class Sentence(NamedTuple):
@@ -155,7 +169,7 @@ class Words:
 
     failures: Mapping[FailureKind, Sentence]
     by_code: Mapping[tuple[FailureKind, str], Sentence]
-    """Where the upstream's own code says it more exactly."""
+    """Where the upstream's own code (or ours, see ``code_of``) says it more exactly."""
     details: Mapping[str, str]
     """What a message in English, or its part before or after the first colon, adds to its kind,
     where ``messages_fit`` is false and it is always the same; any other is shown as it is."""
@@ -176,5 +190,5 @@ class Words:
         return titles.get(name, name)
 
     def sentence(self, kind: FailureKind, code: str | None) -> Sentence:
-        """Return what to say of a kind of failure, given the upstream's own code."""
+        """Return what to say of a kind of failure, given its ``code_of`` where it is known."""
         return self.by_code.get((kind, code or "")) or self.failures[kind]

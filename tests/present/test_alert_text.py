@@ -36,6 +36,7 @@ SAID = {
     "log in again: alice (token expired)": told(K.LOGIN, after="token_expired"),
     "logged in again: alice": told(K.LOGIN, before="token_expired", over=True),
     "no answer: alice (connection lost)": told(K.FAILED, after="connection_lost"),
+    "no answer: alice (turned away for now)": told(K.FAILED, after="rate_limited"),
     "answering again: alice": told(K.FAILED, before="timeout", over=True),
     "answering again: alice (connection lost)": told(K.RESTORED, before="connection_lost"),
     "reset: alice (week)": told(K.RESET, window="weekly", before=3.0, after=100.0),

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from poller.present.catalogue import CHINESE, ENGLISH
@@ -19,6 +21,7 @@ REFUSED = Failure(
     "check the network or firewall",
     host_at_fault=True,
 )
+TOO_OFTEN = Failure(FailureKind.RATE_LIMITED, "429", "less", host_at_fault=True)
 GIVEN_UP = Failure(FailureKind.CIRCUIT_OPEN, "not asked: the upstream looks dead", "try later")
 EXPIRED = Failure(FailureKind.TOKEN_EXPIRED, "the access token expired 1 day ago", "let codex")
 STOPPED = Failure(FailureKind.CANCELLED, "stopped by SIGINT before it was done", "run again")
@@ -109,11 +112,22 @@ def test_chinese_does_not_say_in_english_what_it_has_said(
     assert said(failures, chinese=True)[0].startswith(f"✗ {told}：bob → ")
 
 
+def test_a_429_of_which_no_more_is_known_says_nothing_of_the_quota() -> None:
+    remembered = Failure(FailureKind.RATE_LIMITED, "429", "wait", may_work_later=True)
+    assert said(kept(remembered, "a")) == [
+        "✗ turned away for now: a → try again later, and poll less often"
+    ]
+    assert said(kept(replace(remembered, code="usage_limit_reached"), "a"))[0].startswith(
+        "✗ quota used up, "
+    )
+    assert said(kept(TOO_OFTEN, "a"))[0].startswith("✗ asked too often, the quota is not used up: ")
+
+
 def test_the_status_and_the_longest_wait_are_told_in_both() -> None:
     failures = kept(Failure(FailureKind.SERVER_ERROR, "trouble", "later"), "alice", status=503)
     failures.add("bob", Failure(FailureKind.SERVER_ERROR, "trouble", "later"), status=502)
     for wait_s in (60.0, 300.0, 5.0):
-        slower = Failure(FailureKind.RATE_LIMITED, "429", "less", retry_after_s=wait_s)
+        slower = replace(TOO_OFTEN, retry_after_s=wait_s)
         failures.add(f"c{wait_s:g}", slower)
     asked, *others = said(failures)
     assert asked == (
