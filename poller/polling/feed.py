@@ -37,6 +37,8 @@ _BATCH = 256
 """Files that are read in one go: it takes 5 ms, and each beginning disturbs the loop."""
 _LOW = _BATCH // 2
 """So few accounts left make a worker read the next batch, while the others go on."""
+_BATCH_S = 0.1
+"""A batch ends after this, so that on a slow disk those that were read are asked for soon."""
 _SLOW_S = 1.0
 """After this a file is waited for apart, so that it holds up no other."""
 _COMPARED = 10_000
@@ -113,8 +115,10 @@ class AccountFeed:
 
     async def next(self) -> Account | None:
         """Return the next account; None when there are no more."""
-        while not self._ready or self._should_read_ahead():
-            if self._slow and not self._ready:
+        if self._should_read_ahead():
+            await self._read_ahead()
+        while not self._ready:
+            if self._slow:
                 await self._read_alone(self._slow.popleft())
             elif self._files or self._more is not None:
                 await self._read_ahead()
@@ -172,17 +176,18 @@ class AccountFeed:
             batch = deque(self._files.popleft() for _ in range(min(_BATCH, len(self._files))))
             readings: list[Reading] = []
             try:
-                with anyio.move_on_after(_SLOW_S):
-                    await self._read_into(readings, list(batch))
+                with anyio.move_on_after(_SLOW_S) as waiting:
+                    until = time.monotonic() + _BATCH_S
+                    await self._read_into(readings, list(batch), until=until)
                 for reading in tuple(readings):
                     position, file = batch.popleft()
                     if reading.waits_s:
                         self._slow.append((position, file))
                     else:
                         await self._take(position, file, reading)
-                if batch:  # the next one does not answer
+                if batch and waiting.cancelled_caught:  # the next one does not answer
                     self._slow.append(batch.popleft())
-            finally:  # stopped halfway, none is lost: what was read is read again for its record
+            finally:  # none is lost; stopped halfway, what was read is read again for its record
                 self._files.extendleft(reversed(batch))
 
     async def _read_into(

@@ -189,6 +189,24 @@ async def test_a_file_that_does_not_answer_costs_its_own_account(tmp_path: Path)
     assert kinds(found) == {"a00000": "ok", "a00002": "ok", "a00001": "file_unreadable"}
 
 
+async def test_on_a_slow_disk_the_first_accounts_do_not_wait_for_a_whole_batch(
+    tmp_path: Path,
+) -> None:
+    fill(tmp_path / "account", 200)
+    read_at: list[float] = []
+
+    def clock() -> float:  # asked for each file that is read
+        time.sleep(0.02)
+        read_at.append(time.time())
+        return read_at[-1]
+
+    async with open_feed((), Settings(), clock=clock) as feed:
+        assert await feed.next() is not None
+        assert len(read_at) <= 10
+        rest = [account async for account in feed.rest(STOPPED)]
+    assert len(rest) == 199
+
+
 @pytest.mark.parametrize("hanging", [0, 1, 2])
 async def test_stopped_while_a_file_hangs_every_account_is_left_for_its_record(
     tmp_path: Path, hanging: int
