@@ -163,7 +163,10 @@ class _Names:
             return choice
         if is_option:
             raise UsageError(f"no account '{name}'; for the option, type --{name}")
-        raise UsageError(f"no account '{printable(name)}' {self._where()}{self._near(name)}")
+        told = printable(name)
+        is_folder = bool(name) and os.path.isdir(self._path(name))
+        else_meant = f"; for the folder, type --account-dir {told}" if is_folder else ""
+        raise UsageError(f"no account '{told}' {self._where()}{else_meant or self._near(name)}")
 
     def _file_named(self, name: str) -> _Choice | None:
         for folder in self._folders:

@@ -245,6 +245,8 @@ async def test_path_given_that_is_not_an_auth_file_gets_its_record(here: Place) 
     ("given", "message"),
     [
         ("alcie", "no account 'alcie' in account/; did you mean 'alice'?"),
+        ("account", "no account 'account' in account/; for the folder, type --account-dir account"),
+        (".", "no account '.' in account/; for the folder, type --account-dir ."),
         ("zzzzzz", "no account 'zzzzzz' in account/; there is alice, bob, carol"),
         ("", "no account '' in account/; there is alice, bob, carol"),
         ("alise*", "no account matches 'alise*' in account/; did you mean 'alice'?"),
