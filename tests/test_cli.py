@@ -220,6 +220,10 @@ def test_the_parser_of_a_command_knows_its_flags_and_no_other(command: str) -> N
         ("--list=x", "--list: takes no value"),
         ("list --rate 4", "--rate: not an option of poller list, but of poller poll and 6 more"),
         (
+            "status --need 2",
+            "--need: not an option of poller status, but of poller poll and 2 more",
+        ),
+        (
             "schema --ordered",
             "--ordered: not an option of poller schema, but of poller poll and 1 more",
         ),

@@ -109,7 +109,8 @@ def parse_flags(words: Sequence[str], command: str) -> dict[str, object]:
     raw: dict[str, object] = vars(space)
     bare, unknown = _left_over(left)
     mistakes = [_unknown_flag(word, command) for word in unknown]
-    mistakes += _take_words(bare, command, into=raw)
+    wrong_words = list(_take_words(bare, command, into=raw))
+    mistakes += wrong_words if not unknown else []  # a word may be an unknown option's value
     values: dict[str, object] = {}
     mistakes += _accept(raw, command, into=values)
     if mistakes:
