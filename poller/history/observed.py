@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poller.history.runs import Run
 from poller.insight.series import JITTER_S
+from poller.insight.standing import USUAL_LENGTHS_S
 from poller.usage.json_values import (
     mapping,
     moment_of,
@@ -27,8 +28,6 @@ _LATEST_AT = 1 << 40
 """Later than this no clock has ever told."""
 _STORED = {True: 1, False: 0, None: None}
 """Truths as SQLite keeps them: for each bool, sqlite3 would look for an adapter."""
-_USUAL_S = {"five_hour": 18_000, "weekly": 604_800, "monthly": 2_592_000}
-"""Lengths that exports, which tell none, mean by a window's name."""
 
 
 class SeenWindow(NamedTuple):
@@ -108,7 +107,7 @@ def _of_span(told: _Told) -> Observed | None:
     polls = number_of(members.get("polls"))
     polls = 1 if polls is None else int(min(max(polls, 1), until - since + 1))
     reset_at = moment_of(members.get("reset_at"))
-    seen = _window(name, used, until, _USUAL_S.get(name), reset_at)
+    seen = _window(name, used, until, USUAL_LENGTHS_S.get(name), reset_at)
     run = seen.run._replace(since=since, polls=polls)
     return Observed(told.label, told.key, None, None, since, until, (seen._replace(run=run),))
 

@@ -26,7 +26,8 @@ _REFUSALS = frozenset(
     {FailureKind.UNAUTHORIZED, FailureKind.PAYMENT_REQUIRED, FailureKind.FORBIDDEN}
 )
 """Failures of the upstream's class that speak of the login alone."""
-_LENGTHS_S = MappingProxyType({"five_hour": 18_000, "weekly": 604_800, "monthly": 2_592_000})
+USUAL_LENGTHS_S = MappingProxyType({"five_hour": 18_000, "weekly": 604_800, "monthly": 2_592_000})
+"""What a window's name means where its length is not told, as in an export."""
 _NO_LOOKS: Mapping[str, Look] = MappingProxyType({})
 
 
@@ -178,5 +179,5 @@ def begun(window: Window, at: float) -> bool:
 def length_s(window: Window) -> float:
     """Return a window's length in seconds; 0 where nothing tells it."""
     name, _, number = window.name.rpartition("_")
-    usual = _LENGTHS_S.get(name if number.isdecimal() else window.name, 0)
+    usual = USUAL_LENGTHS_S.get(name if number.isdecimal() else window.name, 0)
     return window.window_seconds or usual

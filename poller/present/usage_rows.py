@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from poller.insight.standing import USUAL_LENGTHS_S
 from poller.text import printable
 from poller.values import Window
 
@@ -22,7 +23,6 @@ _LONGEST = 40
 """Characters of a plan or a reason that are kept: text from outside may be any length."""
 _LIMIT_NAME = 30
 """Characters of an extra limit's name that are shown."""
-_LENGTHS_S = {"five_hour": 18_000, "weekly": 604_800, "monthly": 2_592_000}
 _MAIN = ("five_hour", "weekly", "monthly")
 """Windows that matter most; of the others the one that more accounts have."""
 SPEND_LIMIT = "spend_limit"
@@ -219,7 +219,7 @@ class Places:
         self._shapes[names] += 1
         for window in windows:
             if window.name not in self._lengths_s:
-                known_s = _LENGTHS_S.get(window.name, window.window_seconds)
+                known_s = USUAL_LENGTHS_S.get(window.name, window.window_seconds)
                 self._lengths_s[window.name] = math.inf if known_s is None else known_s
         return names
 

@@ -20,7 +20,7 @@ from aiohttp import http_exceptions
 
 from poller.text import printable
 from poller.usage.response import invalid
-from poller.values import Failure, FailureKind, Retry, internal_failure
+from poller.values import Failure, FailureKind, Retry, internal_failure, out_of_resources
 
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOST = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
@@ -75,10 +75,10 @@ class TransportError:
     """Whether an answer had begun."""
 
 
-def transport_failure(fault: TransportError) -> Failure:
+def transport_failure(error: TransportError) -> Failure:
     """Return what a request without a whole answer means for its account."""
-    because = f": {fault.detail}" if fault.detail else ""
-    match fault.kind:
+    because = f": {error.detail}" if error.detail else ""
+    match error.kind:
         case TransportErrorKind.NAME_NOT_FOUND:
             return _network(
                 FailureKind.DNS,
@@ -95,7 +95,7 @@ def transport_failure(fault: TransportError) -> Failure:
                 FailureKind.CONNECT, f"could not connect{because}", "check the network or firewall"
             )
         case TransportErrorKind.TLS:
-            strict = any(words in fault.detail for words in _STRICT_ONLY)
+            strict = any(words in error.detail for words in _STRICT_ONLY)
             return _network(
                 FailureKind.TLS,
                 f"no trusted connection to the upstream{because}",
@@ -109,10 +109,10 @@ def transport_failure(fault: TransportError) -> Failure:
                 "check --proxy, or HTTPS_PROXY in the environment",
             )
         case TransportErrorKind.PROXY_REFUSED:
-            retry = Retry.TRANSIENT if (fault.status or 0) >= 500 else Retry.NEVER
+            retry = Retry.TRANSIENT if (error.status or 0) >= 500 else Retry.NEVER
             return _network(
                 FailureKind.PROXY,
-                f"the proxy refused the connection ({fault.status})",
+                f"the proxy refused the connection ({error.status})",
                 "check the proxy's address, user and password, and what it allows",
                 retry,
             )
@@ -143,18 +143,11 @@ def transport_failure(fault: TransportError) -> Failure:
         case TransportErrorKind.BAD_ENCODING:
             return invalid(f"the answer's encoding could not be read{because}", Retry.ONCE)
         case TransportErrorKind.OUT_OF_RESOURCES:
-            return replace(
-                _network(
-                    FailureKind.LOCAL_RESOURCE,
-                    f"this machine ran out of files or memory{because}",
-                    "raise the limit (ulimit -n) or lower --concurrency",
-                ),
-                host_at_fault=False,
-            )
+            return out_of_resources(error.detail)
         case TransportErrorKind.UNEXPECTED:
-            return internal_failure(fault.detail)
+            return internal_failure(error.detail)
         case _:
-            assert_never(fault.kind)
+            assert_never(error.kind)
 
 
 def _network(kind: FailureKind, message: str, hint: str, retry: Retry = Retry.TRANSIENT) -> Failure:
