@@ -258,15 +258,18 @@ def no_answer_text(path: str) -> str:
 
 
 @contextmanager
-def open_reader(path: str | None = None) -> Generator[Reader]:
+def open_reader(path: str | None = None, *, may_hang: bool = False) -> Generator[Reader]:
     """Open the history to read; None is the user's own. It is left as it is.
+
+    A dead disk is given up after some seconds, at the price of a thread that hangs in it.
+    Who has such a thread already says ``may_hang``.
 
     Raises:
         HistoryMissing: there is none yet.
         HistoryUnusable: it cannot be read; also from what the reader does.
     """
     path = default_path() if path is None else path
-    if not answers(path):
+    if not may_hang and not answers(path):
         raise HistoryUnusable(no_answer_text(path))
     try:
         connection = open_to_read(path)

@@ -6,6 +6,7 @@ import asyncio
 import re
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from threading import Event
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from poller.history.charted import past_of
@@ -42,6 +43,7 @@ _WEEK = "7d"
 _MOST_SPANS = 100_000
 """Of one answer: a year of forty accounts is three times as much, and 60 MB of JSON."""
 _READ_WITHIN_S = 5.0
+_NO_ANSWER = "the history does not answer: try again later"
 _DRAWN_FOR_S = 10.0
 """How long the same text is given again: a page says when things happen to the minute."""
 
@@ -98,6 +100,8 @@ class Contents:
         self._access = access
         self._clock = clock
         self._drawn: dict[str, tuple[int, float, Body]] = {}
+        self._hanging: Event | None = None
+        """Set when the last reading that was given up has ended after all."""
         self._description = files("poller.web").joinpath("openapi.json").read_bytes()
 
     def by_path(self) -> dict[str, Give]:
@@ -283,10 +287,16 @@ class Contents:
         path = self._shown.history_path
         if path is None:
             return missing
+        if self._hanging is not None and not self._hanging.is_set():
+            raise NotGiven(503, _NO_ANSWER)  # each try would cost a thread and some seconds
+        ended = Event()
 
         def work() -> T:
-            with open_reader(path) as reader:
-                return read(reader)
+            try:
+                with open_reader(path, may_hang=True) as reader:
+                    return read(reader)
+            finally:
+                ended.set()
 
         try:
             async with asyncio.timeout(_READ_WITHIN_S):
@@ -296,7 +306,8 @@ class Contents:
         except HistoryUnusable as error:
             raise NotGiven(503, str(error)) from None
         except TimeoutError:
-            raise NotGiven(503, "the history does not answer: try again later") from None
+            self._hanging = ended
+            raise NotGiven(503, _NO_ANSWER) from None
 
 
 def event_of_round(snapshot: Snapshot) -> bytes:

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from poller.present.overview import Overview, overview
+from poller.present.page import Pages
+from poller.present.prometheus import Counted
+from poller.web import contents
+from poller.web.access import Access
+from poller.web.contents import Contents, WebLook
+from tests.known_accounts import NOW, after, answered
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from poller.values import Snapshot
+
+pytestmark = pytest.mark.anyio
+
+KEY = "0123456789abcdef"
+
+
+class Known:
+    """What is known of one account."""
+
+    version = 1
+    counted = Counted({}, {}, [], 0.0)
+    round_within_s = 60.0
+    last_round: Snapshot | None = None
+
+    def overview(self) -> Overview:
+        alice = after(answered("alice", five=(42, 1), week=(5, 30), key=KEY))
+        return overview([alice], now=NOW, forecasts={})
+
+
+async def test_a_disk_that_hangs_is_waited_for_once_and_keeps_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    os.mkfifo(path)  # opening it waits for somebody who writes
+    monkeypatch.setattr(contents, "_READ_WITHIN_S", 0.1)
+    given = Contents(
+        Known(), WebLook(Pages("en"), str(path), "1"), Access(), clock=lambda: NOW
+    ).by_path()
+    threads = threading.active_count()
+    for _ in range(5):
+        page = await given["/account/"](make_mocked_request("GET", f"/account/{KEY}"))
+        assert b"58\xc2\xa0%" in page.body
+        assert b"The history cannot be read now: there are no curves." in page.body
+    assert threading.active_count() == threads + 1
+    writer = os.open(path, os.O_WRONLY)
+    path.unlink()
+    os.close(writer)
+    async with asyncio.timeout(10):
+        while b"cannot be read" in page.body:
+            page = await given["/account/"](make_mocked_request("GET", f"/account/{KEY}"))
+    assert b"No window of this account has been recorded yet." in page.body
