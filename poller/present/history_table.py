@@ -24,7 +24,7 @@ from poller.present.table import (
     within,
     wrapped,
 )
-from poller.present.terminal import ASCII, UNICODE, cells, cut_middle, padded
+from poller.present.terminal import ASCII, UNICODE, cells, cut_middle, padded, right
 from poller.present.times import Clock, rough_span
 from poller.present.window_cells import PERCENT, style_of
 
@@ -143,9 +143,9 @@ class HistoryTable:
 
         def cell(row: _Row, width: int) -> Line:
             text = draw(row)
-            return [(" " * (width - cells(text)) + text, PLAIN)]
+            return [(right(text, width), PLAIN)]
 
-        return Column(" " * (width - cells(title)) + title, width, cell, priority)
+        return Column(right(title, width), width, cell, priority)
 
     def _curve(self, row: _Row, width: int) -> Line:
         least = lows(row.past.steps, since=self._since, until=self._now, count=width)

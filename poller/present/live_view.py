@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from poller.insight.pool import pool
 from poller.present.catalogue import words_of
 from poller.present.live_words import live_words
 from poller.present.sentences import Failures
+from poller.present.sparkline import sparkline
 from poller.present.table import (
     BOLD,
     DIM,
@@ -44,7 +45,7 @@ CHANGED_FOR_S = 60.0
 _LITTLE_PERCENT = 20.0
 _POOL_OF = 3
 """From so many accounts on, what they have together is worth a line."""
-_SPARK, _SPARK_WIDTH = "▁▂▃▄▅▆▇█", 16
+_SPARK_WIDTH = 16
 _SPARK_GONE, _CHANGED_GONE = 2, 65
 _LINES_OF_ALL, _LINES_OF_POOL = 6, 9
 """Lines of a screen from which on the summary, and the pool, have one."""
@@ -95,6 +96,14 @@ class Drawn:
     """The largest ``top`` that leaves no line empty."""
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What answered and what failed, of some accounts."""
+
+    rows: list[Row] = field(default_factory=list["Row"])
+    failures: Failures = field(default_factory=Failures)
+
+
 class LiveView:
     """Draws the live table."""
 
@@ -130,28 +139,20 @@ class LiveView:
         clock = Clock(self._timezone, now=now, words=self._words)
         if wanted.help:
             return Drawn(self._painted(self._help(width, height), width, height), 0, 0)
-        places, failures, failed = Places(), Failures(), Failures()
-        rows: list[Row] = []
-        shown: list[Row] = []
-        by_label = {one.standing.account: one for one in accounts}
+        places, everybody, seen = Places(), _Kept(), _Kept()
         for one in accounts:
-            report, usage = one.standing.report, one.standing.usage
-            seen = self._is_wanted(one, wanted)
+            report = one.standing.report
+            kept = (everybody, seen) if self._is_wanted(one, wanted) else (everybody,)
             if report.failure is not None:
-                for kept in (failed, failures) if seen else (failed,):
-                    kept.add(
-                        report.account,
-                        report.failure,
-                        status=report.http_status,
-                        expires_at=report.expires_at,
-                    )
+                for some in kept:
+                    some.failures.add_report(report)
             else:
-                row = row_of(report.account, usage or _NOTHING, places, one.forecasts)
-                rows.append(row)
-                if seen:
-                    shown.append(row)
-        places.settle(rows if self._extra else ())
-        shown = self._sorted(shown, wanted)
+                usage = one.standing.usage or _NOTHING
+                row = row_of(report.account, usage, places, one.forecasts)
+                for some in kept:
+                    some.rows.append(row)
+        places.settle(everybody.rows if self._extra else ())
+        shown = self._sorted(seen.rows, wanted)
         table = UsageLines(
             shown,
             places,
@@ -160,31 +161,21 @@ class LiveView:
             marks=self._marks,
             extra=self._extra,
             width=width,
-            beside=self._columns(by_label, now),
+            beside=self._columns({one.standing.account: one for one in accounts}, now),
         )
-        under = list(
-            islice(
-                failures.lines(self._words, self._marks, now=now, width=width),
-                max(1, height // _FAILURES_SHARE),
-            )
-        )
+        failures = seen.failures.lines(self._words, self._marks, now=now, width=width)
+        under = list(islice(failures, max(1, height // _FAILURES_SHARE)))
         last: list[Line] = []
-        if height >= _LINES_OF_POOL and len(accounts) >= _POOL_OF:
-            known = pool([one.standing for one in accounts], now=now, weights=self._weights)
-            told = together(known, self._words, marks=self._marks, width=width)
-            last += [told] if told[0][0] else []
+        if height >= _LINES_OF_POOL:
+            last += self._together(accounts, now, width)
         if height >= _LINES_OF_ALL:
-            last.append(
-                summary(
-                    rows,
-                    failed,
-                    self._words,
-                    clock,
-                    marks=self._marks,
-                    now=now,
-                    width=width,
-                )
+            all_of = summary(
+                *(everybody.rows, everybody.failures, self._words, clock),
+                marks=self._marks,
+                now=now,
+                width=width,
             )
+            last.append(all_of)
         room = max(1, height - 3 - len(under) - len(last))
         body, page, last_top = self._body(table, shown, wanted, room)
         title = self._title(len(accounts), len(shown), wanted, page)
@@ -194,6 +185,14 @@ class LiveView:
         head = [top, titles, *body, *under, *last][: max(0, height - 1)]
         blank: list[Line] = [[]] * (height - 1 - len(head))
         return Drawn(self._painted([*head, *blank, foot], width, height), page, last_top)
+
+    def _together(self, accounts: Sequence[LiveAccount], now: float, width: int) -> list[Line]:
+        """Return the line of what all have left, if it is worth one."""
+        if len(accounts) < _POOL_OF:
+            return []
+        known = pool([one.standing for one in accounts], now=now, weights=self._weights)
+        told = together(known, self._words, marks=self._marks, width=width)
+        return [told] if told[0][0] else []
 
     def _body(
         self, table: UsageLines, rows: Sequence[Row], wanted: Viewing, room: int
@@ -333,8 +332,8 @@ def _spark(trail: Sequence[int | None], width: int) -> str:
     """Return the last figures as blocks, the least of those that share a cell; blanks for gaps."""
     cells_wide = min(width, _SPARK_WIDTH)
     per_cell = max(1, len(trail) // cells_wide)
-    told = ""
-    for start in range(0, len(trail), per_cell):
-        known = [figure for figure in trail[start : start + per_cell] if figure is not None]
-        told += _SPARK[min(7, min(known) * 8 // 100)] if known else " "
-    return told
+    shared = (trail[start : start + per_cell] for start in range(0, len(trail), per_cell))
+    return sparkline(
+        min((figure for figure in figures if figure is not None), default=None)
+        for figures in shared
+    )

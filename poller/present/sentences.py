@@ -84,6 +84,16 @@ class Failures:
         expired_at = expires_at if failure.kind is FailureKind.TOKEN_EXPIRED else None
         self._names.setdefault(cause, []).append(_Named(account, expired_at))
 
+    def add_report(self, report: Report) -> None:
+        """Keep a report's failure, if it has one."""
+        if report.failure is not None:
+            self.add(
+                report.account,
+                report.failure,
+                status=report.http_status,
+                expires_at=report.expires_at,
+            )
+
     @property
     def not_asked(self) -> int:
         """Accounts that were not asked before the run was stopped."""
@@ -161,13 +171,7 @@ def failures_of(reports: Iterable[Report]) -> Failures:
     """Return the failures among reports."""
     failures = Failures()
     for report in reports:
-        if report.failure is not None:
-            failures.add(
-                report.account,
-                report.failure,
-                status=report.http_status,
-                expires_at=report.expires_at,
-            )
+        failures.add_report(report)
     return failures
 
 

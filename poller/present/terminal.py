@@ -117,6 +117,11 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - cells(text))
 
 
+def right(text: str, width: int) -> str:
+    """Return ``text`` with spaces before it up to ``width`` cells."""
+    return " " * (width - cells(text)) + text
+
+
 def cut(text: str, width: int, mark: str) -> str:
     """Return ``text`` within ``width`` cells, ended by ``mark`` where something is gone."""
     return text if cells(text) <= width else _head(text, width - len(mark)) + mark[:width]

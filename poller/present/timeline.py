@@ -20,7 +20,7 @@ from poller.present.table import (
     name_column,
     wrapped,
 )
-from poller.present.terminal import cells, cut_middle, padded
+from poller.present.terminal import cells, cut_middle, padded, right
 from poller.present.usage_summary import together
 from poller.text import printable
 
@@ -104,7 +104,7 @@ class TimelineTable:
             self._when(teller.clock.text, _DATE_GONE, self._when(teller.clock.short)),
             name_column(teller.words.account, names, self._name, lead=0),
             Column(words.window, window, self._window_cell),
-            Column(_right(words.returns, back), back, self._returns, _RETURNS_GONE),
+            Column(right(words.returns, back), back, self._returns, _RETURNS_GONE),
             Column("", frees, self._frees, _MARK_GONE, no_mark),
         ]
 
@@ -135,7 +135,7 @@ class TimelineTable:
     def _returns(self, reset: ToldReset, width: int) -> Line:
         percent = reset.returns_percent
         told = "?" if percent is None else f"{share(percent, of=100)}%"
-        return [(_right(told, width), PLAIN)]
+        return [(right(told, width), PLAIN)]
 
     def _frees(self, reset: ToldReset, width: int) -> Line:
         told = f"{self._marks.frees} {self._words.frees}"
@@ -158,7 +158,7 @@ class TimelineTable:
         for place, name in enumerate(names):
             title = printable(self._teller.words.window(name))
             wide = max(cells(title), _PERCENT)
-            columns.append(Column(_right(title, wide), wide, partial(self._comes, name), -place))
+            columns.append(Column(right(title, wide), wide, partial(self._comes, name), -place))
         columns.append(Column("", 0, _nothing))
         table = Table(columns, width=width)
         yield []
@@ -171,7 +171,7 @@ class TimelineTable:
     def _comes(self, name: str, hour: Hour, width: int) -> Line:
         windows = hour.returns.get(name, 0.0)
         told = f"+{amount(windows)}" if _is_told(windows) else self._marks.none
-        return [(_right(told, width), PLAIN)]
+        return [(right(told, width), PLAIN)]
 
     def _end(self, width: int) -> Iterator[Line]:
         teller, words, dry = self._teller, self._teller.words, self._timeline.dry
@@ -190,10 +190,6 @@ class TimelineTable:
 
 def _is_told(windows: float) -> bool:
     return windows >= _LEAST
-
-
-def _right(text: str, width: int) -> str:
-    return " " * (width - cells(text)) + text
 
 
 def _nothing(_row: object, _width: int) -> Line:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from poller.present.forecast_cell import forecast_texts
 from poller.present.table import DIM, GREEN, PLAIN, RED, YELLOW, Column, Table, name_column, wrapped
-from poller.present.terminal import cells, cut, cut_middle, padded
+from poller.present.terminal import cells, cut, cut_middle, padded, right
 from poller.present.usage_rows import State, is_used_up, limit_name, note_of
 from poller.present.window_cells import PERCENT, Form, WindowCells
 
@@ -244,7 +244,7 @@ class UsageLines:
             )
             title = self._title(place, form.width)
             if not form.bar:
-                title = " " * (PERCENT - cells(title)) + title
+                title = right(title, PERCENT)
             column = Column(
                 title,
                 max(form.width, cells(title)),

@@ -67,12 +67,7 @@ class UsageTable:
         if len(self._standings) <= _POOLED:
             self._standings.append(standing(report))
         if report.failure is not None:
-            self._failures.add(
-                report.account,
-                report.failure,
-                status=report.http_status,
-                expires_at=report.expires_at,
-            )
+            self._failures.add_report(report)
         elif report.usage is not None:
             self._rows.append(row_of(report.account, report.usage, self._places, report.forecast))
 

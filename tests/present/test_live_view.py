@@ -109,7 +109,7 @@ def test_a_change_is_marked_for_a_minute_and_the_last_hours_are_drawn() -> None:
 
     assert ["•" in line for line in lines[2:6]] == [False, False, True, False]
     assert lines[1].endswith("last 8 h")
-    assert lines[2].rstrip().endswith("█▆" * 8)
+    assert lines[2].rstrip().endswith("▇▆" * 8)
     plain = screen(POOL, width=150, unicode=False)
     assert "*" in plain[4]
     assert "last 8 h" not in plain[1]
