@@ -207,7 +207,8 @@ class _Maker:
         else:
             kind, sign, state = "unknown", UNICODE.unknown, unknown
         cells = tuple(self._cell(window, "", "") for window in limit.windows)
-        return LimitRow(limit_name(limit, self._teller.words), kind, sign, state, back, cells)
+        name = limit_name(limit, self._teller.words, UNICODE.cut)
+        return LimitRow(name, kind, sign, state, back, cells)
 
     def _state(self, row: Row) -> str:
         usable, unknown, blocked, _ = self._teller.words.states

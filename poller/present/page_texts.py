@@ -44,7 +44,7 @@ def isolated(name: str) -> str:
     One that is written from right to left would turn the figures and names beside it, too.
     """
     if any(bidirectional(char) in ("R", "AL") for char in name):
-        return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+        return f"\N{LEFT-TO-RIGHT ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
     return name
 
 

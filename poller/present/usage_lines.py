@@ -143,7 +143,7 @@ class UsageLines:
                 yield from self._of_limit(limit)
 
     def _of_limit(self, limit: Limit) -> Iterator[_Shown]:
-        title = limit_name(limit, self._words)
+        title = limit_name(limit, self._words, self._marks.cut)
         columns, rest = self._places.of(tuple([window.name for window in limit.windows]))
         windows = [limit.windows[index] if index >= 0 else None for index in columns]
         yield self._beneath(title, *windows, used_up=is_used_up(limit))

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from poller.insight.standing import USUAL_LENGTHS_S
+from poller.present.terminal import cut_middle
 from poller.text import printable
 from poller.values import Window
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _LONGEST = 40
 """Characters of a plan or a reason that are kept: text from outside may be any length."""
 _LIMIT_NAME = 30
-"""Characters of an extra limit's name that are shown."""
+"""Cells of an extra limit's name that are shown."""
 _MAIN = ("five_hour", "weekly", "monthly")
 """Windows that matter most; of the others the one that more accounts have."""
 SPEND_LIMIT = "spend_limit"
@@ -102,10 +103,10 @@ def is_used_up(limit: Limit) -> bool:
     return limit.usable is False or any(w.remaining_percent == 0 for w in limit.windows)
 
 
-def limit_name(limit: Limit, words: Words) -> str:
-    """Return what an extra limit is called."""
+def limit_name(limit: Limit, words: Words, mark: str) -> str:
+    """Return what an extra limit is called; ``mark`` stands where something is cut out."""
     name = limit.name or limit.feature or words.other
-    return printable(words.windows.get(name, name)[:_LIMIT_NAME])
+    return cut_middle(printable(words.windows.get(name, name)), _LIMIT_NAME, mark)
 
 
 def note_of(row: Row, words: Words) -> str:

@@ -599,6 +599,16 @@ def test_extra_limits_have_rows_of_their_own() -> None:
     assert len(told) == 5
 
 
+def test_long_names_of_extra_limits_are_told_apart_by_their_ends() -> None:
+    mini, maxi = (
+        Limit(f"GPT-5.3-Codex-Spark-preview-2026-{size}", None, True, (window("five_hour", 9, 60),))
+        for size in ("mini", "maxi")
+    )
+    told = rows([answered("alice", window("five_hour", 5), extra=(mini, maxi))], extra=True)
+    assert "└ GPT-5.3-Codex-S…view-2026-mini" in told[1]
+    assert "└ GPT-5.3-Codex-S…view-2026-maxi" in told[2]
+
+
 def test_where_accounts_have_nothing_else_their_extra_limits_have_the_columns() -> None:
     alone = answered("alice", extra=(SPARK,))
     alice, spark, *_ = rows([alone], width=60, extra=True)
