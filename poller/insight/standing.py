@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STALE_S = 3600.0
 """An answer that is older says nothing of the present any more."""
 
+_NOISE_PERCENT = 4.0
 _REFUSALS = frozenset(
     {FailureKind.UNAUTHORIZED, FailureKind.PAYMENT_REQUIRED, FailureKind.FORBIDDEN}
 )
@@ -61,6 +62,24 @@ class Standing:
         if failure is None or failure.may_work_later:
             return False
         return failure.kind.exit_class == 1 or failure.kind in _REFUSALS
+
+    @property
+    def unconfirmed(self) -> dict[str, float]:
+        """What the last answer said is left, in percent, by window: figures not believed yet.
+
+        Those that hardly differ from what is believed are left out.
+        """
+        answer = self.report.usage
+        if answer is None or self.usage is None:
+            return {}
+        said = {window.name: window.remaining_percent for window in answer.windows}
+        return {
+            window.name: percent
+            for window in self.usage.windows
+            if (percent := said.get(window.name)) is not None
+            and window.remaining_percent is not None
+            and abs(percent - window.remaining_percent) > _NOISE_PERCENT
+        }
 
     def fresh(self, now: float, *, within_s: float = STALE_S) -> bool:
         """Whether the last answer still counts at ``now`` (Unix seconds)."""

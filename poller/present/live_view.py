@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from poller.insight.pool import pool
@@ -46,9 +47,11 @@ _LITTLE_PERCENT = 20.0
 _POOL_OF = 3
 """From so many accounts on, what they have together is worth a line."""
 _SPARK_WIDTH = 16
-_SPARK_GONE, _CHANGED_GONE = 2, 65
+_SPARK_GONE, _MARK_GONE = 2, 65
 _LINES_OF_ALL, _LINES_OF_POOL = 6, 9
 """Lines of a screen from which on the summary, and the pool, have one."""
+_CHANGED, _DOUBTED = "•", "≠"
+_ASCII_SIGNS = MappingProxyType({_CHANGED: "+", _DOUBTED: "!", UNICODE.used_up: ASCII.used_up})
 _NOTHING = Usage()
 _FAILURES_SHARE = 3
 """Failures take a third of the lines at most."""
@@ -277,7 +280,7 @@ class LiveView:
         live = self._live
         lines: list[Line] = [within([(live.help_title, BOLD)], width), []]
         left = max(cells(keys) for keys, _ in live.help) + 2
-        for keys, what in live.help:
+        for keys, what in ((self._sign(keys), what) for keys, what in live.help):
             if left + 20 > width:
                 lines += [within([(keys, BOLD)], width)]
                 lines += [[(f"  {line}", PLAIN)] for line in wrapped(what, width - 2, indent=0)]
@@ -292,18 +295,22 @@ class LiveView:
         kept = [*lines[:height], *([[]] * (height - len(lines)))]
         return [painted(within(line, width), color=self._color) for line in kept]
 
+    def _sign(self, sign: str) -> str:
+        return sign if self._unicode else _ASCII_SIGNS.get(sign, sign)
+
     # Columns beside the windows
 
     def _columns(self, by_label: Mapping[str, LiveAccount], now: float) -> list[Column[str]]:
-        def changed(label: str, width: int) -> Line:
-            recent = 0 <= now - by_label[label].changed_at < CHANGED_FOR_S
-            mark = ("•" if self._unicode else "*") if recent else ""
-            return [(padded(mark, width), YELLOW)]
+        def mark(label: str, width: int) -> Line:
+            one = by_label[label]
+            recent = 0 <= now - one.changed_at < CHANGED_FOR_S
+            told = _DOUBTED if one.standing.unconfirmed else _CHANGED if recent else ""
+            return [(padded(self._sign(told), width), YELLOW)]
 
         def spark(label: str, width: int) -> Line:
             return [(padded(_spark(by_label[label].trail, width), width), DIM)]
 
-        columns = [Column("", 1, changed, _CHANGED_GONE)]
+        columns = [Column("", 1, mark, _MARK_GONE)]
         trails = [one.trail for one in by_label.values()]
         if self._unicode and any(figure is not None for trail in trails for figure in trail):
             title = self._live.hours.format(hours=max(map(len, trails)) // 4)

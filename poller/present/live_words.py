@@ -62,6 +62,7 @@ ENGLISH = LiveWords(
         ("p", "pause, and resume"),
         ("up down  PgUp PgDn  g G", "scroll; to the first, to the last"),
         ("•", "changed within the last minute"),
+        ("≠", "the last answer said something else, which is not confirmed yet"),
         ("◆", "an extra limit is used up; started with --extra, it shows which"),
         (
             "lasts, 67 %, empty ~15:40",
@@ -99,6 +100,7 @@ CHINESE = LiveWords(
         ("p", "暂停，继续"),
         ("↑ ↓  PgUp PgDn  g G", "滚动；到开头，到末尾"),
         ("•", "最近一分钟里有变化"),
+        ("≠", "最近一次应答的数字不同，尚待确认"),
         ("◆", "附加额度已用完；启动时加 --extra 可看是哪个"),
         ("够用、67 %、约 15:40 用完", "重置之前会不会用完：不会；可能；会"),
     ),

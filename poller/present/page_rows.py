@@ -36,8 +36,6 @@ _SIGNS = {
 }
 """The style sheet's class, and the sign."""
 _LITTLE_PERCENT = 20
-_NOISE_PERCENT = 4.0
-"""Answers that differ by no more need no word, whichever is believed."""
 
 
 class Cell(NamedTuple):
@@ -239,15 +237,10 @@ class _Maker:
         return self._cell(window, column, told)._replace(doubted=self._doubted(one, window))
 
     def _doubted(self, one: Standing, window: Window) -> str:
-        answer = one.report.usage
-        for raw in answer.windows if answer is not None else ():
-            percent = raw.remaining_percent
-            believed = window.remaining_percent
-            if raw.name != window.name or percent is None or believed is None:
-                continue
-            if abs(percent - believed) > _NOISE_PERCENT:
-                return self._teller.page.doubted.format(percent=percent_text(percent))
-        return ""
+        percent = one.unconfirmed.get(window.name)
+        if percent is None:
+            return ""
+        return self._teller.page.doubted.format(percent=percent_text(percent))
 
     def _cell(self, window: Window, column: str, forecast: str) -> Cell:
         teller, percent = self._teller, window.remaining_percent

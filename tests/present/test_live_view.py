@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,25 @@ def test_the_forecast_stands_beside_the_windows() -> None:
     assert "Fri 20 Nov 13:06" in screen(POOL, width=80)[2]
 
 
+def test_a_figure_that_the_last_answer_puts_in_doubt_is_marked() -> None:
+    said, alice = usage(98), POOL[0]
+    doubted = replace(
+        alice, standing=replace(alice.standing, report=replace(alice.standing.report, usage=said))
+    )
+    (line,) = [line for line in screen([doubted]) if "alice" in line]
+    assert "≠" in line
+    (line,) = [line for line in screen([doubted], unicode=False) if "alice" in line]
+    assert "!" in line
+    assert not any("≠" in line for line in screen(POOL))
+
+
+def test_the_signs_are_explained_as_they_are_drawn() -> None:
+    for unicode in (True, False):
+        told = screen(POOL, Viewing(help=True), unicode=unicode, height=30)
+        signs = {line.split()[0] for line in told if line[:1] and not line[:1].isalnum()}
+        assert signs - {"/"} == ({"•", "≠", "◆"} if unicode else {"+", "!", "*"})
+
+
 def test_a_change_is_marked_for_a_minute_and_the_last_hours_are_drawn() -> None:
     lines = screen(POOL, width=150)
 
@@ -111,7 +131,7 @@ def test_a_change_is_marked_for_a_minute_and_the_last_hours_are_drawn() -> None:
     assert lines[1].endswith("last 8 h")
     assert lines[2].rstrip().endswith("▇▆" * 8)
     plain = screen(POOL, width=150, unicode=False)
-    assert "*" in plain[4]
+    assert "+" in plain[4]
     assert "last 8 h" not in plain[1]
 
 
