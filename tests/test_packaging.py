@@ -59,7 +59,7 @@ def files_under(*folders: str) -> set[str]:
 
 def test_the_source_package_holds_what_building_and_testing_it_takes(built: Path) -> None:
     names = source_names(built)
-    assert files_under("poller", "tests", "docs", ".ci", ".github") <= names
+    assert files_under("poller", "tests", "contrib", "docs", ".ci", ".github") <= names
     at_the_top = """pyproject.toml Makefile requirements.lock runtime.lock README.md README.zh-CN.md
         CHANGELOG.md LICENSE CONTRIBUTING.md config.example.toml"""
     assert {*at_the_top.split()} <= names
