@@ -41,7 +41,7 @@ from poller.text import printable
 from poller.values import Report, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 
     from poller.commands.alerting import BackgroundAlerts
     from poller.commands.demo import PolledWorld
@@ -138,6 +138,11 @@ class Following:
         """Return how each account of the run stands, in the order they were found."""
         known = (self._standings.get(label) for label in self.rounds.accounts)
         return [one for one in known if one is not None]
+
+    @property
+    def asked(self) -> Collection[str]:
+        """The labels of all accounts that were asked in this run."""
+        return self._standings.keys()
 
     def forecasts(self) -> dict[str, dict[str, Forecast]]:
         """Return the forecasts of each account's windows now, by label and by window."""
@@ -306,8 +311,11 @@ def _recorded(history: History | None, settings: Settings) -> History | None:
 async def _tell(
     teller: BackgroundAlerts, following: Following, settings: Settings, batch: Batch
 ) -> None:
-    accounts = following.rounds.accounts if asks_for_all(settings) else None
-    teller.take(batch.reports, None if accounts is None else {*accounts})
+    accounts = {*following.rounds.accounts} if asks_for_all(settings) else None
+    # Who was not asked yet may be somebody known, whose file has another name now.
+    if accounts is not None and not accounts.issubset(following.asked):
+        accounts = None
+    teller.take(batch.reports, accounts)
 
 
 async def _invent(asked: PolledWorld, history: History) -> None:

@@ -8,6 +8,7 @@ round over what outlives rounds: connections, pauses, breaker, rate.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -276,6 +277,7 @@ class Rounds:
         self._forget(self._roster.leave(known))
         if known.file.path is not None:  # should it come back as it was
             self._signatures.pop(known.file.path, None)
+        self._looked_at = -math.inf  # it may lie there under another name
         return True
 
     async def _repeat(self, parked: Sequence[Tracked]) -> None:

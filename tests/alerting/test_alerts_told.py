@@ -16,6 +16,7 @@ from tests.history.test_store import lock_held_elsewhere
 from tests.running import UNMEASURED, Ended, account, ended, numbered, run, started, write
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from pathlib import Path
 
     from tests.conftest import Certificates
@@ -50,6 +51,13 @@ async def polled(folder: Path, url: str, *more: str, **how: Any) -> Ended:
 def came(folder: Path) -> list[dict[str, Any]]:
     place = folder / "came"
     return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
+
+
+async def until_asked(running: Process, name: str) -> None:
+    """Read records until one is the account's."""
+    assert running.stdout is not None
+    while json.loads(await running.stdout.readline())["account"] != name:
+        pass
 
 
 @pytest.fixture
@@ -338,6 +346,30 @@ async def test_watch_tells_while_it_goes_on_and_a_hook_holds_nothing_up(folder: 
     assert (done.code, done.err) == (0, "")
     (message,) = came(folder)  # the hook was waited for at the end
     assert message["event"] == "exhausted"
+
+
+async def test_watch_takes_a_renamed_file_for_the_account_that_it_was(folder: Path) -> None:
+    write(folder / "account", *numbered(8))
+    (folder / "alerts.toml").write_text(f'{RULE}on = ["appeared", "gone"]\n')
+    words = ("watch", "--config", "alerts.toml", "--history", "h.db", "--every", "0.3s")
+    async with (
+        serve() as simulator,
+        started(*words, "--chatgpt-url", simulator.url, cwd=folder) as running,
+    ):
+        assert running.stdout is not None
+        await until_asked(running, "alice")
+        (folder / "account" / "alice.auth.json").rename(folder / "account" / "al.auth.json")
+        for _ in range(2):
+            await until_asked(running, "al")
+        assert came(folder) == []
+        (folder / "account" / "al.auth.json").unlink()
+        while not came(folder):
+            await running.stdout.readline()
+        running.terminate()
+        await ended(running)
+    assert [(each["account"], each["change"]) for each in came(folder)[0]["changes"]] == [
+        ("al", "gone")
+    ]
 
 
 async def test_watch_tells_nobody_of_made_up_accounts(folder: Path) -> None:
