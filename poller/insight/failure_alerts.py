@@ -32,7 +32,7 @@ _OF_THE_HOST = frozenset(kind for kind in FailureKind if kind.exit_class in (2, 
 
 
 class _Failing(NamedTuple):
-    """An account that has failed often enough to be told."""
+    """An account that fails."""
 
     one: Watched
     kind: FailureKind
@@ -66,7 +66,7 @@ def take_failure(notes: Notes, one: Watched, kind: FailureKind) -> None:
         return
     if not mark.firing:
         agreeing = min(mark.agreeing + 1, notes.rule.answers)
-        since = mark.since if mark.agreeing else notes.now
+        since = notes.now if agreeing > mark.agreeing else mark.since
         notes.put(key, replace(mark, agreeing=agreeing, since=since))
     elif notes.is_due(mark):
         _tell_failure(notes, _Failing(one, kind, mark))
@@ -84,7 +84,10 @@ def _tell_failure(notes: Notes, each: _Failing) -> None:
 
 def tell_failures(notes: Notes) -> None:
     """Tell failures: one incident where most accounts share one, else each."""
-    failing = [each for one in notes.here if (each := _failing(notes, one)) is not None]
+    begun = [each for one in notes.here if (each := _failing(notes, one)) is not None]
+    failing = [
+        each for each in begun if each.mark.firing or each.mark.agreeing >= notes.rule.answers
+    ]
     shared = _shared(each.kind for each in failing)
     incident = notes.mark(_INCIDENT) or Mark()
     same = FailureKind(incident.kept) if incident.firing and incident.kept else None
@@ -109,27 +112,28 @@ def tell_failures(notes: Notes) -> None:
                 mark = Mark(firing=True, since=each.mark.since, kept=_ABSORBED)
                 notes.put(_failure_key(each.one.id, each.kind), mark)
     part_of_it = {each.one.id for each in alike}
+    may_share = _shared(each.kind for each in begun)
     for each in failing:
         alone = not each.mark.firing and each.one.id not in part_of_it
-        if alone and not _may_be_outage(notes, each, shared):
+        if alone and not _may_be_outage(notes, each, may_share):
             _tell_failure(notes, each)
 
 
 def _failing(notes: Notes, one: Watched) -> _Failing | None:
-    """Return an account that has failed often enough."""
+    """Return an account that has begun to fail, whether often enough or not yet."""
     failure = one.known.report.failure
     if failure is None or failure.kind is FailureKind.CANCELLED:
         return None
     mark = notes.mark(_failure_key(one.id, failure.kind))
-    if mark is None or not (mark.firing or mark.agreeing >= notes.rule.answers):
+    if mark is None or not (mark.firing or mark.agreeing):
         return None
     return _Failing(one, failure.kind, mark)
 
 
-def _may_be_outage(notes: Notes, each: _Failing, shared: Mapping[FailureKind, int]) -> bool:
-    """Whether the accounts that were not asked since may yet make it an incident."""
+def _may_be_outage(notes: Notes, each: _Failing, may_share: Mapping[FailureKind, int]) -> bool:
+    """Whether accounts that were not asked since, or not often enough, may make it an incident."""
     since = each.mark.since or 0
-    alike = max((n for kind, n in shared.items() if _is_alike(each.kind, kind)), default=0)
+    alike = max((n for kind, n in may_share.items() if _is_alike(each.kind, kind)), default=0)
     known = not 0 <= notes.now - since < _OUTAGE_KNOWN_S
     return not known and alike + notes.unasked(since) >= notes.enough
 

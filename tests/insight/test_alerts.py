@@ -590,6 +590,17 @@ def test_accounts_asked_one_by_one_share_an_incident_too() -> None:
     assert came[5] == ["incident"]
 
 
+def test_they_share_it_also_where_a_rule_waits_for_several_answers() -> None:
+    follower = Follower(replace(DEFAULT, answers=3))
+    follower.round(*fleet(0))
+    looks = [one for number in (1, 2, 3) for one in fleet(number, *[SERVER] * 10)]
+    assert [each for one in looks if (each := told(follower.round(one)))] == [["incident"]]
+    follower = Follower(replace(DEFAULT, answers=2))
+    follower.round(*fleet(0))
+    looks = [one for number in (1, 2) for one in fleet(number, SERVER)]
+    assert [each for one in looks if (each := told(follower.round(one)))] == [["n0 failed"]]
+
+
 def test_one_of_many_that_fails_is_told_once_the_others_answer_or_time_has_passed() -> None:
     follower = Follower(DEFAULT)
     follower.round(*fleet(0))
