@@ -27,7 +27,7 @@ class NewFile:
         """Raises ResultsLost where no file can be made beside ``path``; ``option`` named it."""
         self._path, self._option = path, option
         if is_special(path):
-            raise self._lost("it is not a regular file")
+            raise self._lost("it is a link or not a regular file")
         folder, name = os.path.split(path)
         self._draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
         try:
@@ -76,9 +76,12 @@ class NewFile:
 
 
 def is_special(path: str) -> bool:
-    """Whether a folder, a device or a pipe is there, which must not be replaced by a file."""
+    """Whether a folder, a device, a pipe or a link is there, which no file may replace.
+
+    ``/dev/stdout`` is a link, too, to a regular file where the shell sends it to one.
+    """
     try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
+        return not stat.S_ISREG(os.lstat(path).st_mode)
     except (OSError, ValueError):
         return False  # nothing is there, or what stands against it shows later
 

@@ -81,7 +81,7 @@ class StatusFile:
 
 def _replace(path: str, content: bytes) -> None:
     if is_special(path):
-        raise OSError(errno.EEXIST, "it is not a regular file")
+        raise OSError(errno.EEXIST, "it is a link or not a regular file")
     folder, name = os.path.split(path)
     draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, _FLAGS, _MODE)

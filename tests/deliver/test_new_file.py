@@ -54,12 +54,17 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, name: str) -> No
         NewFile(str(tmp_path / name))
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def _link(path: Path) -> None:
+    """As /dev/stdout is one, which root could replace for everybody."""
+    path.symlink_to(__file__)
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, _link])
 def test_what_is_no_regular_file_is_not_replaced(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "out")
-    with pytest.raises(ResultsLost, match="is not a regular file"):
+    with pytest.raises(ResultsLost, match="is a link or not a regular file"):
         NewFile(str(tmp_path / "out"))
     assert os.listdir(tmp_path) == ["out"]
 

@@ -77,17 +77,18 @@ async def test_a_name_that_cannot_be_is_told(tmp_path: Path) -> None:
     assert len(told) == 1
 
 
-async def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+async def test_a_pipe_or_a_link_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     told: list[str] = []
     path = tmp_path / "status"
     os.mkfifo(path)
-    (tmp_path / "link").symlink_to("/dev/null")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
     for name in ("status", "link"):
         await StatusFile(str(tmp_path / name), on_trouble=told.append).write("codex 58%")
     assert path.is_fifo()
     assert (tmp_path / "link").is_symlink()
-    assert sorted(os.listdir(tmp_path)) == ["link", "status"]
-    assert all("it is not a regular file" in line for line in told)
+    assert sorted(os.listdir(tmp_path)) == ["file", "link", "status"]
+    assert all("it is a link or not a regular file" in line for line in told)
     assert len(told) == 2
 
 
