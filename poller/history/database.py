@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -77,10 +78,11 @@ def open_database(path: str, *, busy_s: float = _BUSY_S) -> sqlite3.Connection:
     fails at once where another program writes. Each waits ``busy_s`` for a lock.
 
     Raises:
-        HistoryUnusable: the file is foreign, damaged or of a newer version.
+        HistoryUnusable: the file is foreign, damaged, of a newer version or no regular one.
         sqlite3.Error: as SQLite says.
         OSError: the folder or the file cannot be made.
     """
+    _is_there(path)
     make_private_folder(os.path.dirname(os.path.abspath(path)))
     # SQLite would let everybody read the file. It is never opened here where it exists:
     # closing it would release the locks that this process has on it.
@@ -143,11 +145,22 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
 
 
 def check_there(path: str) -> None:
-    """Raise HistoryMissing where there is no file."""
-    if not os.path.exists(path):
+    """Raise HistoryMissing where there is no file, HistoryUnusable where it is no regular one."""
+    if not _is_there(path):
         raise HistoryMissing(
             f"history {printable(path)}: there is none yet: record some polls with poller --record"
         )
+
+
+def _is_there(path: str) -> bool:
+    # Opening a pipe, SQLite would wait for ever; beside a device it leaves a journal.
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    if not stat.S_ISREG(mode):
+        raise HistoryUnusable(f"history {printable(path)}: not a regular file: name another file")
+    return True
 
 
 def open_to_read(path: str) -> sqlite3.Connection:
@@ -155,7 +168,7 @@ def open_to_read(path: str) -> sqlite3.Connection:
 
     Raises:
         HistoryMissing: there is none.
-        HistoryUnusable: the file is foreign, damaged or of another version.
+        HistoryUnusable: the file is foreign, damaged, of another version or no regular one.
         sqlite3.Error: as SQLite says.
     """
     check_there(path)

@@ -202,6 +202,15 @@ async def test_a_file_that_is_none_of_ours_is_one_warning_and_is_left_as_it_is(
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+async def test_what_is_no_file_is_not_opened(make: Callable[[Path], None], path: Path) -> None:
+    """A pipe would be waited for, and no signal but KILL would end that."""
+    make(path)
+    for opened in (open_reader, open_to_change):
+        with pytest.raises(HistoryUnusable, match="not a regular file"), opened(str(path)):
+            pass
+
+
 def test_a_file_that_another_process_is_just_making_is_not_another_programs(path: Path) -> None:
     asked: list[str] = []
 
