@@ -246,6 +246,18 @@ def test_after_a_503_it_tries_again(chromium: Chromium) -> None:
         assert site.asked.count("/events") == 2
 
 
+def test_while_no_stream_is_to_be_had_the_page_is_asked_for_all_the_same(
+    chromium: Chromium,
+) -> None:
+    with served(Site(refused=1000)) as site, chromium.opened(site.url) as one:
+        before = one.page.locator("main .note").first.text_content()
+        site.now_s = 3600
+        one.page.wait_for_function(
+            "(text) => document.querySelector('main .note').textContent !== text", arg=before
+        )
+        assert one.page.get_by_text("Not live: reconnecting").is_visible()
+
+
 def test_it_does_not_listen_while_nobody_looks(chromium: Chromium, site: Site) -> None:
     hide = """(hidden) => {
         Object.defineProperty(document, "hidden", { value: hidden, configurable: true });

@@ -84,6 +84,7 @@
       close();  // after a 503 a browser does not try again by itself
       again = setTimeout(open, wait * (0.75 + Math.random() / 2));
       wait = Math.min(2 * wait, LONGEST_MS);
+      expect();  // a login that has ended leads to the next one
     };
   };
 
