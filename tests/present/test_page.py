@@ -751,6 +751,17 @@ def test_figures_that_are_old_are_told_as_old_with_their_curves(pages: Pages) ->
     assert outline.text.count("figures from") == 2
 
 
+def test_an_option_that_is_named_is_not_broken_after_its_hyphens(pages: Pages) -> None:
+    assert '→ poller <span class="option">--refresh,</span> or' in pages.index(known(DEAD))
+
+
+def test_bars_are_explained_where_there_are_some(pages: Pages) -> None:
+    for accounts, told in (((ALICE, DEAD), 1), ((after(failed("erin")),), 0)):
+        seen = known(*accounts)
+        assert pages.index(seen).count("Under a bar") == told
+        assert "".join(pages.report(seen, {}, since=NOW - DAY)).count("Under a bar") == told
+
+
 def test_an_account_s_page_says_that_its_history_cannot_be_read(pages: Pages) -> None:
     page = well_formed(pages.account(known(ALICE), ALICE, None, is_read=False))
     assert "The history cannot be read now: there are no curves." in page.text
