@@ -235,37 +235,15 @@ async def open_link(
         UsageError: the credentials cannot be used, or no server answers ``within_s``
             seconds; None waits for ever.
     """
-    try:
-        from nats.aio.client import Client as NatsClient
-        from nats.errors import Error
-    except ImportError:
-        raise UsageError(NATS_IS_MISSING) from None
     given = (settings.nats or "").split(",")
     servers = [without_login(address) for address in given]
     wants_tls = settings.nats_ca is not None or any(each.startswith("tls:") for each in servers)
+    try:
+        from nats.errors import Error
 
-    class TlsFirst(NatsClient):
-        """Sends no login, nor what proves one, before TLS where that is insisted on.
-
-        Leaves a connection that could not be begun: nats-py's own way to leave it waits for ever
-        where TLS has failed, and so never tries again.
-        """
-
-        async def _process_connect_init(self) -> None:
-            try:
-                await super()._process_connect_init()
-            except BaseException:
-                if self._transport is not None:
-                    self._transport.close()  # type: ignore[no-untyped-call]
-                    self._transport = None
-                raise
-
-        def _connect_command(self) -> bytes:
-            if wants_tls and not self._server_info.get("tls_required"):
-                raise Error(_NO_TLS)
-            return super()._connect_command()
-
-    client: Any = TlsFirst()
+        client = _new_client(wants_tls=wants_tls)
+    except ImportError:
+        raise UsageError(NATS_IS_MISSING) from None
     how = login_in(settings.creds) or login_of(given)
     link = Link(client, inbox, waits=within_s is None)
     try:
@@ -299,6 +277,35 @@ async def open_link(
         yield link
     finally:
         await link.close()
+
+
+def _new_client(*, wants_tls: bool) -> Any:  # noqa: ANN401 - nats-py's types say too little
+    """Return a client that is not connected yet."""
+    from nats.aio.client import Client as NatsClient
+    from nats.errors import Error
+
+    class TlsFirst(NatsClient):
+        """Sends no login, nor what proves one, before TLS where that is insisted on.
+
+        Leaves a connection that could not be begun: nats-py's own way to leave it waits for ever
+        where TLS has failed, and so never tries again.
+        """
+
+        async def _process_connect_init(self) -> None:
+            try:
+                await super()._process_connect_init()
+            except BaseException:
+                if self._transport is not None:
+                    self._transport.close()  # type: ignore[no-untyped-call]
+                    self._transport = None
+                raise
+
+        def _connect_command(self) -> bytes:
+            if wants_tls and not self._server_info.get("tls_required"):
+                raise Error(_NO_TLS)
+            return super()._connect_command()
+
+    return TlsFirst()
 
 
 def _is_away(error: BaseException) -> bool:
