@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -26,12 +27,8 @@ class NewFile:
     def __init__(self, path: str, *, option: str = "--output") -> None:
         """Raises ResultsLost where no file can be made beside ``path``; ``option`` named it."""
         self._path, self._option = path, option
-        if is_special(path):
-            raise self._lost("it is a link or not a regular file")
-        folder, name = os.path.split(path)
-        self._draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
         try:
-            self._descriptor = os.open(self._draft, _FLAGS, _MODE)
+            self._draft, self._descriptor = create_draft(path)
         except (OSError, ValueError) as error:
             raise self._lost(error) from None
         self._open = True
@@ -64,18 +61,28 @@ class NewFile:
         except OSError as error:
             raise self._lost(error) from None
 
-    def _lost(self, error: OSError | ValueError | str) -> ResultsLost:
-        if isinstance(error, str):
-            why = error
-        else:
-            why = os_error_text(error) if isinstance(error, OSError) else "not a valid name"
+    def _lost(self, error: OSError | ValueError) -> ResultsLost:
+        why = os_error_text(error) if isinstance(error, OSError) else "not a valid name"
         return ResultsLost(
             f"{self._option} {printable(self._path)}: cannot be written ({why}); an older file "
             "is unchanged: name a file in a folder that you can write to"
         )
 
 
-def is_special(path: str) -> bool:
+def create_draft(path: str) -> tuple[str, int]:
+    """Create a file beside ``path``, to take its place; return its path and its descriptor.
+
+    Raises:
+        OSError, ValueError: none can be created, or what is at ``path`` may not be replaced.
+    """
+    if _is_special(path):
+        raise OSError(errno.EEXIST, "it is a link or not a regular file")
+    folder, name = os.path.split(path)
+    draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
+    return draft, os.open(draft, _FLAGS, _MODE)
+
+
+def _is_special(path: str) -> bool:
     """Whether a folder, a device, a pipe or a link is there, which no file may replace.
 
     ``/dev/stdout`` is a link, too, to a regular file where the shell sends it to one.

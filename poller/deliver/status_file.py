@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
-from poller.deliver.files import is_special
+from poller.deliver.files import create_draft
 from poller.process.threads import run_in_thread
 from poller.text import os_error_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_FLAGS: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-_MODE = 0o644
 _WITHIN_S = 2.0
 """A disk that does not answer for so long is given up, until it does."""
 
@@ -80,11 +77,7 @@ class StatusFile:
 
 
 def _replace(path: str, content: bytes) -> None:
-    if is_special(path):
-        raise OSError(errno.EEXIST, "it is a link or not a regular file")
-    folder, name = os.path.split(path)
-    draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, _FLAGS, _MODE)
+    draft, descriptor = create_draft(path)
     try:
         try:
             os.write(descriptor, content)
