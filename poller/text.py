@@ -270,6 +270,11 @@ def _shares_nothing(text: str, accounts: Iterable[Iterable[Secret]]) -> bool:
     return not any(half in tokens for tokens in map(_joined, accounts) for half in halves)
 
 
-def os_error_text(error: OSError) -> str:
-    """Return the system's words for an error, in lower case; never its path or own text."""
+def os_error_text(error: OSError | ValueError) -> str:
+    """Return the system's words for an error, in lower case; never its path or own text.
+
+    A ValueError is what a name gives that no file can have.
+    """
+    if not isinstance(error, OSError):
+        return "not a valid name"
     return (error.strerror or "input/output error").lower()

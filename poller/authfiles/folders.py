@@ -91,7 +91,7 @@ def _unlistable(source: str, error: OSError | ValueError) -> str:
         return f"{shown}: not a folder; to poll one file, give its path: poller {shown}"
     if isinstance(error, FileNotFoundError):
         return f"{shown}: no such folder; --account-dir names a folder of auth files"
-    why = os_error_text(error) if isinstance(error, OSError) else "not a valid name"
+    why = os_error_text(error)
     return f"{shown}: the folder cannot be listed ({why}); check its permissions"
 
 

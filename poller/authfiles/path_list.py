@@ -102,7 +102,7 @@ async def open_path_list(files_from: str, *, cwd: str, shows_addresses: bool = F
         flags: int = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
         descriptor = await run_in_thread(partial(os.open, path, flags), abandon_on_cancel=True)
     except (OSError, ValueError) as error:
-        why = os_error_text(error) if isinstance(error, OSError) else "not a valid name"
+        why = os_error_text(error)
         shown = "standard input" if files_from == "-" else printable(files_from)
         raise UsageError(
             f"--files-from {shown}: cannot be read ({why}); "

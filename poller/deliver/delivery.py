@@ -126,5 +126,4 @@ def _content(path: str) -> str:
                 raise NoUrl(f"{printable(path)}: not a regular file")
             return file.read(_LONGEST_URL + 1).decode("ascii", "replace")
     except (OSError, ValueError) as error:
-        why = os_error_text(error) if isinstance(error, OSError) else "no path"
-        raise NoUrl(f"{printable(path)}: {why}") from None
+        raise NoUrl(f"{printable(path)}: {os_error_text(error)}") from None

@@ -62,7 +62,7 @@ class NewFile:
             raise self._lost(error) from None
 
     def _lost(self, error: OSError | ValueError) -> ResultsLost:
-        why = os_error_text(error) if isinstance(error, OSError) else "not a valid name"
+        why = os_error_text(error)
         return ResultsLost(
             f"{self._option} {printable(self._path)}: cannot be written ({why}); an older file "
             "is unchanged: name a file in a folder that you can write to"

@@ -60,7 +60,7 @@ class StatusFile:
             self._written = None
             if not self._told:
                 self._told = True
-                why = os_error_text(error) if isinstance(error, OSError) else "not a valid name"
+                why = os_error_text(error)
                 self._on_trouble(
                     f"--status-file {printable(self._path)}: cannot be written ({why}): "
                     "name a file in a folder that you can write to"

@@ -286,7 +286,7 @@ def test_files_that_hold_no_url_are_said(tmp_path: Path) -> None:
     assert why(str(tmp_path)) in (": is a directory", ": not a regular file")
     if sys.platform == "linux":
         assert why("/dev/null") == "/dev/null: not a regular file"
-    assert why("a\0b") == "a\\x00b: no path"
+    assert why("a\0b") == "a\\x00b: not a valid name"
 
 
 # Apprise
