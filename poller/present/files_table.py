@@ -155,18 +155,20 @@ class _Columns:
     def _refresh(self, entry: FileEntry) -> Piece:
         return self._words.refreshable.get(entry.refresh or "", entry.refresh or ""), PLAIN
 
-    def _same_as(self, entry: FileEntry) -> str:
-        words = self._words
-        if entry.same_login_as is not None:
-            name = cut_middle(entry.same_login_as, _NAME_OF_SAME, self._marks.cut)
-            return words.same_login.format(name=name)
-        if entry.same_account_as is not None:
-            name = cut_middle(entry.same_account_as, _NAME_OF_SAME, self._marks.cut)
-            return words.same_account.format(name=name)
-        return ""
+    def _same_as(self, entry: FileEntry, width: int | None = None) -> str:
+        """Return which account it is the same as; the name gives way before the words do."""
+        told, name = self._words.same_login, entry.same_login_as
+        if name is None:
+            told, name = self._words.same_account, entry.same_account_as
+        if name is None:
+            return ""
+        room = _NAME_OF_SAME
+        if width is not None:
+            room = min(room, max(1, width - cells(told.format(name=""))))
+        return told.format(name=cut_middle(name, room, self._marks.cut))
 
     def _same_cell(self, entry: FileEntry, width: int) -> Line:
-        return [(cut(self._same_as(entry), width, self._marks.cut), YELLOW)]
+        return [(cut(self._same_as(entry, width), width, self._marks.cut), YELLOW)]
 
 
 def _failures(entries: list[FileEntry]) -> Failures:

@@ -234,3 +234,19 @@ def test_no_line_is_ever_wider_than_the_terminal(
 ) -> None:
     told = drawn(*folder, width=width, unicode=unicode, language=language)
     assert max(map(cells, told.splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    ("language", "head", "tail"), [("en", "same login as ", ""), ("zh", "与 ", "同一登录")]
+)
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_long_name_of_the_same_login_gives_way_before_the_words(
+    width: int, language: str, head: str, tail: str
+) -> None:
+    copy = replace(COPY, same_login_as="a-long-name-that-tools-make-2026")
+    (line,) = [
+        each for each in drawn(copy, width=width, language=language).splitlines() if head in each
+    ]
+    told = line[line.index(head) :]
+    assert told.endswith(tail or "6")
+    assert told.count("…") == 1
