@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,19 +37,6 @@ for _number, _usual in (
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def _styles_drawn_afresh() -> None:
-    """Let every test's terminal have its own colours.
-
-    rich keeps the escape sequence a style was first drawn with, whatever colours the
-    next terminal has; a program draws on one, a test process on several.
-    """
-    if "rich.style" in sys.modules:
-        style = sys.modules["rich.style"].Style
-        style.parse.cache_clear()
-        style._add.cache_clear()
 
 
 @dataclass(frozen=True)

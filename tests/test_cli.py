@@ -541,7 +541,9 @@ def test_help_imports_nothing_that_it_does_not_need() -> None:
         (sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=True
     )
     imported = set(done.stdout.splitlines()[-1].split())
-    costly = "aiohttp anyio asyncio tenacity rich orjson argparse contextlib dataclasses typing re"
+    costly = (
+        "aiohttp anyio asyncio tenacity wcwidth orjson argparse contextlib dataclasses typing re"
+    )
     assert not imported & {*costly.split(), "pathlib", "tomllib", "urllib.parse", "platformdirs"}
 
 

@@ -228,7 +228,7 @@ def test_importing_it_loads_nothing_heavy() -> None:
     done = subprocess.run(
         (sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=True
     )
-    heavy = {"aiohttp", "anyio", "asyncio", "orjson", "tenacity", "rich", "dataclasses", "enum"}
+    heavy = {"aiohttp", "anyio", "asyncio", "orjson", "tenacity", "wcwidth", "dataclasses", "enum"}
     bare = subprocess.run(
         (sys.executable, "-c", "import sys; print(*sys.modules)"),
         cwd=ROOT,

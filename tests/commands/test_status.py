@@ -28,7 +28,7 @@ NOW_AND_THEN = """
 import sys, time
 from poller.cli import main
 code = main(["status", "--history", sys.argv[1]])
-costly = {"aiohttp", "anyio", "asyncio", "tenacity", "rich", "ssl", "wcwidth", "jinja2"}
+costly = {"aiohttp", "anyio", "asyncio", "tenacity", "ssl", "wcwidth", "jinja2"}
 loaded = (costly | {"poller.insight.forecast"}) & {*sys.modules}
 sys.exit(f"loaded {loaded}" if loaded else code)
 """
