@@ -8,7 +8,7 @@ from poller.insight.past import Step, lows, pasts
 from poller.insight.series import Observation
 
 AT = 1_790_000_000.0
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+HOUR, DAY = 3600.0, 86_400.0
 
 Told = tuple[str, Observation, float, int]
 

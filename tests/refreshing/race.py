@@ -72,7 +72,6 @@ class Race:
     """Files that did not hold the living refresh token after a round."""
     rescued: int = 0
     """The same, but for a file beside them that did."""
-    writes: int = 0
 
 
 async def race(

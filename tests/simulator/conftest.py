@@ -95,11 +95,6 @@ class Connector:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def dial(anyio_backend: str) -> Any:
     dialled = Connector()
     yield dialled
