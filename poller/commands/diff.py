@@ -18,7 +18,7 @@ from poller.insight.standing import standings
 from poller.present.answer_words import answer_words_of
 from poller.present.answers import plain
 from poller.present.changes import change_lines
-from poller.present.record_reading import report_in
+from poller.present.record_reading import LONGEST_LINE, report_in
 from poller.process import exit_codes
 from poller.settings import UsageError
 from poller.text import os_error_text, printable
@@ -81,7 +81,7 @@ def _reports_in(path: str) -> list[Report]:
     found: list[Report] = []
     try:
         with open(0 if path == _STDIN else path, "rb", closefd=path != _STDIN) as file:
-            for line in file:
+            while line := file.readline(LONGEST_LINE):
                 report = _report_in(line)
                 if report is not None:
                     found.append(report)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from poller.commands.looking_back import check, export, path_of, show
 from poller.deliver.printing import STDERR, write_all
+from poller.present.record_reading import LONGEST_LINE
 from poller.process import exit_codes
 from poller.settings import UsageError
 from poller.text import os_error_text, printable
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from poller.history.importing import Imported
     from poller.process.signals import Interrupts
     from poller.settings import Settings
-
-_LONGEST_LINE = 1 << 24
-"""Bytes; what is longer is no record."""
 
 
 def history(settings: Settings, interrupts: Interrupts) -> int:
@@ -107,7 +105,7 @@ def _opened(files: Iterable[str]) -> Generator[list[tuple[str, BinaryIO]]]:
 
 def _lines(file: str, stream: BinaryIO, interrupts: Interrupts) -> Iterator[bytes]:
     try:
-        while interrupts.number is None and (line := stream.readline(_LONGEST_LINE)):
+        while interrupts.number is None and (line := stream.readline(LONGEST_LINE)):
             yield line
     except OSError as error:
         raise UsageError(f"{printable(file)}: {os_error_text(error)}") from None

@@ -16,6 +16,8 @@ from poller.usage.json_values import (
 from poller.usage.windows import WINDOWS_LIMIT
 from poller.values import Failure, FailureKind, Report, Usage, Window
 
+LONGEST_LINE = 1 << 24
+"""Bytes; what is longer is no record."""
 _LONGEST_S = 1e10
 """Of a window; longer than any calendar has."""
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from poller.present.record_reading import LONGEST_LINE
 from poller.simulator.server import serve
 from poller.values import Failure, FailureKind, Report, Usage, Window
 from tests.history.made_up import record, rows
-from tests.running import Ended, account, run, write
+from tests.running import Ended, account, ran_here, run, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -406,6 +407,17 @@ async def test_diff_compares_two_files(tmp_path: Path) -> None:
         wrong = await run("diff", *words, cwd=tmp_path)
         assert (wrong.code, wrong.out) == (64, b"")
         assert said in wrong.err
+
+
+def test_diff_takes_a_line_without_an_end_piece_by_piece(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    good = json.dumps({"ok": True, "account": "a", "observed_at": 1.8e9}).encode()
+    (tmp_path / "a").write_bytes(bytes(LONGEST_LINE + 1) + b"\n" + good)
+    (tmp_path / "b").write_bytes(good)
+    done = ran_here(capfdbinary, "diff", str(tmp_path / "b"), str(tmp_path / "a"))
+    assert (done.code, done.out) == (0, b"")
+    assert done.err.endswith("/a: passed over lines that are not records: 2\n")
 
 
 async def test_diff_asks_the_history_what_was_then(tmp_path: Path) -> None:
