@@ -264,13 +264,7 @@ async def follow(
                 # Not before there is something to record: opening it makes the file.
                 history = await stack.enter_async_context(open_history(path, on_trouble=warn))
         path = path if history is not None else None
-        recalled, trails = path, dict[str, Trail]()
-        if path is not None:
-            with anyio.move_on_after(_RECALLED_WITHIN_S) as reading:
-                trails = await run_in_thread(partial(_trails, path, now), abandon_on_cancel=True)
-            if reading.cancelled_caught:
-                recalled = None
-                warn(f"history {printable(path)}: its disk does not answer: it is not read")
+        recalled, trails = await _recalled(path, now, warn)
         following = Following(
             stream,
             session,
@@ -340,6 +334,19 @@ def _days_of(asked: PolledWorld) -> list[list[Report]]:
     for reports in week(asked.made_up, now=asked.clock.time()):
         days.setdefault(reports[0].observed_at // _DAY_S, []).extend(reports)
     return list(days.values())
+
+
+async def _recalled(
+    path: str | None, now: float, warn: Callable[[str], None]
+) -> tuple[str | None, dict[str, Trail]]:
+    """Return the history that can be read, and the trails in it; None for one that hangs."""
+    if path is None:
+        return None, {}
+    with anyio.move_on_after(_RECALLED_WITHIN_S):
+        read = partial(_trails, path, now)
+        return path, await run_in_thread(read, abandon_on_cancel=True)
+    warn(f"history {printable(path)}: its disk does not answer: it is not read")
+    return None, {}
 
 
 def _trails(path: str, now: float) -> dict[str, Trail]:
