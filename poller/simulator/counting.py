@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,29 @@ def _without_secret(header: tuple[str, str]) -> tuple[str, str]:
     is_secret = name.strip().lower() in _SECRET_HEADERS
     # A malformed or unknown header may hold a token, too.
     return masked(name), HIDDEN if is_secret else masked(value)
+
+
+class Waiters:
+    """Those who wait until so many requests have come."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    async def until(self, requests: int, *, so_far: int) -> None:
+        """Return as soon as so many have come; ``so_far`` is how many have."""
+        if so_far < requests:
+            come = asyncio.get_running_loop().create_future()
+            self._waiting.append((requests, come))
+            await come
+
+    def note(self, so_far: int) -> None:
+        """Let go of those who have waited for no more than these."""
+        if not self._waiting:
+            return
+        for requests, come in self._waiting:
+            if requests <= so_far and not come.done():
+                come.set_result(None)
+        self._waiting = [one for one in self._waiting if not one[1].done()]
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ import orjson
 
 from poller.simulator.broken_responses import surplus
 from poller.simulator.connection import Connection
-from poller.simulator.counting import AccountCount, Counts, Stats, without_secrets
+from poller.simulator.counting import AccountCount, Counts, Stats, Waiters, without_secrets
 from poller.simulator.faults import Fault, fault_of
 from poller.simulator.payloads import SHAPES, Payload, payload_of
 from poller.simulator.scripted import FaultContext, ScriptedResponse, http_date
@@ -86,7 +86,7 @@ class Simulator:
         self._date = b""
         self._serial = 0
         self._last = self._before = _STRANGER
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters = Waiters()
 
     @property
     def origin(self) -> str:
@@ -118,10 +118,7 @@ class Simulator:
 
     async def reached(self, requests: int) -> None:
         """Return as soon as that many requests have arrived."""
-        if self.counts.requests < requests:
-            arrived = asyncio.get_running_loop().create_future()
-            self._waiting.append((requests, arrived))
-            await arrived
+        await self._waiters.until(requests, so_far=self.counts.requests)
 
     def payload(self, caller: Caller) -> Payload:
         """Return the payload of a healthy response to ``caller`` now.
@@ -192,12 +189,7 @@ class Simulator:
     def _count_in(self) -> None:
         self.counts.requests += 1
         self.counts.last_request_at_s = time.monotonic()
-        if not self._waiting:
-            return
-        for requests, arrived in self._waiting:
-            if requests <= self.counts.requests and not arrived.done():
-                arrived.set_result(None)
-        self._waiting = [one for one in self._waiting if not one[1].done()]
+        self._waiters.note(self.counts.requests)
 
     def _seen_at_s(self) -> float:
         return self.counts.last_request_at_s or 0.0

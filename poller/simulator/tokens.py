@@ -1,6 +1,6 @@
 """The token endpoint: refresh tokens that work once, and every way a refresh goes wrong.
 
-A made-up refresh token says owner it is, so logins need no registration. The endpoint
+A made-up refresh token says whose it is, so logins need no registration. The endpoint
 remembers which tokens were spent, and the outcome of every request. A fault stands after
 ``~`` at a refresh token's end, or in ``Logins.fault`` for all of them; ``xN`` after it
 limits it to a login's first N refreshes. Names of faults:
@@ -19,7 +19,6 @@ limits it to a login's first N refreshes. Names of faults:
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import re
@@ -31,6 +30,7 @@ from typing import TYPE_CHECKING, cast
 import orjson
 
 from poller.simulator.accounts import ACCESS_TOKEN_LIFE_S, access_claims, jwt, refresh_token_of
+from poller.simulator.counting import Waiters
 from poller.simulator.scripted import AfterLastByte, ScriptedResponse, duration_s
 from poller.simulator.wire import HTML, Caller, Request, VaryingHeaders, http_response
 
@@ -87,9 +87,7 @@ class Logins:
     _logins: dict[tuple[str, str | None], _Login] = field(
         default_factory=dict[tuple[str, "str | None"], _Login]
     )
-    _waiting: list[tuple[int, asyncio.Future[None]]] = field(
-        default_factory=list[tuple[int, "asyncio.Future[None]"]]
-    )
+    _waiters: Waiters = field(default_factory=Waiters)
 
     @property
     def requests(self) -> int:
@@ -98,10 +96,7 @@ class Logins:
 
     async def reached(self, requests: int) -> None:
         """Return as soon as so many refreshes have been requested."""
-        if self.requests < requests:
-            arrived = asyncio.get_running_loop().create_future()
-            self._waiting.append((requests, arrived))
-            await arrived
+        await self._waiters.until(requests, so_far=self.requests)
 
     def alive(self, user_id: str, account_id: str | None) -> str | None:
         """Return a login's valid refresh token; None if it ended or was never refreshed."""
@@ -140,10 +135,7 @@ class Logins:
 
     def _count(self, token: str, outcome: str) -> None:
         self.outcomes.setdefault(token, []).append(outcome)
-        for requests, arrived in self._waiting:
-            if requests <= self.requests and not arrived.done():
-                arrived.set_result(None)
-        self._waiting = [one for one in self._waiting if not one[1].done()]
+        self._waiters.note(self.requests)
 
     def _refused(self, token: str, name: str, varying: VaryingHeaders) -> bytes:
         self._count(token, name)
