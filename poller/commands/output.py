@@ -52,9 +52,11 @@ def table_sink(
     """Return what writes a round as a table; ``clock`` tells Unix seconds."""
     # Only where a person looks.
     from poller.commands.language import language_for
+    from poller.present.sentences import CODEX_HOME, IN_PLACE
     from poller.present.terminal import traits
     from poller.present.usage_table import UsageTable
     from poller.process.clock import zone_of
+    from poller.renewal.eligibility import is_named_as_codex_own
 
     zone = zone_of(settings.timezone, os.environ)
     language = language_for(settings, os.environ)
@@ -66,7 +68,15 @@ def table_sink(
     def render(_snapshot: Snapshot) -> Iterable[str]:
         return table.render(width=look.width, color=look.color, unicode=look.unicode, now=clock())
 
-    return TextAtEnd(writer, add=table.add, render=render, progress=progress)
+    def add(report: Report) -> None:
+        is_codex_own = (
+            report.failure is not None
+            and settings.nats is None  # else its file is on another machine
+            and is_named_as_codex_own(report.source, os.environ)
+        )
+        table.add(report, refresh=CODEX_HOME if is_codex_own else IN_PLACE)
+
+    return TextAtEnd(writer, add=add, render=render, progress=progress)
 
 
 def metrics_sink(settings: Settings, writer: Writes, *, clock: Callable[[], float]) -> Sink:

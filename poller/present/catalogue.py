@@ -164,6 +164,7 @@ ENGLISH = Words(
     failures=ENGLISH_FAILURES,
     by_code=ENGLISH_BY_CODE,
     details=MappingProxyType({}),
+    use_codex="use codex once with this login, or log in again",
     log_in_again="log in with codex and copy again",
 )
 
@@ -299,6 +300,7 @@ CHINESE = Words(
     failures=CHINESE_FAILURES,
     by_code=CHINESE_BY_CODE,
     details=CHINESE_DETAILS,
+    use_codex="用 codex 跑一次该账号，或重新登录",
     log_in_again="用 codex 登录再复制",
 )
 

@@ -179,7 +179,7 @@ def _failures(entries: list[FileEntry]) -> Failures:
                 entry.account,
                 entry.failure,
                 expires_at=entry.expires_at,
-                refreshable=entry.refresh == "in_place",
+                refresh=entry.refresh,
             )
     return failures
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from poller.present.words import Words
     from poller.values import Failure, Report
 
+IN_PLACE, CODEX_HOME = "in_place", "codex_home"
+"""States of a login's renewal that have a remedy of their own."""
 _KINDS = tuple(FailureKind)
 _MANY = 20
 """Names of logins to mend that are told; of more, their number."""
@@ -42,7 +44,7 @@ class _Cause:
     """Likewise."""
     status: int | None
     host_at_fault: bool
-    refreshable: bool
+    refresh: str | None
 
 
 class _Named(NamedTuple):
@@ -66,7 +68,7 @@ class Failures:
         *,
         status: int | None = None,
         expires_at: float | None = None,
-        refreshable: bool = True,
+        refresh: str | None = IN_PLACE,
     ) -> None:
         """Keep one account's failure.
 
@@ -75,16 +77,16 @@ class Failures:
             failure: Why it has no figures.
             status: Of the last answer.
             expires_at: When its token expired, in Unix seconds.
-            refreshable: Whether ``--refresh`` could renew its login, as far as is known.
+            refresh: Whether ``--refresh`` could renew its login, as ``poller list`` has it.
         """
-        cause = _cause(failure, status, refreshable=refreshable)
+        cause = _cause(failure, status, refresh=refresh)
         if failure.retry_after_s is not None:
             longest_s = max(failure.retry_after_s, self._waits_s.get(cause, 0.0))
             self._waits_s[cause] = longest_s
         expired_at = expires_at if failure.kind is FailureKind.TOKEN_EXPIRED else None
         self._names.setdefault(cause, []).append(_Named(account, expired_at))
 
-    def add_report(self, report: Report) -> None:
+    def add_report(self, report: Report, *, refresh: str | None = IN_PLACE) -> None:
         """Keep a report's failure, if it has one."""
         if report.failure is not None:
             self.add(
@@ -92,6 +94,7 @@ class Failures:
                 report.failure,
                 status=report.http_status,
                 expires_at=report.expires_at,
+                refresh=refresh,
             )
 
     @property
@@ -177,11 +180,11 @@ def failures_of(reports: Iterable[Report]) -> Failures:
 
 def what_failed(failure: Failure, words: Words, *, status: int | None) -> str:
     """Return what failed, as the sentences have it; ``status`` is of the last answer."""
-    cause = _cause(failure, status, refreshable=True)
+    cause = _cause(failure, status, refresh=IN_PLACE)
     return _what(cause, words, wait_s=failure.retry_after_s)
 
 
-def _cause(failure: Failure, status: int | None, *, refreshable: bool) -> _Cause:
+def _cause(failure: Failure, status: int | None, *, refresh: str | None) -> _Cause:
     tells_more, code = failure.kind in TOLD_BY_MESSAGE, code_of(failure)
     return _Cause(
         failure.kind,
@@ -190,7 +193,7 @@ def _cause(failure: Failure, status: int | None, *, refreshable: bool) -> _Cause
         printable(failure.hint) if tells_more else "",
         status if failure.kind in TOLD_BY_STATUS else None,
         failure.host_at_fault,
-        refreshable,
+        refresh if refresh in (IN_PLACE, CODEX_HOME) else None,
     )
 
 
@@ -217,9 +220,10 @@ def _what(cause: _Cause, words: Words, *, wait_s: float | None) -> str:
 def _remedy(cause: _Cause, words: Words) -> str:
     if cause.hint and words.messages_fit:
         return cause.hint
-    if cause.kind is FailureKind.TOKEN_EXPIRED and not cause.refreshable:
-        return words.log_in_again
-    return words.sentence(cause.kind, cause.code).remedy
+    remedy = words.sentence(cause.kind, cause.code).remedy
+    if cause.refresh == IN_PLACE or remedy != words.failures[FailureKind.TOKEN_EXPIRED].remedy:
+        return remedy
+    return words.use_codex if cause.refresh == CODEX_HOME else words.log_in_again
 
 
 class _NameList:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from poller.insight.pool import NO_WEIGHTS, pool
 from poller.insight.standing import standing
 from poller.present.catalogue import words_of
-from poller.present.sentences import Failures
+from poller.present.sentences import IN_PLACE, Failures
 from poller.present.table import drawn, heading
 from poller.present.terminal import ASCII, UNICODE
 from poller.present.times import Clock
@@ -62,12 +62,12 @@ class UsageTable:
         self._places = Places()
         self._standings: list[Standing] = []
 
-    def add(self, report: Report) -> None:
-        """Keep what the table shows of ``report``."""
+    def add(self, report: Report, *, refresh: str | None = IN_PLACE) -> None:
+        """Keep what the table shows of ``report``; ``refresh`` as ``Failures.add`` has it."""
         if len(self._standings) <= _POOLED:
             self._standings.append(standing(report))
         if report.failure is not None:
-            self._failures.add_report(report)
+            self._failures.add_report(report, refresh=refresh)
         elif report.usage is not None:
             self._rows.append(row_of(report.account, report.usage, self._places, report.forecast))
 

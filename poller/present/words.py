@@ -173,6 +173,8 @@ class Words:
     details: Mapping[str, str]
     """What a message in English, or its part before or after the first colon, adds to its kind,
     where ``messages_fit`` is false and it is always the same; any other is shown as it is."""
+    use_codex: str
+    """The remedy of a login that has expired in the Codex CLI's own file, or a link to it."""
     log_in_again: str
     """The remedy of an expired login that ``--refresh`` cannot renew."""
 

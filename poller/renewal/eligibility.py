@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,17 @@ def codex_files(environ: Mapping[str, str]) -> tuple[str, ...]:
     """
     folders = (environ.get("CODEX_HOME"), default_codex_home(environ))
     return tuple(os.path.abspath(os.path.join(each, "auth.json")) for each in folders if each)
+
+
+def is_named_as_codex_own(path: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether a path is, or links to, what the Codex CLI calls its own file.
+
+    Only names are compared: the disk that ``CODEX_HOME`` is on may not answer.
+    """
+    names = {os.path.abspath(path)}
+    with suppress(OSError, ValueError):
+        names.add(os.path.abspath(os.path.join(os.path.dirname(path), os.readlink(path))))
+    return not names.isdisjoint(codex_files(environ))
 
 
 def obstacle(path: str, *, codex_own: tuple[str, ...]) -> str | None:

@@ -23,6 +23,7 @@ from poller.commands.running import within_limits
 from poller.present.terminal import cells
 from poller.settings import Settings
 from poller.simulator.server import Simulator, serve
+from tests.auth_files import codex
 from tests.conftest import Certificates, connect_proxy
 from tests.running import (
     POLLER,
@@ -393,6 +394,21 @@ async def test_a_mistyped_command_is_recognized(word: str, meant: str, tmp_path:
     assert done.code == 64
     assert done.err.startswith(f"poller: no account '{word}' in ")
     assert done.err.endswith(f"; did you mean `poller {meant}`?\n") is bool(meant)
+
+
+async def test_codex_own_login_that_expired_is_not_told_to_be_refreshed(tmp_path: Path) -> None:
+    own, folder = tmp_path / ".codex/auth.json", tmp_path / "account"
+    own.parent.mkdir()
+    folder.mkdir()
+    own.write_text(json.dumps(codex("me", exp=int(time.time()) - 90_000)))
+    own.chmod(0o600)
+    (folder / "linked.auth.json").symlink_to("../.codex/auth.json")
+    (folder / "copy.auth.json").write_text(json.dumps(codex("other", exp=int(time.time()) - 9_000)))
+    (folder / "copy.auth.json").chmod(0o600)
+    done = await run("--format", "table", cwd=tmp_path, env={"HOME": str(tmp_path)})
+    told = " ".join(done.out.decode().split())
+    assert "linked (1 day ago) -> use codex once with this login, or log in again" in told
+    assert "copy (2 hours ago) -> poller --refresh, or log in with codex" in told
 
 
 async def test_warnings_are_said_in_chinese(tmp_path: Path) -> None:

@@ -57,9 +57,22 @@ def test_logins_that_expired_are_told_together_each_with_its_time() -> None:
 
 def test_a_login_that_cannot_be_refreshed_is_not_told_to_be() -> None:
     failures = Failures()
-    failures.add("alice", EXPIRED, expires_at=NOW + 1, refreshable=False)
+    failures.add("alice", EXPIRED, expires_at=NOW + 1, refresh="hard_link")
     assert said(failures) == [
         "✗ token expired: alice (less than a minute ago) → log in with codex and copy again"
+    ]
+
+
+def test_codex_own_login_is_renewed_by_codex() -> None:
+    refused = Failure(FailureKind.UNAUTHORIZED, "refused", "log in")
+    closed = replace(refused, code="account_deactivated")
+    failures = Failures()
+    for name, failure in (("a", EXPIRED), ("b", refused), ("c", closed)):
+        failures.add(name, failure, refresh="codex_home")
+    assert [told.partition(" → ")[2] for told in said(failures)] == [
+        "use codex once with this login, or log in again",
+        "remove the file; nothing brings it back from here",
+        "use codex once with this login, or log in again",
     ]
 
 
