@@ -32,6 +32,8 @@ class Folder:
     """The same, absolute and normal."""
     names: Sequence[str]
     """Of its files that may be auth files, sorted."""
+    missing: str | None = None
+    """The folder that was looked for before, and is not there."""
 
     def files(self) -> list[tuple[str, str]]:
         """Return the path of each file as given, and absolute."""
@@ -105,4 +107,4 @@ def _codex_home(environ: Mapping[str, str], cwd: str) -> Folder:
             "log in with `codex login`, name auth files or --account-dir DIR, or see it work first "
             "with `poller --demo`"
         )
-    return Folder(source, path, ("auth.json",))
+    return Folder(source, path, ("auth.json",), missing=DEFAULT_FOLDER)

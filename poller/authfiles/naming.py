@@ -89,6 +89,11 @@ def choose(
     ]
 
 
+def _told(folder: Folder) -> str:
+    told = printable(os.path.join(folder.source, ""))
+    return told if folder.missing is None else f"{told} (there is no {folder.missing}/ here)"
+
+
 class _Names:
     """The labels that names and patterns are looked up in."""
 
@@ -215,8 +220,7 @@ class _Names:
         return replace(choice, logins=logins)
 
     def _where(self) -> str:
-        folders = (printable(os.path.join(folder.source, "")) for folder in self._folders)
-        return f"in {', '.join(folders)}"
+        return f"in {', '.join(map(_told, self._folders))}"
 
     def _near(self, name: str) -> str:
         """Return what might have been meant, or some of what there is."""

@@ -304,6 +304,10 @@ async def test_codex_own_file_is_the_default_without_a_folder(here: Place) -> No
     (found,) = await here.accounts()
     assert (found.label, found.source) == ("codex", str(here.path / "home/.codex/auth.json"))
     assert await here.labels("codex") == ["codex"]
+    own = here.path / "home/.codex"
+    assert await here.mistake("alice") == (
+        f"no account 'alice' in {own}/ (there is no account/ here); there is codex"
+    )
 
 
 async def test_codex_home_moves_codex_own_file(here: Place) -> None:
