@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from collections.abc import AsyncIterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from poller.authfiles.read import AuthFile
 from poller.polling.account import Attempts
 from poller.polling.breaker import Breaker, UpstreamHealth
 from poller.polling.feed import open_feed
@@ -16,14 +19,14 @@ from poller.polling.scheduler import open_round
 from poller.process.clock import SystemClock
 from poller.settings import Settings, UsageError
 from poller.settings.addresses import proxy_for
+from poller.settings.checking import check
 from poller.text import KnownTokens
 from poller.upstream.client import open_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from poller.authfiles.read import AuthFile
     from poller.polling.files import Files
     from poller.polling.parts import HandsOutAccounts, MakesAttempts
     from poller.polling.rounds import Rounds
@@ -65,6 +68,7 @@ class Session:
         self.open_feed = open_feed
         self.files = files
         """What rounds begin with, and how they find it again."""
+        self.is_closed = False
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -85,13 +89,24 @@ async def open_session(
     middle of a refresh.
 
     Raises:
-        UsageError: the proxy, the certificates or the refresh that ``settings`` ask for
-            cannot be had.
+        UsageError: ``settings`` say what their options do not take, or ask for a proxy,
+            certificates or a refresh that cannot be had.
     """
     settings = settings or Settings()
+    check(settings)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "poller needs asyncio's event loop: it does not run under trio"
+        ) from None
     feed = partial(open_feed, settings=settings, clock=clock)
     async with open_attempts(settings, clock=clock, exit_guard=exit_guard) as attempts:
-        yield Session(settings, attempts, open_feed=feed, clock=clock)
+        session = Session(settings, attempts, open_feed=feed, clock=clock)
+        try:
+            yield session
+        finally:
+            session.is_closed = True
 
 
 @asynccontextmanager
@@ -132,7 +147,8 @@ async def poll(
             line, in place of the settings' own; a ``PathLike`` is a path whatever it
             looks like. Without any here and there, all that the settings' folders hold.
             An asynchronous iterable is polled as it comes; a name in it that matches
-            nothing is a report of its own, ``file_missing``.
+            nothing is a report of its own, ``file_missing``. What it raises is raised at
+            the end of the context, after the reports of what had come.
         settings: Of the requests, and where to look; its defaults without one. Of the
             output's, ``raw_json`` and ``raw_headers`` keep each answer in its report, and
             ``ordered`` keeps the reports in input order.
@@ -146,12 +162,19 @@ async def poll(
         async with open_session(settings) as own, poll(accounts, session=own) as reports:
             yield reports
         return
+    _check_accounts(accounts)
     asked = _settings_of(session, settings)
+    source = _AsyncAccounts(accounts) if isinstance(accounts, AsyncIterable) else None
     async with (
-        session.open_feed(accounts) as feed,
+        session.open_feed(accounts if source is None else source) as feed,
         open_round(feed, session.attempts, session.health, asked) as reports,
     ):
-        yield reports
+        try:
+            yield reports
+        finally:
+            reports.leave()
+    if source is not None and source.raised is not None:
+        raise source.raised
 
 
 @asynccontextmanager
@@ -200,6 +223,7 @@ async def rounds(
     from poller.polling.rounds import Rounds, Upstream, open_rounds
     from poller.polling.turns import PlannedTurns
 
+    _check_accounts(accounts)
     asked = _settings_of(session, settings)
     files = await (session.files or files_of_rounds)(tuple(accounts), asked)
     upstream = Upstream(session.open_feed, session.attempts, session.health, asked)
@@ -215,11 +239,37 @@ async def rounds(
         yield stream
 
 
+class _AsyncAccounts:
+    """An asynchronous iterable of accounts; what it raises is kept until they are reported."""
+
+    raised: Exception | None = None
+
+    def __init__(self, accounts: AsyncIterable[Named]) -> None:
+        self._accounts = accounts
+
+    async def __aiter__(self) -> AsyncIterator[Named]:
+        try:
+            async for account in self._accounts:
+                if not isinstance(account, AuthFile):
+                    os.fspath(account)  # a TypeError for what names no account
+                yield account
+        except Exception as error:  # noqa: BLE001 - the caller's, and raised there
+            self.raised = error
+
+
+def _check_accounts(accounts: object) -> None:
+    """Refuse one name in place of a list: it would be taken for a list of its letters."""
+    if isinstance(accounts, str | bytes):
+        raise UsageError(f"accounts: expected a list of names: [{accounts!r}], got {accounts!r}")
+
+
 def _settings_of(session: Session, settings: Settings | None) -> Settings:
     if settings is not None:
         raise UsageError("settings: a session has its own; hand over one of the two")
     if session.settings.demo is not None:
         raise UsageError("settings.demo: only the command line has made-up accounts; leave it out")
+    if session.is_closed:
+        raise UsageError("session: it is closed: use it inside the block that opened it")
     return session.settings
 
 

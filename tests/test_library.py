@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -113,6 +113,65 @@ async def test_leaving_early_sends_no_more(tmp_path: Path) -> None:
     assert asked < 10
 
 
+async def test_a_round_that_was_left_is_not_read_on(tmp_path: Path) -> None:
+    write(tmp_path / "account", *numbered(20))
+    async with serve(latency_s=0.01) as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url, concurrency=1)
+        async with poller.poll(settings=settings) as left:
+            async for _ in left:
+                break
+        async with poller.poll(["n0001"], settings) as read:
+            assert [report.ok async for report in read] == [True]
+
+    with pytest.raises(RuntimeError, match="inside its async with"):
+        await anext(left)
+    assert [report async for report in read] == []
+
+
+async def test_a_session_that_is_closed_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("alice"))
+    async with poller.open_session() as session:
+        pass
+    with pytest.raises(poller.UsageError, match="session: it is closed"):
+        async with poller.poll(session=session):
+            pass
+
+
+async def test_one_name_is_not_taken_for_a_list_of_its_letters(tmp_path: Path) -> None:
+    write(tmp_path / "account", account("a"))
+    for opened in (poller.poll, poller.rounds):
+        with pytest.raises(poller.UsageError, match="accounts: expected a list"):
+            async with opened("a"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("chatgpt_url", "http://example.com/usage"),
+        ("concurrency", 0),
+        ("rate", 0),
+        ("timeout_s", -1),
+        ("retries", -1),
+        ("every", 5),
+        ("proxy", "socks5://127.0.0.1:1"),
+        ("ca_file", "/nowhere"),
+        ("nats", "nats://127.0.0.1"),
+    ],
+)
+async def test_settings_are_held_to_what_their_options_take(field: str, value: object) -> None:
+    made: Any = {field: value}
+    with pytest.raises(poller.UsageError, match=f"settings.{field}: "):
+        async with poller.open_session(poller.Settings(**made)):
+            pass
+
+
+def test_another_event_loop_is_refused_with_the_reason() -> None:
+    opening = poller.open_session().__aenter__()
+    with pytest.raises(RuntimeError, match="needs asyncio"):
+        opening.send(None)
+
+
 async def test_a_pause_of_one_round_is_kept_by_the_next(tmp_path: Path) -> None:
     asked_too_often = [account(f"a{number}", "~429-after-1") for number in range(3)]
     write(tmp_path / "account", *asked_too_often, account("later"))
@@ -179,6 +238,28 @@ async def test_accounts_may_come_one_at_a_time(tmp_path: Path) -> None:
             kinds = {report.account: kind_of(report) async for report in reports}
 
     assert kinds == {"alice": None, "nobody": "file_missing", "bob": None}
+
+
+@pytest.mark.parametrize("last", [3, OSError("the directory is away")])
+async def test_what_a_source_raises_is_raised_after_the_reports_before(
+    tmp_path: Path, last: object
+) -> None:
+    write(tmp_path / "account", *numbered(3))
+
+    async def names() -> AsyncIterator[Any]:
+        for number in range(3):
+            yield f"n{number:04d}"
+        if isinstance(last, Exception):
+            raise last
+        yield last
+
+    came: list[bool] = []
+    async with serve() as simulator:
+        settings = poller.Settings(chatgpt_url=simulator.url)
+        with pytest.raises((OSError, TypeError)):
+            async with poller.poll(names(), settings) as reports:
+                came += [report.ok async for report in reports]
+    assert came == [True] * 3
 
 
 async def test_reports_keep_the_input_order_where_that_is_asked_for(tmp_path: Path) -> None:

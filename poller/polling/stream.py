@@ -22,7 +22,7 @@ class ReportQueue:
 
     def __init__(self) -> None:
         self._ready: deque[Report] = deque()
-        self._closed = False
+        self._closed = self._was_cut = False
         self._reader_waits = False
         self._arrived = anyio.Event()
         self._taken = anyio.Event()
@@ -47,6 +47,8 @@ class ReportQueue:
     async def get(self) -> Report:
         """Take the next report; raises StopAsyncIteration at the end."""
         while not self._ready:
+            if self._was_cut:
+                raise RuntimeError("this round was left: read its reports inside its async with")
             if self._closed:
                 raise StopAsyncIteration
             self._arrived = anyio.Event()
@@ -60,6 +62,13 @@ class ReportQueue:
         """Let the reader end once everything has been taken."""
         self._closed = True
         self._arrived.set()
+
+    def cut(self) -> None:
+        """Give the reader nothing more, unless all has come."""
+        if not self._closed:
+            self._was_cut = True
+            self._ready.clear()
+            self.close()
 
 
 @dataclass(slots=True)
@@ -114,6 +123,10 @@ class Reports:
         self.stop = stop
         """End the round: cut what is in flight, give every account left this failure."""
         self._queue = queue
+
+    def leave(self) -> None:
+        """Take note that the round is over, or left: then nothing more is to be read."""
+        self._queue.cut()
 
     def __aiter__(self) -> Reports:
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from poller.settings.addresses import NO_NATS, Address
 from poller.settings.file import find, own_file_shown, read
@@ -78,8 +78,8 @@ def resolve(
         raise UsageError("--refresh-codex-home: does nothing without --refresh: give both")
     if "demo_speed" in flags and settings.demo is None:
         raise UsageError("--demo-speed: does nothing without --demo: give both")
-    _check_proxy(settings, place)
-    _check_every(settings, place)
+    check_proxy(settings, place)
+    check_every(settings, place)
     if command != "agent":
         _check_collecting(settings, flags)
     if "evaluate_alerts" in flags:
@@ -90,6 +90,14 @@ def resolve(
 def _formats_of(command: str) -> tuple[str, ...]:
     option = next(option for option in every_option() if option.field == "format")
     return option.of(command).kind.names
+
+
+class NamesFields(Protocol):
+    """Says what a field of the settings is called, and where its value came from."""
+
+    def __getitem__(self, field: str) -> str:
+        """Return it for one field."""
+        ...
 
 
 class _Places:
@@ -188,7 +196,8 @@ def _check_collecting(settings: Settings, flags: Mapping[str, object]) -> None:
         )
 
 
-def _check_proxy(settings: Settings, place: _Places) -> None:
+def check_proxy(settings: Settings, place: NamesFields) -> None:
+    """Refuse a proxy that would see the tokens; ``place`` says where a value came from."""
     if settings.proxy is None or settings.chatgpt_url.startswith("https:"):
         return
     if not Address(settings.proxy).is_loopback:
@@ -198,7 +207,8 @@ def _check_proxy(settings: Settings, place: _Places) -> None:
         )
 
 
-def _check_every(settings: Settings, place: _Places) -> None:
+def check_every(settings: Settings, place: NamesFields) -> None:
+    """Refuse to ask too often; likewise."""
     every, url = settings.every, Address(settings.chatgpt_url)
     if isinstance(every, str) or every >= SHORTEST_INTERVAL_S:
         return
