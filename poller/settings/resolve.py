@@ -134,6 +134,8 @@ def _notes(
             for option in every_option()
             if option.field in in_force and place.file_of(option.field) is source
         ]
+        if in_force.get("alerts") and place.file_of("alerts") is source:
+            keys.append("[[alert]]")
         notes.append(f"{source.shown}: in force: {', '.join(keys) or 'nothing'}")
     return notes
 

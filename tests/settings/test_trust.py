@@ -336,6 +336,8 @@ def test_each_file_is_told_with_the_keys_that_are_in_force(own: Path) -> None:
         "config.toml: in force: requests.retries",
     )
     assert resolve({"retries": 1}).notes[1] == "config.toml: in force: nothing"
+    own.write_text('[[alert]]\nname = "low"\nrun = ["true"]\n')
+    assert resolve({}).notes[0] == f"{own}: in force: [[alert]]"
     Path(HERE).unlink()
     own.unlink()
     assert resolve({}).notes == ()
