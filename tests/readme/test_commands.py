@@ -9,6 +9,7 @@ import asyncio
 import csv
 import importlib.util
 import json
+import os
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tomllib
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -420,6 +422,25 @@ def test_every_rule_of_the_page_about_alerts_is_one() -> None:
     for tables in rules:
         alerts, mistakes = read_alerts(tables)
         assert (len(alerts), mistakes) == (1, [])
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux here")
+def test_tmux_tells_an_alert_and_runs_nothing_of_its_text(tmp_path: Path) -> None:
+    """In a message of its own, it would: a file named ``#(…).auth.json`` is enough."""
+    text = "gone: #(touch ran) #{pid}, low: bob (5h 8 % left, back 16:04)"
+    (tables,) = (
+        tomllib.loads(one)["alert"] for one in blocks(ALERTS, "toml") if 'name = "tmux"' in one
+    )
+    words = [word.replace("{text}", text) for word in tables[0]["run"]]
+    words.insert(words.index("display-message") + 1, "-p")  # to standard output
+    environ = {**os.environ, "TMUX": "", "TMUX_TMPDIR": str(tmp_path)}
+    tmux = partial(subprocess.run, cwd=tmp_path, env=environ, capture_output=True, check=True)
+    tmux(["tmux", "-f", os.devnull, "new-session", "-d", "sleep", "60"])
+    try:
+        told = tmux(words).stdout.decode()
+    finally:
+        tmux(["tmux", "kill-server"])
+    assert told == f"poller: {text}\n"
 
 
 async def test_the_line_for_cron_that_evaluates_alerts_works(tmp_path: Path) -> None:
