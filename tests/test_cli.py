@@ -219,6 +219,7 @@ def test_the_parser_of_a_command_knows_its_flags_and_no_other(command: str) -> N
         ("-j 8", "-j: unknown option; did you mean --concurrency?"),
         ("--list=x", "--list: takes no value"),
         ("list --rate 4", "--rate: not an option of poller list, but of poller poll and 6 more"),
+        ("guard --list", "--list: not an option of poller guard, but of poller poll"),
         (
             "status --need 2",
             "--need: not an option of poller status, but of poller poll and 2 more",

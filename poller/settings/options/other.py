@@ -13,13 +13,14 @@ OTHERS = (
         " configuration folder); flags beat it",
         commands=(*TELLING, "agent"),
     ),
-    Option("list", kinds.SWITCH, "the same as poller list", default=False),
+    Option("list", kinds.SWITCH, "the same as poller list", default=False, commands=("poll",)),
     Option(
         "print_completion",
         kinds.choice("bash", "zsh", "fish", metavar="SHELL"),
         "the same as poller completion",
+        commands=("poll",),
     ),
-    Option("schema", kinds.SWITCH, "the same as poller schema", default=False),
+    Option("schema", kinds.SWITCH, "the same as poller schema", default=False, commands=("poll",)),
     Option(
         "shell",
         kinds.choice("bash", "zsh", "fish", metavar="SHELL"),
