@@ -434,10 +434,10 @@ def test_tmux_tells_an_alert_and_runs_nothing_of_its_text(tmp_path: Path) -> Non
     words = [word.replace("{text}", text) for word in tables[0]["run"]]
     words.insert(words.index("display-message") + 1, "-p")  # to standard output
     environ = {**os.environ, "TMUX": "", "TMUX_TMPDIR": str(tmp_path)}
-    tmux = partial(subprocess.run, cwd=tmp_path, env=environ, capture_output=True, check=True)
+    tmux = partial(subprocess.run, env=environ, capture_output=True, text=True, check=True)
     tmux(["tmux", "-f", os.devnull, "new-session", "-d", "sleep", "60"])
     try:
-        told = tmux(words).stdout.decode()
+        told = tmux(words).stdout
     finally:
         tmux(["tmux", "kill-server"])
     assert told == f"poller: {text}\n"
