@@ -204,8 +204,8 @@ class Agent:
 
     def _may_pull(self, told: Welcome) -> bool:
         """Say whether a consumer is one of ours: nothing else is ever asked for."""
-        own = (subjects.OWN, f"own-{self.name}")
-        shared = [(subjects.SHARED, f"shared-{name}") for name in self._shared]
+        own = subjects.place(self.name, is_shared=False)
+        shared = [subjects.place(name, is_shared=True) for name in self._shared]
         return (told.stream, told.consumer) in (own, *shared)
 
     async def _on_own_presence(self, message: Arrived) -> None:
@@ -251,9 +251,8 @@ class Agent:
 
     def _is_ours(self, job: Job, source: _Source) -> bool:
         """Say whether a job was meant for us; the server may be made to send us another's."""
-        if job.is_shared:
-            return job.to in self._shared and source.consumer == f"shared-{job.to}"
-        return job.to == self.name and source.consumer == f"own-{job.to}"
+        is_meant = job.to in self._shared if job.is_shared else job.to == self.name
+        return is_meant and source.consumer == subjects.place(job.to, is_shared=job.is_shared)[1]
 
     # Jobs
 

@@ -11,7 +11,7 @@ import anyio
 
 from poller.agents import streams, subjects
 from poller.agents.crew import CLOCK_LEEWAY_S, LOST_AFTER_S, Crew
-from poller.agents.open_jobs import OpenJobs, place_of
+from poller.agents.open_jobs import OpenJobs
 from poller.agents.reading import decoded
 from poller.agents.records import Records
 from poller.agents.wire import Call, JobResult, Listing, Presence, Welcome, encoded
@@ -61,7 +61,7 @@ class Contact:
     async def begin(self) -> None:
         """Make the streams, listen to agents, and call for them."""
         await self._records.begin()
-        await self._link.hear(f"{subjects.PRESENCE}.*", self._on_presence)
+        await self._link.hear(subjects.presence("*"), self._on_presence)
         await self._call()
 
     def may_come(self) -> bool:
@@ -156,19 +156,17 @@ class Contact:
     async def _welcome(self, machine: Machine) -> None:
         """Make what the agent pulls from, and tell it so: before, its pulls get no answer."""
         wanted = self.crew.folder
-        stream, consumer = place_of(wanted or machine.name, is_shared=wanted is not None)
-        jobs = subjects.OWN_JOBS if wanted is None else subjects.SHARED_JOBS
+        name, is_shared = wanted or machine.name, wanted is not None
+        stream, consumer = subjects.place(name, is_shared=is_shared)
         try:
-            made = await streams.consumer(
-                self._link, stream, consumer, f"{jobs}.{wanted or machine.name}.*"
-            )
+            jobs = subjects.jobs(name, "*", is_shared=is_shared)
+            made = await streams.consumer(self._link, stream, consumer, jobs)
         except Exception as error:  # noqa: BLE001 - nats-py's: the server is away, or busy
             logger.info("agent %s cannot be welcomed yet: %s", machine.name, type(error).__name__)
             machine.made = ""
             return
         machine.made = made
-        lists = wanted is None
-        told = Welcome(self.run, self._clock(), stream, consumer, made, lists)
+        told = Welcome(self.run, self._clock(), stream, consumer, made, lists=not is_shared)
         await self._link.send(subjects.welcome(machine.name), encoded(told))
 
     def _on_record(self, sender: str, content: bytes) -> None:

@@ -53,10 +53,7 @@ class OpenJobs:
 
         ``machine`` is the only one that can; None means all that have the folder.
         """
-        if machine is not None:
-            subject = subjects.own_jobs(job.to, job.run)
-        else:
-            subject = subjects.shared_jobs(job.to, job.run)
+        subject = subjects.jobs(job.to, job.run, is_shared=machine is None)
         answer = asyncio.get_running_loop().create_future()
         opened = _OpenJob(job, subject, machine, answer, job.id, time.monotonic())
         self._open[job.id] = opened
@@ -106,16 +103,11 @@ class OpenJobs:
         for opened in tuple(self._open.values()):
             if now - opened.asked_at > self._patient_s and not opened.answer.done():
                 opened.asked_at = now
-                stream, consumer = place_of(opened.job.to, is_shared=opened.machine is None)
-                if await streams.is_idle(self._link, stream, consumer):
+                place = subjects.place(opened.job.to, is_shared=opened.machine is None)
+                if await streams.is_idle(self._link, *place):
                     self._link.forget(opened.stored_as)
                     opened.stored_as = os.urandom(16).hex()
                     await self._link.store(opened.subject, encoded(opened.job), id=opened.stored_as)
-
-
-def place_of(name: str, *, is_shared: bool) -> tuple[str, str]:
-    """Return the stream and the consumer that jobs for an agent, or a folder, are pulled from."""
-    return (subjects.SHARED, f"shared-{name}") if is_shared else (subjects.OWN, f"own-{name}")
 
 
 def lost(machine: Machine | None, when: str) -> Failure:

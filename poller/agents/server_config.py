@@ -81,8 +81,8 @@ def _of_collector() -> tuple[list[str], list[str]]:
     publish = [
         subjects.CALL,
         subjects.welcome("*"),
-        subjects.own_jobs("*", "*"),
-        subjects.shared_jobs("*", "*"),
+        subjects.jobs("*", "*", is_shared=False),
+        subjects.jobs("*", "*", is_shared=True),
         "$JS.API.INFO",
         "$JS.API.STREAM.*.*",
         "$JS.API.CONSUMER.CREATE.>",
@@ -94,12 +94,12 @@ def _of_collector() -> tuple[list[str], list[str]]:
 
 
 def _of_agent(name: str) -> tuple[list[str], list[str]]:
-    own = f"own-{name}"
+    own = subjects.place(name, is_shared=False)
     publish = [
         subjects.presence(name),
         subjects.records(name),
-        subjects.pull(subjects.OWN, own),
-        subjects.acknowledge(subjects.OWN, own),
+        subjects.pull(*own),
+        subjects.acknowledge(*own),
         subjects.pull(subjects.SHARED, "*"),
         subjects.acknowledge(subjects.SHARED, "*"),
     ]

@@ -35,9 +35,9 @@ async def prepare(link: Link) -> int:
     kept: dict[str, Any] = {"max_age": _RECORDS_KEPT_S, "max_msgs_per_subject": _RECORDS_OF_ONE}
     last = 0
     for name, subject, how in (
-        (subjects.OWN, f"{subjects.OWN_JOBS}.*.*", work),
-        (subjects.SHARED, f"{subjects.SHARED_JOBS}.*.*", work),
-        (subjects.RECORDS, f"{subjects.RECORD}.*", kept),
+        (subjects.OWN, subjects.jobs("*", "*", is_shared=False), work),
+        (subjects.SHARED, subjects.jobs("*", "*", is_shared=True), work),
+        (subjects.RECORDS, subjects.records("*"), kept),
     ):
         config = StreamConfig(
             name=name,
@@ -117,9 +117,7 @@ async def drop(link: Link, reader: str) -> None:
 
 async def purge(link: Link, run: str) -> None:
     """Take back the jobs of one run that nobody has taken."""
-    for stream, jobs in (
-        (subjects.OWN, subjects.OWN_JOBS),
-        (subjects.SHARED, subjects.SHARED_JOBS),
-    ):
+    for stream, is_shared in ((subjects.OWN, False), (subjects.SHARED, True)):
+        jobs = subjects.jobs("*", run, is_shared=is_shared)
         with contextlib.suppress(Exception):  # they are dropped as too late, too
-            await _administration(link).purge_stream(stream, subject=f"{jobs}.*.{run}")
+            await _administration(link).purge_stream(stream, subject=jobs)

@@ -38,14 +38,14 @@ def records(name: str) -> str:
     return f"{RECORD}.{name}"
 
 
-def own_jobs(agent: str, run: str) -> str:
-    """Return where the jobs for one agent's own accounts go."""
-    return f"{OWN_JOBS}.{agent}.{run}"
+def jobs(name: str, run: str, *, is_shared: bool) -> str:
+    """Return where the jobs for an agent's own accounts, or for a shared folder, go."""
+    return f"{SHARED_JOBS if is_shared else OWN_JOBS}.{name}.{run}"
 
 
-def shared_jobs(folder: str, run: str) -> str:
-    """Return where the jobs go that any agent with a shared folder may take."""
-    return f"{SHARED_JOBS}.{folder}.{run}"
+def place(name: str, *, is_shared: bool) -> tuple[str, str]:
+    """Return the stream and the consumer that these jobs are pulled from."""
+    return (SHARED, f"shared-{name}") if is_shared else (OWN, f"own-{name}")
 
 
 def inbox(name: str) -> str:

@@ -225,7 +225,7 @@ def _zone_meant(value: object) -> str | None:
     return zone_meant(value) if isinstance(value, str) else None
 
 
-def _agent(value: object) -> object:
+def _user_agent(value: object) -> object:
     if not isinstance(value, str) or not value or value != value.strip():
         return None
     return value if all(" " <= char <= "~" for char in value) else None
@@ -341,7 +341,7 @@ RATE = ValueType(
     "a number of requests per second from 0.001 to 1000000", _rate, metavar="N", read=_number_in
 )
 PERCENT = ValueType("a number from 0 to 100", _percent, metavar="P", read=_number_in)
-AGENT = ValueType("printable ASCII characters without spaces around them", _agent)
+USER_AGENT = ValueType("printable ASCII characters without spaces around them", _user_agent)
 NAME = ValueType(
     f"1 to {_NAME_LENGTH} printable characters without spaces around them", _name, metavar="NAME"
 )

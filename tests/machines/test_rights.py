@@ -182,8 +182,8 @@ async def test_an_agent_may_do_its_own_and_nothing_else(
         may_not = [
             await bad.may_publish(subjects.presence("good")),
             await bad.may_publish(subjects.records("good")),
-            await bad.may_publish(subjects.own_jobs("good", RUN)),
-            await bad.may_publish(subjects.shared_jobs("team", RUN)),
+            await bad.may_publish(subjects.jobs("good", RUN, is_shared=False)),
+            await bad.may_publish(subjects.jobs("team", RUN, is_shared=True)),
             await bad.may_publish(subjects.welcome("good")),
             await bad.may_publish(subjects.CALL),
             await bad.may_publish(subjects.pull(subjects.OWN, "own-good")),
@@ -255,8 +255,8 @@ async def test_nothing_that_a_hostile_agent_sends_makes_another_read_a_path(
         }
         await bad.may_publish(subjects.records("bad"), json.dumps(listing).encode())
         for target in (
-            subjects.own_jobs("good", welcome["run"]),
-            subjects.shared_jobs("team", welcome["run"]),
+            subjects.jobs("good", welcome["run"], is_shared=False),
+            subjects.jobs("team", welcome["run"], is_shared=True),
         ):
             pull = subjects.pull(subjects.OWN, "own-bad")
             await bad.may_publish(pull, b'{"batch":1,"expires":3000000000}', reply=target)
@@ -324,7 +324,7 @@ async def test_a_hostile_collector_can_make_an_agent_ask_for_usage_only(
                 encoded(Welcome(RUN, now, stream, consumer, "now", lists=False)),
             )
         for job in asked:
-            await js.publish(subjects.shared_jobs("team", RUN), encoded(job))
+            await js.publish(subjects.jobs("team", RUN, is_shared=True), encoded(job))
         answers: dict[str, Any] = {}
         async with asyncio.timeout(20):
             while len(answers) < len(asked):

@@ -80,7 +80,7 @@ REQUESTS = (
     ),
     Option(
         "user_agent",
-        kinds.AGENT,
+        kinds.USER_AGENT,
         "the User-Agent header",
         default="Mozilla/5.0",
         flags=(),
