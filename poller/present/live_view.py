@@ -181,7 +181,7 @@ class LiveView:
             last.append(all_of)
         room = max(1, height - 3 - len(under) - len(last))
         body, page, last_top = self._body(table, shown, wanted, room)
-        title = self._title(len(accounts), len(shown), wanted, page)
+        title = self._title(len(accounts), len(shown), wanted, page, width=width)
         top = self._top(title, clock, width)
         titles = table.titles() if shown else []
         foot = self._foot(said, wanted, width)
@@ -252,7 +252,7 @@ class LiveView:
             return [(cut(title, width, self._marks.cut), BOLD)]
         return heading(title, self._words, clock, width=width, right_of=width)
 
-    def _title(self, total: int, shown: int, wanted: Viewing, page: int) -> str:
+    def _title(self, total: int, shown: int, wanted: Viewing, page: int, *, width: int) -> str:
         live, words = self._live, self._words
         told = [words.quota, words.counted(words.accounts, total)]
         if page < shown:
@@ -265,7 +265,10 @@ class LiveView:
             told.append(live.filtered.format(text=wanted.filter))
         if wanted.attention:
             told.append(live.attention)
-        return f" {self._marks.dot} ".join(told)
+        between = f" {self._marks.dot} "
+        title = between.join(told)
+        # What is in view matters more than what this is.
+        return title if cells(title) <= width else between.join(told[1:])
 
     def _foot(self, said: str, wanted: Viewing, width: int) -> Line:
         if wanted.typing:

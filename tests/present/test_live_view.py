@@ -124,6 +124,11 @@ def test_the_signs_are_explained_as_they_are_drawn() -> None:
         assert signs - {"/"} == ({"•", "≠", "◆"} if unicode else {"+", "!", "*"})
 
 
+def test_a_narrow_title_keeps_what_is_in_view() -> None:
+    assert screen(POOL, width=36, height=9)[0].startswith("5 accounts · 1-1 of 4")
+    assert screen(POOL, width=60, height=9)[0].startswith("Codex quota left · 5 accounts · ")
+
+
 def test_a_change_is_marked_for_a_minute_and_the_last_hours_are_drawn() -> None:
     lines = screen(POOL, width=150)
 
