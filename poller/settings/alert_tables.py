@@ -29,6 +29,8 @@ MOST_RULES = 50
 _MOST_PATTERNS, _MOST_WORDS = 1000, 100
 FILLED_IN = ("{text}", "{rule}", "{event}")
 """What stands for something in the words of a command."""
+_BEFORE_A_SCRIPT = re.compile("-[a-z]?c|-e")
+"""Of shells and Python, and of osascript, Perl and others."""
 STYLES = ("json", "ntfy", "slack", "discord")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -193,7 +195,7 @@ def _command(value: object) -> object:
     words = _texts(value, _MOST_WORDS) if is_list(value) else None
     program = kinds.path_at(words[0]) if words else None
     for option, script in zip(words or (), (words or ())[1:], strict=False):
-        if option == "-c" and any(each in script for each in FILLED_IN):
+        if _BEFORE_A_SCRIPT.fullmatch(option) and any(each in script for each in FILLED_IN):
             raise UsageError(
                 "what is filled into a script would be run by it: give it a word of its own, such "
                 """as ["sh", "-c", 'echo "$1"', "sh", "{text}"]"""
