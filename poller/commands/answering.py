@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 from poller.authfiles.listing import accounts_in, found_in_time
+from poller.commands.ending import ended_by
 from poller.commands.language import words_for
 from poller.deliver.stderr import say
 from poller.history.database import default_path
 from poller.history.reading import answers, no_answer_text
 from poller.history.recollection import Recollection
 from poller.present.page_texts import Teller
-from poller.process import exit_codes
 from poller.process.clock import zone_of
 from poller.process.importing import import_without_certificates
 from poller.settings import UsageError
@@ -77,12 +77,8 @@ def answered(
         with history_of(settings) as path:
             known = known_now(settings, interrupts, path, max_age_s=max_age_s, forecasts=forecasts)
             return tell(known) if interrupts.number is None else 128 + interrupts.number
-    except UsageError as error:
-        say(f"poller: {error}")
-        return exit_codes.USAGE
-    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
-        say(f"poller: a bug in this program: {type(error).__name__}; please report it")
-        return exit_codes.INTERNAL
+    except Exception as error:  # noqa: BLE001 - the last resort
+        return ended_by(error)
 
 
 def teller_for(settings: Settings, stream: TextIO, *, now: float) -> Teller:

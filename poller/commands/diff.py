@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from poller.commands.answering import history_of, teller_for
+from poller.commands.ending import ended_by
 from poller.deliver.printing import print_out, shows_table
 from poller.deliver.stderr import say
 from poller.history.reading import open_reader
@@ -19,7 +20,6 @@ from poller.present.answer_words import answer_words_of
 from poller.present.answers import plain
 from poller.present.changes import change_lines
 from poller.present.record_reading import LONGEST_LINE, report_in
-from poller.process import exit_codes
 from poller.settings import UsageError
 from poller.text import os_error_text, printable
 
@@ -45,12 +45,8 @@ def diff(
     try:
         found, count = _changes(settings, before, after)
         return _print(settings, found, count) or (_CHANGED if found else 0)
-    except UsageError as error:
-        say(f"poller: {error}")
-        return exit_codes.USAGE
-    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
-        say(f"poller: a bug in this program: {type(error).__name__}; please report it")
-        return exit_codes.INTERNAL
+    except Exception as error:  # noqa: BLE001 - the last resort
+        return ended_by(error)
 
 
 def _changes(settings: Settings, before: str | None, after: str | None) -> tuple[list[Change], int]:

@@ -13,6 +13,7 @@ import anyio
 from poller.authfiles.describe import entry_of
 from poller.authfiles.duplicates import DuplicateFinder
 from poller.commands.demo import demo_files
+from poller.commands.ending import ended_by
 from poller.commands.language import language_for
 from poller.deliver.printing import STDOUT, shows_table
 from poller.deliver.stderr import say
@@ -48,17 +49,13 @@ def list_accounts(settings: Settings, interrupts: Interrupts) -> int:
     """
     try:
         return anyio.run(_list, settings, interrupts)
-    except UsageError as error:
-        say(f"poller: {error}")
-        return exit_codes.USAGE
     except ReaderGone:
         return exit_codes.READER_GONE
     except ResultsLost as error:
         say(f"poller: {error}")
         return exit_codes.RESULTS_LOST
-    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
-        say(f"poller: a bug in this program: {type(error).__name__}; please report it")
-        return exit_codes.INTERNAL
+    except Exception as error:  # noqa: BLE001 - the last resort
+        return ended_by(error)
 
 
 async def _list(settings: Settings, interrupts: Interrupts) -> int:

@@ -16,6 +16,7 @@ import anyio
 from poller.commands import command_like
 from poller.commands.alerting import alerting_into, asks_for_all, tell_once
 from poller.commands.demo import demo_if_asked_for
+from poller.commands.ending import error_name
 from poller.commands.notices import broken_demands, waiting, warnings
 from poller.commands.output import (
     RecordLines,
@@ -26,7 +27,7 @@ from poller.commands.output import (
     table_sink,
 )
 from poller.commands.recording import recording_if_asked_for
-from poller.commands.running import error_name, reader_gone, within_limits
+from poller.commands.running import reader_gone, within_limits
 from poller.commands.sessions import open_asking
 from poller.deliver.sinks import Recorded
 from poller.deliver.stderr import say, say_named, saying_what_is_logged

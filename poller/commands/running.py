@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -39,14 +39,6 @@ async def reader_gone(stdout: Writer, *, look_every_s: float = _READER_CHECK_S) 
     """Return soon after the reader of a pipe has gone, also while nothing is written."""
     while not stdout.reader_is_gone():  # noqa: ASYNC110 - a pipe sets no event
         await anyio.sleep(look_every_s)
-
-
-def error_name(error: BaseException) -> str:
-    """Name an error by its classes: its text may hold anything."""
-    if isinstance(error, BaseExceptionGroup):
-        several = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        return ", ".join(map(error_name, several))
-    return type(error).__name__
 
 
 @asynccontextmanager

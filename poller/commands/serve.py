@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 from poller import __version__
+from poller.commands.ending import ended_by
 from poller.commands.following import follow
 from poller.commands.language import language_for
-from poller.commands.running import error_name, keeping_status, noticed, within_limits
+from poller.commands.running import keeping_status, noticed, within_limits
 from poller.commands.served import Served
 from poller.deliver.stderr import say, say_named, saying_what_is_logged
 from poller.present.page import Pages
-from poller.process import exit_codes
 from poller.process.clock import zone_of
 from poller.process.stopping import stop_on_signal
 from poller.process.systemd import tell_systemd
@@ -47,13 +47,9 @@ def serve(settings: Settings, interrupts: Interrupts) -> int:
         with _listening(settings) as listening:
             site = _Site(within_limits(settings), interrupts, access, listening, tls)
             anyio.run(site.run)
-    except UsageError as error:
-        say(f"poller: {error}")
-        return exit_codes.USAGE
-    except BaseException as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
-        if interrupts.number is None:
-            say(f"poller: a bug in this program: {error_name(error)}; please report it")
-            return exit_codes.INTERNAL
+    except BaseException as error:  # noqa: BLE001 - the last resort
+        if interrupts.number is None or isinstance(error, UsageError):
+            return ended_by(error)
     return 128 + (interrupts.number or 0)
 
 

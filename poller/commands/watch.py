@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from poller.commands.ending import ended_by
 from poller.commands.following import follow
 from poller.commands.notices import broken_demands
 from poller.commands.output import RecordLines, is_table, table_sink
 from poller.commands.running import (
-    error_name,
     keeping_status,
     noticed,
     reader_gone,
@@ -54,13 +54,9 @@ def watch(settings: Settings, interrupts: Interrupts) -> int:
             anyio.run(command.run)
         finally:
             command.say_warnings()
-    except UsageError as error:
-        say(f"poller: {error}")
-        return exit_codes.USAGE
-    except BaseException as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
-        if interrupts.number is None:
-            say(f"poller: a bug in this program: {error_name(error)}; please report it")
-            return exit_codes.INTERNAL
+    except BaseException as error:  # noqa: BLE001 - the last resort
+        if interrupts.number is None or isinstance(error, UsageError):
+            return ended_by(error)
     return command.exit_code()
 
 
