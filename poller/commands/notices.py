@@ -54,7 +54,7 @@ def warnings(
 def broken_demands(tally: Tally, words: Callable[[], Words]) -> Iterator[str]:
     """Yield who broke ``--fail-under``, and by how much ``--need`` was missed."""
     if tally.below:
-        names = _listed(tally.below, words())
+        names = _listed(sorted(tally.below), words())
         yield words().fail_under.format(percent=f"{tally.fail_under:g}", names=names)
     if tally.usable < tally.need:
         yield words().need.format(usable=tally.usable, count=tally.reports, need=tally.need)
