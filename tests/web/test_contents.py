@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,8 @@ async def test_a_disk_that_hangs_is_waited_for_once_and_keeps_one_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "history.db"
-    os.mkfifo(path)  # opening it waits for somebody who writes
+    locked = sqlite3.connect(path, isolation_level=None)
+    locked.execute("BEGIN EXCLUSIVE")  # who reads waits for its end
     monkeypatch.setattr(contents, "_READ_WITHIN_S", 0.1)
     given = Contents(
         Known(), WebLook(Pages("en"), str(path), "1"), Access(), clock=lambda: NOW
@@ -54,10 +55,10 @@ async def test_a_disk_that_hangs_is_waited_for_once_and_keeps_one_thread(
         assert b"58\xc2\xa0%" in page.body
         assert b"The history cannot be read now: there are no curves." in page.body
     assert threading.active_count() == threads + 1
-    writer = os.open(path, os.O_WRONLY)
     path.unlink()
-    os.close(writer)
+    locked.close()
     async with asyncio.timeout(10):
         while b"cannot be read" in page.body:
+            await asyncio.sleep(0)  # else nothing of the loop's own would come to pass
             page = await given["/account/"](make_mocked_request("GET", f"/account/{KEY}"))
     assert b"No window of this account has been recorded yet." in page.body
