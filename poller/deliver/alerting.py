@@ -130,6 +130,8 @@ class Alerting:
         self._weights = weights or {}
         self._messenger = Messenger(alerts, manner)
         self._four = anyio.Semaphore(_AT_ONCE)
+        self._turns = {name: anyio.Lock() for name in self._alerts}
+        """One message of a rule after the other: what is over is not told before it began."""
         self._rests_until: dict[str, float] = {}
         self._said: dict[str, str] = {}
         """What was said of each rule, so that it is said once."""
@@ -176,9 +178,9 @@ class Alerting:
     async def deliver(self, name: str, now: float) -> None:
         """Deliver what a rule has to tell; raises nothing but cancellation."""
         alert = self._alerts[name]
-        if anyio.current_time() < self._rests_until.get(name, 0.0):
-            return
-        async with self._four:
+        async with self._turns[name], self._four:
+            if anyio.current_time() < self._rests_until.get(name, 0.0):
+                return
             told = await self._transact(partial(take, rule=name))
             if not told:  # another poller was faster
                 return

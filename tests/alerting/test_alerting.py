@@ -117,6 +117,19 @@ async def test_four_run_at_once_at_most(tmp_path: Path) -> None:
     assert 2 <= max(counts) <= 4
 
 
+async def test_what_a_rule_tells_arrives_in_the_order_it_came(tmp_path: Path) -> None:
+    first, came = tmp_path / "first", tmp_path / "came"
+    script = 'test -e "$2" || { touch "$2"; sleep 0.5; }; echo "$1" >> "$3"'
+    async with telling(tmp_path, hook(script, "{event}", str(first), str(came))) as it:
+        await it.round(report(50))
+        async with asyncio.timeout(20), anyio.create_task_group() as tasks:
+            tasks.start_soon(it.round, SPENT)
+            while not first.exists():  # noqa: ASYNC110 - a program's doing
+                await anyio.sleep(0.01)
+            await it.round(failed())
+    assert came.read_text() == "exhausted\nfailed\n"
+
+
 async def test_what_waits_for_another_try_when_the_program_ends_is_kept(tmp_path: Path) -> None:
     tries = tmp_path / "tries"
     alert = hook('echo x >> "$1"; exit 1', str(tries))
