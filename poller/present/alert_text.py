@@ -162,7 +162,7 @@ def sentence(
         return phrases.test.format(rule=printable(rule))
     clock = Clock(zone, now=now, words=words)
     kinds: dict[tuple[AlertKind, bool], list[Told]] = {}
-    for each in told:
+    for each in _still_so(told):
         kinds.setdefault((each.change, each.over), []).append(each)
     said: list[str] = []
     for kind, those in kinds.items():
@@ -173,6 +173,42 @@ def sentence(
             shown += words.more.format(count=more)
         said.append(phrases.said[kind].format(shown))
     return phrases.joined.join(said)
+
+
+_ENDS = frozenset({_K.BACK, _K.RESTORED, _K.APPEARED})
+"""Changes that are themselves the end of another one."""
+_SUBJECTS = MappingProxyType(
+    {
+        _K.BACK: _K.EXHAUSTED,
+        _K.RESTORED: _K.FAILED,
+        _K.LOGIN: _K.FAILED,
+        _K.APPEARED: _K.GONE,
+    }
+)
+"""What two changes of an account are both about."""
+_UNTIL_SPENT = (_K.LOW, _K.RUNS_OUT)
+"""What is said of a window until it is used up."""
+
+
+def _still_so(told: Sequence[Told]) -> list[Told]:
+    """Return what nothing later contradicts or repeats: it may have been held back for hours."""
+    kept: list[Told] = []
+    ends: dict[tuple[object, ...], bool] = {}
+    said: set[tuple[object, ...]] = set()
+    for each in reversed(told):
+        account = each.account, each.key
+        about = _SUBJECTS.get(each.change, each.change)
+        # An account that is back is so whatever was used up of it.
+        window = None if about is _K.EXHAUSTED else each.window
+        is_end = each.over or each.change in _ENDS
+        last = ends.setdefault((account, about, window), is_end)
+        itself = account, each.change, each.window
+        spent = (account, _K.EXHAUSTED, each.window)
+        if last is not is_end or itself in said or (each.change in _UNTIL_SPENT and spent in said):
+            continue
+        said |= {itself, (account, about, each.window)}
+        kept.append(each)
+    return kept[::-1]
 
 
 def _named(told: Sequence[Told], phrases: _Phrases, words: Words, clock: Clock) -> list[str]:

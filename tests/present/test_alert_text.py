@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -85,6 +86,72 @@ def test_what_is_the_same_is_said_together_in_the_order_it_came() -> None:
         "can be used again: alice (5h 100 % left, week 97 % left), carol (week 100 % left); "
         "low: bob (week 8 % left)"
     )
+
+
+FIVE: dict[str, Any] = {"window": "five_hour"}
+LATER = {
+    "what is over is not said": (
+        [
+            told(K.LOW, **FIVE, after=7.0),
+            told(K.EXHAUSTED, **FIVE, until=AT - 3600),
+            told(K.BACK, **FIVE, after=99.0),
+        ],
+        "can be used again: alice (5h 99 % left)",
+    ),
+    "nor that it was over before": (
+        [told(K.EXHAUSTED, **FIVE), told(K.BACK, **FIVE), told(K.EXHAUSTED, **FIVE, until=AT + 60)],
+        "used up: alice (5h, back 16:14)",
+    ),
+    "nor what was used up beside it": (
+        [
+            told(K.EXHAUSTED, **FIVE),
+            told(K.EXHAUSTED, window="weekly"),
+            told(K.BACK, window="weekly"),
+        ],
+        "can be used again: alice (week)",
+    ),
+    "of the same the last is said": (
+        [told(K.RESET, **FIVE), told(K.LOW, **FIVE, after=9.0), told(K.RESET, **FIVE)],
+        "low: alice (5h 9 % left); reset: alice (5h)",
+    ),
+    "what was to run out has": (
+        [told(K.RUNS_OUT, **FIVE, after=30.0), told(K.EXHAUSTED, **FIVE)],
+        "used up: alice (5h)",
+    ),
+    "an answer ends failures of either kind": (
+        [
+            told(K.FAILED, after="timeout"),
+            told(K.LOGIN, after="token_expired"),
+            told(K.RESTORED, before="token_expired"),
+        ],
+        "answering again: alice (token expired)",
+    ),
+    "an outage that is over": (
+        [
+            told(K.INCIDENT, None, after="timeout"),
+            told(K.INCIDENT, None, before="timeout", over=True),
+        ],
+        "the outage is over: 1 account, no complete answer in time",
+    ),
+    "whose file is there again": (
+        [told(K.GONE, before=3.0), told(K.APPEARED, after=4.0)],
+        "new: alice (4 % left)",
+    ),
+    "somebody else's file of that name": (
+        [told(K.EXHAUSTED, **FIVE), replace(told(K.BACK, **FIVE), key="f" * 16)],
+        "used up: alice (5h); can be used again: alice (5h)",
+    ),
+    "others have nothing to do with it": (
+        [told(K.EXHAUSTED, **FIVE), told(K.BACK, "bob", **FIVE), told(K.LOW, window="weekly")],
+        "used up: alice (5h); can be used again: bob (5h); low: alice (week)",
+    ),
+}
+
+
+@pytest.mark.parametrize("scene", LATER)
+def test_of_what_was_held_back_only_what_is_still_so_is_said(scene: str) -> None:
+    those, text = LATER[scene]
+    assert said(*those) == text
 
 
 def test_many_names_are_cut() -> None:
