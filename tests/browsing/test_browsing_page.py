@@ -238,6 +238,18 @@ def test_nothing_jumps_when_it_goes_live(chromium: Chromium, site: Site) -> None
         assert shifts == 0
 
 
+def test_a_heading_that_a_link_leads_to_is_seen_below_the_live_line(
+    chromium: Chromium, site: Site
+) -> None:
+    with chromium.opened(site.url, width=360) as one:
+        one.page.get_by_text("Live: this page updates").wait_for()
+        one.page.get_by_role("link", name="Accounts", exact=True).click()
+        heading, live = (one.page.locator(each).bounding_box() for each in ("#accounts", "#live"))
+        assert heading is not None
+        assert live is not None
+        assert live["y"] + live["height"] <= heading["y"] <= 100
+
+
 def test_after_a_503_it_tries_again(chromium: Chromium) -> None:
     with served(Site(refused=1)) as site, chromium.opened(site.url) as one:
         one.page.get_by_text("Not live: reconnecting").wait_for()
