@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from poller.commands.answering import MAX_AGE_S, answered, teller_for
 from poller.deliver.printing import print_out
 from poller.deliver.stderr import say
-from poller.insight.choice import NoChoice, Strategy, Wanted, choose
+from poller.insight.choice import ENOUGH_PERCENT, NoChoice, Strategy, Wanted, choose
 from poller.insight.standing import STALE_S
 from poller.present.answers import choice_record, reason
 from poller.present.record import line_of
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from poller.commands.answering import KnownAccounts
     from poller.process.signals import Interrupts
     from poller.settings import Settings
-
-_ENOUGH_PERCENT = 10.0
 
 
 def next_account(settings: Settings, interrupts: Interrupts) -> int:
@@ -39,7 +37,7 @@ def next_account(settings: Settings, interrupts: Interrupts) -> int:
 
 
 def _tell(settings: Settings, max_age_s: float, known: KnownAccounts) -> int:
-    least = _ENOUGH_PERCENT if settings.min_remaining is None else settings.min_remaining
+    least = ENOUGH_PERCENT if settings.min_remaining is None else settings.min_remaining
     wanted = Wanted(least, settings.for_s, known.forecasts, within_s=max(max_age_s, STALE_S))
     strategy = Strategy(settings.strategy)
     choice = choose(known.accounts, wanted, now=known.now, strategy=strategy)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from poller.values import Failure, Forecast, Usage, Window
 
 
+ENOUGH_PERCENT = 10.0
+"""What the account to use has left at least in every window, unless something else is asked."""
+
+
 class Strategy(StrEnum):
     """By what the account is chosen."""
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +10,7 @@ import orjson
 
 from poller.insight.alert_rules import AlertKind
 from poller.present.catalogue import words_of
+from poller.present.record import utc
 from poller.present.times import Clock
 from poller.text import printable
 from poller.values import SCHEMA_VERSION, FailureKind
@@ -142,7 +142,7 @@ def message(rule: str, told: Sequence[Told], *, text: str, at: float) -> bytes:
             "schema_version": SCHEMA_VERSION,
             "rule": rule,
             "event": event_of(told),
-            "at": f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "at": utc(int(at)),
             "text": text,
             "changes": changes,
         }

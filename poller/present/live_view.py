@@ -12,6 +12,7 @@ from poller.insight.pool import pool
 from poller.present.catalogue import words_of
 from poller.present.live_words import live_words
 from poller.present.sentences import Failures
+from poller.present.shares import LITTLE_PERCENT
 from poller.present.sparkline import sparkline
 from poller.present.table import (
     BOLD,
@@ -29,7 +30,7 @@ from poller.present.terminal import ASCII, UNICODE, cells, cut, padded
 from poller.present.times import Clock
 from poller.present.usage_lines import UsageLines
 from poller.present.usage_rows import Places, State, ordered, row_of
-from poller.present.usage_summary import summary, together
+from poller.present.usage_summary import POOL_OF, summary, together
 from poller.values import Usage
 
 if TYPE_CHECKING:
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 
 CHANGED_FOR_S = 60.0
 """How long a change is marked."""
-_LITTLE_PERCENT = 20.0
-_POOL_OF = 3
-"""From so many accounts on, what they have together is worth a line."""
 _SPARK_WIDTH = 16
 _SPARK_GONE, _MARK_GONE = 2, 65
 _LINES_OF_ALL, _LINES_OF_POOL = 6, 9
@@ -191,7 +189,7 @@ class LiveView:
 
     def _together(self, accounts: Sequence[LiveAccount], now: float, width: int) -> list[Line]:
         """Return the line of what all have left, if it is worth one."""
-        if len(accounts) < _POOL_OF:
+        if len(accounts) < POOL_OF:
             return []
         known = pool([one.standing for one in accounts], now=now, weights=self._weights)
         told = together(known, self._words, marks=self._marks, width=width)
@@ -228,7 +226,7 @@ class LiveView:
         if not wanted.attention or usage is None or one.standing.report.failure is not None:
             return True
         left = usage.remaining_percent
-        little = left is not None and left < _LITTLE_PERCENT
+        little = left is not None and left < LITTLE_PERCENT
         return little or usage.usable is not True or bool(usage.on_credits) or _worst(one) >= 0.5
 
     def _sorted(self, rows: list[Row], wanted: Viewing) -> list[Row]:

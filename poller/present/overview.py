@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from poller.insight.choice import Wanted, choose
+from poller.insight.choice import ENOUGH_PERCENT, Wanted, choose
 from poller.insight.pool import NO_WEIGHTS, pool
 from poller.insight.timeline import timeline
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from poller.insight.timeline import Timeline
     from poller.present.charts import Course
     from poller.values import Forecast
-
-_LEAST_REMAINING = 10.0
-"""Percent that the account to use now has left at least, as of ``poller next``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ def overview(  # noqa: PLR0913 - what is known, each named
         now=now,
         standings=standings,
         pool=pool(standings, now=now, weights=weights),
-        choice=choose(standings, Wanted(_LEAST_REMAINING), now=now),
+        choice=choose(standings, Wanted(ENOUGH_PERCENT), now=now),
         timeline=timeline(standings, now=now, rates=rates, weights=weights),
         forecasts=forecasts,
         changes=tuple(changes),

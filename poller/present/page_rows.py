@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poller.present.page_texts import percent_text
 from poller.present.sentences import what_failed
-from poller.present.shares import share
+from poller.present.shares import LITTLE_PERCENT, share
 from poller.present.terminal import UNICODE
 from poller.present.usage_rows import (
     SPEND_LIMIT,
@@ -35,7 +35,6 @@ _SIGNS = {
     State.BLOCKED: ("blocked", UNICODE.blocked),
 }
 """The style sheet's class, and the sign."""
-_LITTLE_PERCENT = 20
 
 
 class Cell(NamedTuple):
@@ -253,7 +252,7 @@ class _Maker:
             "" if window.name == column else teller.words.window(window.name),
             "?" if percent is None else percent_text(percent),
             None if percent is None else share(percent, of=100),
-            percent is not None and percent < _LITTLE_PERCENT,
+            percent is not None and percent < LITTLE_PERCENT,
             reset,
             forecast,
         )

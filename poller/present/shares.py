@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LITTLE_PERCENT = 20
+"""Less than this is pointed out."""
+
 
 def share(percent: float, *, of: int) -> int:
     """Return a share of ``of``: only nothing is none, only everything is all."""

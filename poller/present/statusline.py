@@ -11,10 +11,10 @@ import json
 from html import escape
 from typing import TYPE_CHECKING
 
-from poller.insight.choice import Choice, Tier, Wanted, choose
+from poller.insight.choice import ENOUGH_PERCENT, Choice, Tier, Wanted, choose
 from poller.insight.pool import pool
 from poller.present.catalogue import ENGLISH
-from poller.present.shares import share
+from poller.present.shares import LITTLE_PERCENT, share
 from poller.present.terminal import cut_middle
 from poller.present.times import Clock
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from poller.present.words import Words
     from poller.values import Window
 
-_ENOUGH_PERCENT, _LOW_PERCENT = 10.0, 20.0
-"""An account with less than the first is shown only where none has more, as ``next`` chooses."""
 _NAME, _NAME_TOLD = 16, 32
 """Cells of an account's name in the line, and in a tooltip."""
 _MOST_TOLD = 30
@@ -144,10 +142,10 @@ class StatusLine:
             return "blocked" if self._pool.blocked else "unknown"
         if self._choice.tier is Tier.NO_WINDOWS:
             return "ok"
-        return "low" if (self._remaining or 0) < _LOW_PERCENT else "ok"
+        return "low" if (self._remaining or 0) < LITTLE_PERCENT else "ok"
 
     def _choose(self) -> Choice | NoChoice:
-        found = choose(self._accounts, Wanted(_ENOUGH_PERCENT), now=self._now)
+        found = choose(self._accounts, Wanted(ENOUGH_PERCENT), now=self._now)
         if isinstance(found, Choice) and found.tier is Tier.PLAN:
             return found
         # Little is left of any: still rather that than credits.

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from poller.insight.standing import USUAL_LENGTHS_S
+from poller.present.shares import LITTLE_PERCENT
 from poller.present.terminal import cut_middle
 from poller.text import printable
 from poller.values import Window
@@ -28,7 +29,6 @@ _MAIN = ("five_hour", "weekly", "monthly")
 """Windows that matter most; of the others the one that more accounts have."""
 SPEND_LIMIT = "spend_limit"
 """What a spend limit is called where it stands among the windows of its account."""
-_LITTLE_PERCENT = 20
 
 
 class State(IntEnum):
@@ -146,7 +146,7 @@ def _spend_limit(usage: Usage) -> Window | None:
         not usage.windows
         or usage.limited_by == SPEND_LIMIT
         or usage.on_credits
-        or spend.remaining_percent < _LITTLE_PERCENT
+        or spend.remaining_percent < LITTLE_PERCENT
     )
     return Window(SPEND_LIMIT, spend.remaining_percent, None, spend.reset_at) if matters else None
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from poller.present.usage_rows import Row
     from poller.present.words import Words
 
+POOL_OF = 3
+"""From so many accounts on, what they have together is worth a line."""
 _NAME = 24
 
 

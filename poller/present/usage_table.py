@@ -14,7 +14,7 @@ from poller.present.terminal import ASCII, UNICODE
 from poller.present.times import Clock
 from poller.present.usage_lines import UsageLines
 from poller.present.usage_rows import Places, Row, ordered, row_of
-from poller.present.usage_summary import summary, together
+from poller.present.usage_summary import POOL_OF, summary, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _ALONE = 80
 """Cells of the heading where there are no rows under it."""
-_POOL_OF, _POOLED = 3, 10_000
-"""How many accounts are told together; what more have would take as much memory as all rows."""
+_POOLED = 10_000
+"""Accounts that are told together at most; of more it would take as much memory as all rows."""
 
 
 class UsageTable:
@@ -107,7 +107,7 @@ class UsageTable:
         return drawn(lines, color=color)
 
     def _together(self, words: Words, marks: Marks, now: float, width: int) -> Iterator[Line]:
-        if not _POOL_OF <= len(self._standings) <= _POOLED:
+        if not POOL_OF <= len(self._standings) <= _POOLED:
             return
         line = together(
             pool(self._standings, now=now, weights=self._weights), words, marks=marks, width=width

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from poller.present.shares import share
+from poller.present.shares import LITTLE_PERCENT, share
 from poller.present.table import DIM, GREEN, PLAIN, RED, YELLOW
 from poller.present.terminal import cells, padded
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PERCENT = 4
 """Cells of ``100%``."""
-_PLENTY_PERCENT, _LITTLE_PERCENT = 50, 20
+_PLENTY_PERCENT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +95,4 @@ def style_of(percent: float) -> str:
     """Return the colour of how much is left."""
     if percent >= _PLENTY_PERCENT:
         return GREEN
-    return YELLOW if percent >= _LITTLE_PERCENT else RED
+    return YELLOW if percent >= LITTLE_PERCENT else RED
