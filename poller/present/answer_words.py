@@ -25,6 +25,8 @@ class AnswerWords:
     no_forecast: str
     """Where the time that was asked for decided nothing."""
     untold: str
+    causes: str
+    """Between what failed."""
     needed: str
 
     ahead: str
@@ -51,6 +53,7 @@ ENGLISH_ANSWERS = AnswerWords(
     for_long=" for {span}",
     no_forecast=" (there is no forecast yet)",
     untold=", {count} unknown",
+    causes="; ",
     needed="; {count} is needed|; {count} are needed",
     ahead="Resets of the next {count} hour|Resets of the next {count} hours",
     at="when",
@@ -77,6 +80,7 @@ CHINESE_ANSWERS = AnswerWords(
     for_long="（可用 {span}）",
     no_forecast="（尚无预测）",
     untold="，{count} 个无法判断",
+    causes="；",
     needed="；需要 {count} 个",
     ahead="今后 {count} 小时的重置",
     at="时间",

@@ -109,7 +109,8 @@ def _causes(failures: Iterable[Failure], words: Words) -> str:
         told = [f"{causes[0].what}{words.colon}{causes[0].remedy}"]
     elif len(counts) > len(causes):
         told.append("...")
-    return words.bracketed.format(text=words.comma.join(told)) if told else ""
+    text = answer_words_of(words.language).causes.join(told)
+    return words.bracketed.format(text=text) if told else ""
 
 
 def plain(text: str) -> str:

@@ -79,7 +79,7 @@ def test_without_an_account_all_reasons_are_told() -> None:
         "(no complete answer in time: check the network, or allow more with --timeout)"
     )
     several = (after(failed(str(number), kind)) for number, kind in enumerate(KINDS))
-    assert told(*several).endswith("5 failed (token expired, could not connect, no such file, ...)")
+    assert told(*several).endswith("5 failed (token expired; could not connect; no such file; ...)")
     assert told(low, language="zh") == "现在没有可用的账号：1 个剩余不足 10 %"  # noqa: RUF001
 
 
