@@ -19,7 +19,8 @@ _OPEN_PATHS, _OPEN_FOLDER = frozenset({"/healthz", "/login"}), "/static/"
 
 _COOKIE, _COOKIE_WITH_TLS = "poller", "__Host-poller"
 """A ``__Host-`` cookie belongs to this host alone and is sent over TLS only (RFC 6265bis)."""
-_MOST_BODY = 4096
+_MOST_BODY = 16_384
+"""Bytes of a login form: the longest token, with every character of it escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,9 @@ async def login_token(request: BaseRequest) -> str | None:
 
     if request.content_type != "application/x-www-form-urlencoded":
         return None
-    body = await request.content.read(_MOST_BODY)
+    body = b""
+    while len(body) < _MOST_BODY and (piece := await request.content.read(_MOST_BODY)):
+        body += piece
     try:
         fields: Mapping[str, list[str]] = parse_qs(body.decode(), max_num_fields=4)
     except ValueError:

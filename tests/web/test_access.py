@@ -245,6 +245,29 @@ async def test_a_wrong_token_is_told_and_logs_nobody_in(token: str) -> None:
     assert "Set-Cookie" not in answer.headers
 
 
+async def test_a_token_that_arrives_in_two_pieces_is_one() -> None:
+    async with asked(WITH_TOKEN) as server:
+        origin, body = f"http://{server.host}:{server.port}", urlencode({"token": TOKEN})
+        head = (
+            f"POST /login HTTP/1.1\r\nHost: {server.host}:{server.port}\r\nOrigin: {origin}\r\n"
+            f"Content-Type: {FORM}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write((head + body[:20]).encode())
+        await writer.drain()
+        await server.ask("/healthz")  # the first piece has been read by then
+        writer.write(body[20:].encode())
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 303 ")
+
+
+async def test_the_longest_token_can_be_typed_in() -> None:
+    token = "+" * 4096
+    async with asked(Access(token=token.encode())) as server:
+        assert (await logged_in(server, token)).status == 303
+
+
 async def test_a_form_without_end_is_not_read_to_its_end() -> None:
     async with asked(WITH_TOKEN) as server:
         endless = "token=" + "x" * 1_000_000
