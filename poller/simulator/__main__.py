@@ -18,6 +18,7 @@ from poller.simulator.arguments import ArgumentsError, parse
 from poller.simulator.clock import SpedUpClock
 from poller.simulator.faults import fault_list
 from poller.simulator.server import serve
+from poller.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -147,7 +148,7 @@ async def _serve(args: argparse.Namespace, ssl_context: ssl.SSLContext | None, p
         except (OSError, UnicodeError) as error:
             reason = _described(error) if isinstance(error, OSError) else "not a valid name"
             raise ArgumentsError(
-                f"cannot listen on {args.host}, port {args.port}: {reason};"
+                f"cannot listen on {printable(args.host)}, port {args.port}: {reason};"
                 " choose another --host or --port (0 picks a free port)"
             ) from None
         sys.stdout.write(f"{simulator.url}\n")

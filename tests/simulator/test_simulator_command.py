@@ -141,6 +141,7 @@ def test_a_foreign_file_among_its_own_stops_it(
         (["--key", "k.pem"], "--key: needs the certificate, too; add --cert FILE"),
         (["--cert", "no/cert.pem"], "--cert: no/cert.pem: no such file or directory"),
         (["--host", "no.such.name.invalid"], "cannot listen on no.such.name.invalid, port 8787"),
+        (["--host", "\x1b[31m"], "cannot listen on \\x1b[31m, port 8787"),
     ],
 )
 def test_a_wrong_argument_is_refused_in_one_sentence(
