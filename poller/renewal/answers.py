@@ -57,7 +57,7 @@ def tokens_or_refusal(response: Response, *, now: float) -> Tokens | Refusal:
     Refusals: ``login_required``, ``refresh_unknown``, and, where the token was certainly not
     looked at, the kinds of any request.
     """
-    if response.status == 200 and response.header("cf-mitigated") is None:
+    if 200 <= response.status < 300 and response.header("cf-mitigated") is None:
         granted = _granted(response.body, now=now)
         if granted is not None:
             return granted
@@ -118,7 +118,7 @@ def _refusal(response: Response, *, now: float) -> Refusal:
     if status == 401 or code in refusals.ENDED_CODES:
         return Refusal(refusals.login_required(code, status=status), spent=True)
     if status in (400, 408) or status >= 500 or status < 300:
-        why = "its answer held no tokens" if status == 200 else f"its answer was {status}"
+        why = "its answer held no tokens" if 200 <= status < 300 else f"its answer was {status}"
         return _maybe_spent(why, code)
     return _unspent(
         replace(failure, message=f"the request was refused by the token endpoint ({status})")

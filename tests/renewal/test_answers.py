@@ -45,6 +45,11 @@ def test_granted_tokens_are_read_and_missing_ones_are_none() -> None:
     assert got == Tokens(Secret(access), Secret("rt_2"), None, NOW + 50)
 
 
+def test_tokens_that_come_with_another_success_are_kept() -> None:
+    """The old refresh token is spent by then."""
+    assert answered(201, {"refresh_token": "rt_2"}) == Tokens(refresh_token=Secret("rt_2"))
+
+
 @pytest.mark.parametrize(("life", "at"), [(60, NOW + 60), (-1, None), ("60", None), (None, None)])
 def test_an_opaque_token_expires_when_the_answer_says(life: Any, at: float | None) -> None:
     got = answered(200, {"access_token": "opaque", "expires_in": life})
