@@ -78,7 +78,7 @@ class FilesTable:
         under = _failures(entries).lines(words, marks, now=now, width=width)
         exposed = _exposed(entries, words, marks, width)
         last = _summary(entries, words, marks, now=now, width=width)
-        return drawn(chain((top,), rows, under, exposed, (last,)), color=color)
+        return drawn(chain(top, rows, under, exposed, (last,)), color=color)
 
 
 class _Columns:

@@ -96,7 +96,7 @@ class HistoryTable:
         title = f"{own.title} {self._marks.dot} {count}"
         top = heading(title, words, self._clock, width=width, right_of=table.width)
         rows = [table.titles(), *map(table.line, self._rows)] if self._rows else []
-        return drawn(chain([top], rows, self._under(recorded, width)), color=color)
+        return drawn(chain(top, rows, self._under(recorded, width)), color=color)
 
     def _under(self, recorded: Extent, width: int) -> Iterator[Line]:
         if not self._rows:

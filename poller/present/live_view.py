@@ -248,7 +248,7 @@ class LiveView:
         zone = self._words.zone.format(zone=clock.zone)
         if cells(title) + GAP + cells(zone) > width:
             return [(cut(title, width, self._marks.cut), BOLD)]
-        return heading(title, self._words, clock, width=width, right_of=width)
+        return heading(title, self._words, clock, width=width, right_of=width)[0]
 
     def _title(self, total: int, shown: int, wanted: Viewing, page: int, *, width: int) -> str:
         live, words = self._live, self._words

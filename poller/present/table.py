@@ -157,8 +157,8 @@ def _grown(columns: Sequence[Column[Row]], width: int) -> list[int]:
     return widths[::-1]
 
 
-def heading(title: str, words: Words, clock: Clock, *, width: int, right_of: int) -> Line:
-    """Return the line above the titles: what this is, and on its right the time zone.
+def heading(title: str, words: Words, clock: Clock, *, width: int, right_of: int) -> list[Line]:
+    """Return what stands above the titles: what this is, and on its right, or below, the zone.
 
     ``right_of`` is the width of the table under it.
     """
@@ -168,8 +168,8 @@ def heading(title: str, words: Words, clock: Clock, *, width: int, right_of: int
         if cells(title) + GAP + cells(right) <= width:
             blank = min(width, max(right_of, cells(title) + GAP + cells(right)))
             blank -= cells(title) + cells(right)
-            return [(title, BOLD), (" " * blank, PLAIN), (right, DIM)]
-    return within([(zone, DIM)], width)
+            return [[(title, BOLD), (" " * blank, PLAIN), (right, DIM)]]
+    return [within([(title, BOLD)], width), within([(zone, DIM)], width)]
 
 
 def within(line: Line, width: int, mark: str = "") -> Line:

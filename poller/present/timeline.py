@@ -88,7 +88,7 @@ class TimelineTable:
         if not resets:
             body = ([(line, PLAIN)] for line in wrapped(self._words.no_resets, width, indent=0))
         under = failures.lines(teller.words, self._marks, now=teller.now, width=width)
-        lines = chain([top], body, self._hours(width), [[]], under, self._end(width))
+        lines = chain(top, body, self._hours(width), [[]], under, self._end(width))
         return drawn(lines, color=color)
 
     def _columns(self) -> list[Column[ToldReset]]:

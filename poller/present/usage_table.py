@@ -103,7 +103,7 @@ class UsageTable:
         )
         under = self._failures.lines(words, marks, now=now, width=width)
         last = summary(self._rows, self._failures, words, clock, marks=marks, now=now, width=width)
-        lines = chain((top,), rows.all(), under, self._together(words, marks, now, width), (last,))
+        lines = chain(top, rows.all(), under, self._together(words, marks, now, width), (last,))
         return drawn(lines, color=color)
 
     def _together(self, words: Words, marks: Marks, now: float, width: int) -> Iterator[Line]:

@@ -209,7 +209,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, language: str) -> None:
 
 def test_a_narrow_terminal_takes_a_column_whole_and_never_half_a_figure() -> None:
     for width, title in ((40, "window  returns"), (30, "window")):
-        lines = drawn(SPENT, OTHER, width=width)[1:4]
+        lines = drawn(SPENT, OTHER, width=width)[2:5]
         assert lines[0].endswith(title)
         assert lines[1].startswith("16:13")
         assert all(line.endswith(("returns", "100%", "30%", "window", "5h")) for line in lines)
@@ -219,7 +219,7 @@ def test_what_cannot_be_told_is_said() -> None:
     full = after(answered("a", week=FRESH))
     lines = drawn(full)
     assert lines[1] == "no reset is known for this time; --hours N looks further ahead"
-    assert drawn(full, width=40)[1:3] == [
+    assert drawn(full, width=40)[2:4] == [
         "no reset is known for this time; --hours",
         "N looks further ahead",
     ]

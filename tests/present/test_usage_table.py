@@ -426,7 +426,7 @@ def test_columns_stand_in_the_order_of_their_length_by_their_names() -> None:
 def test_windows_that_matter_least_go_first() -> None:
     windows = [window(name, 50) for name in ("monthly", "weekly", "1h", "five_hour")]
     shown = [
-        drawn([answered("a", *windows)], width=width).splitlines()[1] for width in (36, 28, 21)
+        drawn([answered("a", *windows)], width=width).splitlines()[-3] for width in (36, 28, 21)
     ]
     assert [line.split()[1:] for line in shown] == [
         ["1h", "5h", "week", "month"],
@@ -762,7 +762,10 @@ def test_the_pool_fits_any_terminal_in_both_languages(language: str) -> None:
     st.integers(40, 120),
 )
 def test_columns_line_up_whatever_the_names_are_written_in(pool: list[Report], width: int) -> None:
-    lines = drawn(pool, width=width).splitlines()[2 : 2 + len(pool)]
+    lines = [
+        line for line in drawn(pool, width=width).splitlines() if line.startswith(("✓", "■", "?"))
+    ]
+    lines = lines[: len(pool)]
     assert len({wcswidth(line[: line.index("%")]) for line in lines}) == 1
     assert len({wcswidth(line) for line in lines}) == 1
 
