@@ -157,7 +157,7 @@ def members_of(
         if usage is None or one.dead:
             continue
         weight = weights.get(usage.plan or "", 1.0)
-        windows = tuple(sorted(usage.windows, key=length_s))
+        windows = tuple(sorted(usage.windows, key=_by_length))
         # Credits or a spend limit alone are no windows.
         if (windows or usage.usable is None) and isfinite(weight) and weight > 0:
             until = _blocked_until(usage)
@@ -168,9 +168,14 @@ def members_of(
     return [member if member.windows else replace(member, windows=usual) for member in members]
 
 
+def _by_length(window: Window) -> tuple[float, str]:
+    """Order windows, those of one length by name: accounts tell them in any order."""
+    return length_s(window), window.name
+
+
 def _usual_windows(members: list[Member]) -> tuple[Window, ...]:
     """Return what more than half of those that have windows have, without figures."""
-    windows = sorted((window for one in members for window in one.windows), key=length_s)
+    windows = sorted((window for one in members for window in one.windows), key=_by_length)
     named = {window.name: window for window in windows}
     counts = Counter(window.name for window in windows)
     others = sum(1 for member in members if member.windows)
@@ -179,7 +184,7 @@ def _usual_windows(members: list[Member]) -> tuple[Window, ...]:
         for name, window in named.items()
         if 2 * counts[name] > others
     ]
-    return tuple(sorted(usual, key=length_s))
+    return tuple(sorted(usual, key=_by_length))
 
 
 def _blocked_until(usage: Usage) -> float:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poller.insight.pool import DryRange, Outage, Pool, pool, runs_dry
+from poller.insight.pool import DryRange, Outage, Pool, members_of, pool, runs_dry
 from poller.insight.standing import Standing, standing, standings
 from poller.values import FailureKind, Report, Usage, Window
 from tests.known_accounts import FRESH, HOUR, LENGTHS, NOW, after, answered, failed, silent
@@ -615,6 +615,21 @@ def test_no_accounts_break_the_pool(
         assert NOW <= dry.soonest.at < NOW + DAY
         assert dry.latest is None or dry.soonest.at <= dry.latest.at
         assert dry.soonest.back_at is None or dry.soonest.back_at > dry.soonest.at
+
+
+def test_windows_of_one_length_stand_in_one_order_whoever_comes_first() -> None:
+    week, other = (Window(name, 50.0, 604_800, NOW + 9) for name in ("weekly", "weekly_2"))
+    known = [
+        standing(Report(0, account, account, NOW, usage=usage))
+        for account, usage in (
+            ("a", Usage(usable=True, windows=(week, other))),
+            ("b", Usage(usable=True, windows=(other, week))),
+            ("unknown", Usage()),
+        )
+    ]
+    for order in (known, [known[1], known[0], known[2]]):
+        windows = members_of(order, now=NOW)[2].windows
+        assert [window.name for window in windows] == ["weekly", "weekly_2"]
 
 
 @settings(max_examples=100, deadline=None)
