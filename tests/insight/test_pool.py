@@ -618,7 +618,7 @@ def test_no_accounts_break_the_pool(
 
 
 def test_windows_of_one_length_stand_in_one_order_whoever_comes_first() -> None:
-    week, other = (Window(name, 50.0, 604_800, NOW + 9) for name in ("weekly", "weekly_2"))
+    week, other = (Window(name, 50.0, 604_800, int(NOW) + 9) for name in ("weekly", "weekly_2"))
     known = [
         standing(Report(0, account, account, NOW, usage=usage))
         for account, usage in (
