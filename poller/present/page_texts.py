@@ -88,7 +88,9 @@ class Teller:
     def usable(self, pool: Pool) -> str:
         """Return how many can be used, on their plan or on credits."""
         count = pool.usable + pool.on_credits
-        return self.page.usable.format(count=count, total=pool.accounts)
+        certain = count or not (pool.failed or pool.unknown)
+        form = self.page.usable if certain else self.page.known_usable
+        return form.format(count=count, total=pool.accounts)
 
     def choice(self, choice: Choice | NoChoice) -> str:
         """Return which account to use now, and why; or why there is none."""

@@ -35,6 +35,8 @@ class PageWords:
     """What resets first; likewise."""
 
     usable: str
+    known_usable: str
+    """Where none can be used for certain, but perhaps one of those that failed."""
     use: str
     left_of: str
     both: str
@@ -158,6 +160,7 @@ ENGLISH_PAGE = PageWords(
     parts=MappingProxyType({"weekly": "the week", "monthly": "the month"}),
     single=MappingProxyType({"five_hour": "five-hour window"}),
     usable="{count} of {total} can be used",
+    known_usable="{count} of {total} known to be usable",
     use="Use {account} now: {reason}.",
     left_of="{percent} of {window}",
     both=" and ",
@@ -165,7 +168,7 @@ ENGLISH_PAGE = PageWords(
     not_begun="{left} left",
     no_windows="it can be used, and nothing says how much is left",
     costs="it runs on credits, which cost money",
-    none_usable="None can be used now: {why}.",
+    none_usable="No account to use now: {why}.",
     obstacles=MappingProxyType(
         {
             Obstacle.FAILED: "{count} failed",
@@ -293,6 +296,7 @@ CHINESE_PAGE = PageWords(
     parts=MappingProxyType({"weekly": "周额度", "monthly": "月额度"}),
     single=MappingProxyType({"five_hour": "5 小时额度"}),
     usable="{total} 个账号中 {count} 个可用",
+    known_usable="{total} 个账号中 {count} 个确定可用",
     use="现在用 {account}：{reason}。",
     left_of="{window} {percent}",
     both="、",

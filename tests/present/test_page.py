@@ -608,11 +608,11 @@ def test_what_is_left_of_the_pool_is_a_range_where_something_is_unknown() -> Non
 @pytest.mark.parametrize(
     ("standings", "told"),
     [
-        ((), "None can be used now: no accounts."),
-        ((BOB,), "None can be used now: 1 blocked."),
-        ((BOB, replace(BOB)), "None can be used now: 1 blocked."),
-        ((BOB, DEAD), "None can be used now: 1 blocked, 1 failed."),
-        ((after(silent("d")),), "None can be used now: nothing is known of 1."),
+        ((), "No account to use now: no accounts."),
+        ((BOB,), "No account to use now: 1 blocked."),
+        ((BOB, replace(BOB)), "No account to use now: 1 blocked."),
+        ((BOB, DEAD), "No account to use now: 1 blocked, 1 failed."),
+        ((after(silent("d")),), "No account to use now: nothing is known of 1."),
         ((WEEK_SPENT,), "Use a now: it runs on credits, which cost money."),
         (
             (after(silent("d", plan="business")), WEEK_SPENT),
@@ -625,13 +625,28 @@ def test_what_is_left_of_the_pool_is_a_range_where_something_is_unknown() -> Non
         ),
         (
             (after(answered("a", five=(95, 1))),),
-            "None can be used now: 1 nearly empty.",
+            "No account to use now: 1 nearly empty.",
         ),
     ],
 )
 def test_it_says_which_account_to_use_and_why(standings: tuple[Standing, ...], told: str) -> None:
     seen = known(*standings)
     assert teller().choice(seen.choice) == told.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+@pytest.mark.parametrize(
+    ("standings", "told"),
+    [
+        ((ALICE, BOB, DEAD), "1 of 3 can be used"),
+        ((BOB,), "0 of 1 can be used"),
+        ((after(failed("a")), after(failed("b"))), "0 of 2 known to be usable"),
+        ((BOB, after(silent("d"))), "0 of 2 known to be usable"),
+    ],
+)
+def test_an_account_that_nobody_could_ask_may_be_one_to_use(
+    standings: tuple[Standing, ...], told: str
+) -> None:
+    assert teller().usable(known(*standings).pool) == told
 
 
 def test_an_account_without_windows_can_be_chosen() -> None:
