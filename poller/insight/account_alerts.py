@@ -92,8 +92,15 @@ def _take_spent(
         if was.told_at is not None or notes.rule.tells(_K.BACK):
             _tell_back(notes, one, window or named, word)
     elif edge is not None and notes.rule.tells(_K.EXHAUSTED):
-        notes.told.append(notes.told_of(one, _K.EXHAUSTED, window or named, word))
+        if edge is Edge.LASTS or not _is_same_block(notes, one, window):
+            notes.told.append(notes.told_of(one, _K.EXHAUSTED, window or named, word))
         notes.note_told(key)
+
+
+def _is_same_block(notes: Notes, one: Watched, window: str) -> bool:
+    """Whether what begins was told: 98 percent used and blocked may become 100, or come of it."""
+    told = notes.told_before(one.id, _K.EXHAUSTED)
+    return "" in told if window else bool(told - {each.window for each in one.resets})
 
 
 def _take_absence(notes: Notes, one: Watched, believed: Usage, window: str) -> None:
@@ -125,13 +132,15 @@ def _tell_back(notes: Notes, one: Watched, window: str | None, word: Word) -> No
 
 def _take_low(notes: Notes, one: Watched, believed: Usage, answer: Usage) -> None:
     rule, was, answered = notes.rule, _left(one.before), _left(answer)
-    spent_is_low = not rule.tells(_K.EXHAUSTED)
+    spent_is_low, spent = not rule.tells(_K.EXHAUSTED), _spent(believed)
     for window, left in _left(believed).items():
         if not rule.watches(window):
             continue
         exhausted = notes.mark(MarkKey(one.id, _K.EXHAUSTED, window))
         if not spent_is_low and exhausted is not None and exhausted.firing:
             _forget(notes, MarkKey(one.id, _K.LOW, window))
+            continue
+        if not spent_is_low and window in spent:  # also at 98 percent and blocked
             continue
         said = answered.get(window, 100.0)
         holds = left < rule.below and (left > 0 or spent_is_low)
@@ -154,10 +163,11 @@ def _forget(notes: Notes, key: MarkKey) -> None:
 def _take_forecasts(
     notes: Notes, one: Watched, believed: Usage, forecasts: Mapping[str, Forecast]
 ) -> None:
+    spent = _spent(believed)
     for window, left in _left(believed).items():
         if not notes.rule.watches(window):
             continue
-        if left <= 0:  # it came true
+        if window in spent:  # it came true
             _forget(notes, MarkKey(one.id, _K.RUNS_OUT, window))
             continue
         forecast = forecasts.get(window)
@@ -192,6 +202,15 @@ def _left(usage: Usage | None) -> dict[str, float]:
         for window in usage.windows
         if window.remaining_percent is not None
     }
+
+
+def _spent(usage: Usage) -> set[str]:
+    """Return the windows that are used up; where a block has no such one, the scarcest."""
+    left = _left(usage)
+    spent = {window for window, percent in left.items() if percent <= 0}
+    if not spent and left and usage.usable is False:
+        return {min(left, key=lambda window: left[window])}
+    return spent
 
 
 def _any_spent(left: Mapping[str, float]) -> bool:

@@ -72,6 +72,15 @@ class Notes:
         """Return the windows of which something was remembered."""
         return self._windows.get((account, change), ())
 
+    def told_before(self, account: int, change: AlertKind) -> set[str]:
+        """Return the windows of which a change was told, and not over, before this round."""
+        return {
+            name
+            for name in self.windows(account, change)
+            if (mark := self._marks[MarkKey(account, change, name)]).firing
+            and mark.told_at is not None
+        }
+
     def unasked(self, since: float) -> int:
         """Return how many accounts answered last before ``since``, and not in this round."""
         return sum(

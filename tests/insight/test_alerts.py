@@ -186,6 +186,31 @@ SCENES: dict[str, tuple[AlertRule, list[Report], list[list[str]]]] = {
         [week(80, 0), week(83, 1, **BLOCKED_98), week(83, 2)],
         [[], ["a exhausted"], ["a back"]],
     ),
+    "when 98 become 100 percent it is told already": (
+        DEFAULT,
+        [
+            five(80, 0),
+            five(83, 1, **BLOCKED_98),
+            five(100, 2),
+            answered("a", five=FRESH, at=at(37)),
+        ],
+        [[], ["a exhausted"], [], ["a back five_hour"]],
+    ),
+    "nor is it news when 100 become 98": (
+        DEFAULT,
+        [
+            five(80, 0),
+            five(100, 1),
+            *(five(98, n, **BLOCKED_98) for n in range(2, 7)),
+            answered("a", five=FRESH, at=at(37)),
+        ],
+        [[], ["a exhausted five_hour"], [], [], [], [], [], ["a back"]],
+    ),
+    "but it is when the window was reset and something else blocks": (
+        DEFAULT,
+        [five(80, 0), five(100, 1), answered("a", five=FRESH, at=at(37), **REACHED)],
+        [[], ["a exhausted five_hour"], ["a exhausted"]],
+    ),
     "a block by a spent window is told with that window": (
         DEFAULT,
         [week(97, 0, **REACHED), week(97, 1)],
@@ -491,6 +516,14 @@ def test_a_forecast_that_came_true_is_not_said_to_be_over() -> None:
     follower.round(five(50, 0), forecasts=forecast(0.1))
     assert told(follower.round(five(55, 1), forecasts=forecast(0.9))) == ["a runs_out five_hour"]
     assert follower.round(five(100, 2), forecasts={}) == []
+    assert follower.round(answered("a", five=FRESH, at=at(37)), forecasts={}) == []
+
+
+def test_one_that_ends_in_a_block_at_98_percent_came_true() -> None:
+    follower = Follower(on("runs_out"))
+    follower.round(five(50, 0), forecasts=forecast(0.1))
+    assert told(follower.round(five(95, 1), forecasts=forecast(0.9))) == ["a runs_out five_hour"]
+    assert follower.round(five(98, 2, **BLOCKED_98), forecasts=forecast(0.1)) == []
     assert follower.round(answered("a", five=FRESH, at=at(37)), forecasts={}) == []
 
 
