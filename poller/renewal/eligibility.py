@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poller.process.own_folders import default_codex_home
+from poller.renewal.beside import closing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,8 @@ def is_named_as_codex_own(path: str, environ: Mapping[str, str]) -> bool:
 def obstacle(path: str, *, codex_own: tuple[str, ...]) -> str | None:
     """Return what keeps the file at a real path from being refreshed; None where nothing does.
 
-    ``codex_home``, ``hard_link``, ``not_a_file``, ``not_writable`` or ``unsupported``.
+    ``codex_home``, ``hard_link``, ``mounted``, ``not_a_file``, ``not_writable`` or
+    ``unsupported``.
     """
     try:
         status = os.stat(path)
@@ -61,7 +63,10 @@ def obstacle(path: str, *, codex_own: tuple[str, ...]) -> str | None:
             return "unsupported"
         if status.st_nlink > 1:
             return "hard_link"
-        return None if _is_ours(status, os.path.dirname(path) or os.curdir) else "not_writable"
+        folder = os.path.dirname(path) or os.curdir
+        if not _is_ours(status, folder):
+            return "not_writable"
+        return None if _mount_of(path) == _mount_of(folder) else "mounted"
     except (OSError, ValueError):
         return "not_a_file"
 
@@ -78,6 +83,21 @@ def _is_ours(status: os.stat_result, folder: str) -> bool:
     effective = os.access in os.supports_effective_ids
     can_write = os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
     return can_write and status.st_uid == user
+
+
+def _mount_of(path: str) -> str | None:
+    """Return what names the mount that a path is on; None where the system does not tell.
+
+    A file that is mounted by itself, as single files are into containers, cannot be replaced.
+    """
+    try:
+        with (
+            closing(os.open(path, os.O_PATH | os.O_CLOEXEC)) as descriptor,
+            open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as told,
+        ):
+            return next((line for line in told if line.startswith("mnt_id:")), None)
+    except (OSError, AttributeError):
+        return None
 
 
 def _is_same(path: str, other: str) -> bool:

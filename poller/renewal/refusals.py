@@ -31,6 +31,10 @@ _OBSTACLES: Mapping[str, tuple[str, str]] = {
         "the file has a second name (a hard link), which would keep the old tokens",
         "make it a file of its own, or a symbolic link",
     ),
+    "mounted": (
+        "the file is mounted by itself, as into a container, and cannot be replaced",
+        "mount the folder that it is in",
+    ),
     "not_a_file": ("there is no regular file any more", "run again"),
     "not_writable": (
         "you cannot write to its folder, or the file or its folder belongs to somebody else",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +32,7 @@ from tests.refreshing.logins import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -185,6 +189,30 @@ async def test_a_file_with_a_second_name_is_refused(tmp_path: Path) -> None:
         report = (await polled(tmp_path, simulator))["alice"]
         assert simulator.logins.requests == 0
     assert outcome(report) == ("refresh_refused", False)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """Return an auth file that is mounted by itself, as by ``docker run -v FILE:FILE``."""
+    path = store(tmp_path / "account", "alice")
+    shutil.copy(path, tmp_path / "outside")
+    mount = ["mount", "--bind", str(tmp_path / "outside"), str(path)]
+    if (
+        sys.platform != "linux"
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
+        pytest.skip("mounting takes root")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+async def test_a_file_that_is_mounted_by_itself_is_refused(tmp_path: Path, mounted: Path) -> None:
+    """No other can take its place."""
+    async with serve() as simulator:
+        report = (await polled(tmp_path, simulator))["alice"]
+        assert simulator.logins.requests == 0
+    assert outcome(report) == ("refresh_refused", False)
+    assert os.listdir(mounted.parent) == ["alice.auth.json"]
 
 
 async def test_another_account_in_the_file_is_refused(tmp_path: Path) -> None:
