@@ -112,13 +112,15 @@ def set_draft_aside(path: str) -> None:
         os.unlink(draft)
 
 
-def replace_file(draft: Draft, spent: Secret, tokens: Tokens, *, now: float) -> Saved:
+def replace_file(
+    draft: Draft, spent: Secret, tokens: Tokens, *, now: float, kept_in: str | None = None
+) -> Saved:
     """Put the tokens into the file, on disk before this returns; ``now`` is Unix seconds.
 
     A writer that takes no lock may have written the file meanwhile. It is read again at the
     last moment, and left as it is where it no longer holds the spent token. Then, and where it
-    cannot be replaced, the new tokens go into a rescue file, which the failure,
-    ``refresh_unsaved``, names.
+    cannot be replaced, the new tokens go into a rescue file, unless they are ``kept_in`` a file
+    already; the failure, ``refresh_unsaved``, names it.
     """
     content = draft.content
     try:
@@ -139,7 +141,9 @@ def replace_file(draft: Draft, spent: Secret, tokens: Tokens, *, now: float) -> 
         why = "the file was changed meanwhile"
     except OSError as error:
         why = os_error_text(error)
-    place = rescue(draft, spent, tokens, now=now)
+    if kept_in is not None:
+        draft.discard()
+    place = kept_in or rescue(draft, spent, tokens, now=now)
     return Saved(place, refusals.unsaved(place, why))
 
 

@@ -167,7 +167,8 @@ class Spending:
         tokens = Tokens(
             theirs.access_token, renewed.refresh_token, theirs.id_token, theirs.expires_at
         )
-        saved = replace_file(self.draft, self.login.refresh_token, tokens, now=now)
+        spent, kept_in = self.login.refresh_token, renewed.file
+        saved = replace_file(self.draft, spent, tokens, now=now, kept_in=kept_in)
         if saved.failure is not None:
             return Renewal(saved.failure)
         if renewed.file in rescue_paths(self.login.path):

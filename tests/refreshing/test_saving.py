@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -140,6 +141,35 @@ async def test_rescued_tokens_are_put_into_the_file_by_the_next_run(tmp_path: Pa
         assert is_alive(simulator, path, "alice")
         assert sent_twice(simulator) == {}
         assert sorted(os.listdir(path.parent)) == [".alice.auth.json.lock", "alice.auth.json"]
+
+
+async def test_a_file_that_can_never_be_replaced_has_one_rescue_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store(tmp_path / "account", "alice")
+    replace = os.replace
+
+    def refuse(source: str, target: str) -> None:
+        if target == str(path):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        replace(source, target)
+
+    async with serve(logins=Logins(strict=True)) as simulator:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "replace", refuse)
+            for _ in range(3):
+                report = (await polled(tmp_path, simulator))["alice"]
+                assert outcome(report) == ("refresh_unsaved", False)
+                assert report.failure is not None
+                assert report.failure.message.endswith("alice.auth.json.rescue")
+                assert sorted(os.listdir(path.parent)) == [
+                    ".alice.auth.json.lock",
+                    "alice.auth.json",
+                    "alice.auth.json.rescue",
+                ]
+        assert outcome((await polled(tmp_path, simulator))["alice"]) == (None, True)
+        assert is_alive(simulator, path, "alice")
+    assert sorted(os.listdir(path.parent)) == [".alice.auth.json.lock", "alice.auth.json"]
 
 
 async def test_a_whole_draft_of_a_killed_run_is_taken_by_the_next(tmp_path: Path) -> None:
