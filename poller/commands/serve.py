@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     from poller.settings import Settings
 
 _LEAST_TOKEN, _MOST_TOKEN = 32, 4096
+_NOT_BOUND = {
+    errno.EADDRINUSE: "choose another port, or end the program that has it",
+    errno.EACCES: "choose a port above 1023",
+}
+"""What to do where an address cannot be listened at, by the system's reason."""
 
 
 def serve(settings: Settings, interrupts: Interrupts) -> int:
@@ -171,13 +177,10 @@ def _listening(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
-        why = os.strerror(
-            error.errno or 0
-        ).lower()  # its own text has the address in Python's words
-        raise UsageError(
-            f"--listen {settings.listen}: {why}: "
-            "choose another port, or end the program that has it"
-        ) from None
+        number = error.errno or 0
+        why = os.strerror(number).lower()  # its own text has the address in Python's words
+        remedy = _NOT_BOUND.get(number, "name an address that this machine has")
+        raise UsageError(f"--listen {settings.listen}: {why}: {remedy}") from None
 
 
 def _authority(listening: socket.socket) -> str:
