@@ -70,9 +70,9 @@ def failed(
     return Report(0, account, f"account/{account}.auth.json", at, failure=failure, key=key)
 
 
-def held(used: float, *, reset_at: float | None = None, raw: float = 0.0) -> Look:
-    """Return a look whose raw figure is not believed."""
-    return Look(used, reset_at, raw, held=True)
+def held(used: float, *, reset_at: float | None = None) -> Look:
+    """Return a look of which another figure is believed than was told."""
+    return Look(used, reset_at, held=True)
 
 
 def after(first: Report, *later: Report) -> Standing:

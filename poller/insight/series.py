@@ -111,10 +111,8 @@ class Look:
     """The believed level; None where there is none."""
     reset_at: float | None
     """The believed reset (Unix seconds); None while the window has not begun."""
-    raw_percent: float | None
-    """What the upstream said: the figure to show."""
     held: bool
-    """Whether ``raw_percent`` is not believed: the figure to mark."""
+    """Whether the figure that the upstream told is another one, and not believed."""
     burnt: Burnt | None = None
     """None where nothing is known: a held look, or an exhausted window."""
     ended: Span | None = None
@@ -235,7 +233,7 @@ class Series:
             return self._unchanged(None)
         self.span = self._held = None
         gone = Event(EventKind.WINDOW_ENDED, span.until, at, span.used_percent, None)
-        return Look(None, None, None, held=False, ended=span, events=(gone,))
+        return Look(None, None, held=False, ended=span, events=(gone,))
 
     def _reading(self, seen: Observation, used: float) -> _Reading:
         length, reset_at = seen.window_seconds, seen.reset_at
@@ -352,15 +350,15 @@ class Series:
             self._plan = now.plan
         self._exhausted = now.blocked or now.used >= EXHAUSTED_PERCENT
         self._held = None
-        return Look(now.used, reset_at, now.used, False, burnt, ended, events)  # noqa: FBT003
+        return Look(now.used, reset_at, False, burnt, ended, events)  # noqa: FBT003
 
     def _unchanged(self, raw: float | None, events: tuple[Event, ...] = ()) -> Look:
         """Return a look that changes nothing that is believed."""
         span = self.span if self.reported else None
         if span is None:
-            return Look(None, None, raw, held=raw is not None, events=events)
+            return Look(None, None, held=raw is not None, events=events)
         held = raw is not None and raw != span.used_percent
-        return Look(span.used_percent, span.reset_at, raw, held=held, events=events)
+        return Look(span.used_percent, span.reset_at, held=held, events=events)
 
 
 def _percent(used: float | None) -> float | None:

@@ -183,10 +183,10 @@ def test_in_a_series(case: Case) -> None:
     assert [minutes(each) for each in burnt] == case.burnt
 
 
-def test_a_held_look_shows_its_figure_beside_the_believed_one() -> None:
+def test_a_held_look_changes_nothing_that_is_believed() -> None:
     series = Series()
     _, held = play(series, [(0, 60, 200), (5, 2, 280)])
-    assert (held.raw_percent, held.used_percent, held.held) == (2, 60, True)
+    assert (held.used_percent, held.held) == (60, True)
     assert held.reset_at == T0 + 200 * 60
     assert held.burnt is None
 
@@ -357,7 +357,7 @@ def test_figures_that_make_no_sense_are_unknown() -> None:
     look = series.observe(Observation(T0, 130, float("nan"), -5))
     assert (look.used_percent, look.reset_at, series.window_seconds) == (100, None, None)
     later = series.observe(Observation(T0 + 300, float("nan"), 1e300, 0))
-    assert (later.raw_percent, later.used_percent) == (None, 100)
+    assert (later.used_percent, later.held) == (100, False)
 
 
 def test_without_a_length_an_unused_window_with_a_reset_runs() -> None:

@@ -98,7 +98,7 @@ def usage(**given: object) -> Usage:
 
 def test_a_held_figure_is_replaced_by_the_believed_one() -> None:
     told = usage(five=(3, 4), week=(5, 100))
-    known = believed(told, {"five_hour": held(60, reset_at=NOW + HOUR, raw=3)})
+    known = believed(told, {"five_hour": held(60, reset_at=NOW + HOUR)})
     assert [window.remaining_percent for window in known.windows] == [40, 95]
     assert known.windows[0].reset_at == NOW + HOUR
     assert known.usable is True
@@ -106,13 +106,13 @@ def test_a_held_figure_is_replaced_by_the_believed_one() -> None:
 
 def test_a_flapped_answer_does_not_make_an_exhausted_account_usable() -> None:
     told = usage(five=(3, 4), week=(5, 100))
-    known = believed(told, {"five_hour": held(100, reset_at=NOW + HOUR, raw=3)})
+    known = believed(told, {"five_hour": held(100, reset_at=NOW + HOUR)})
     assert (known.usable, known.limited_by, known.usable_at) == (False, "five_hour", NOW + HOUR)
 
 
 def test_a_stale_answer_does_not_exhaust_an_account_that_was_reset() -> None:
     told = usage(five=(3, 4), week=(100, 1))
-    known = believed(told, {"week": Look(0, None, 0, held=False), "weekly": held(0, raw=100)})
+    known = believed(told, {"week": Look(0, None, held=False), "weekly": held(0)})
     assert (known.usable, known.limited_by, known.usable_at) == (True, None, None)
     assert known.windows[1].started is False
 
@@ -134,13 +134,13 @@ def test_when_a_believed_block_ends_is_unknown_where_a_reset_is() -> None:
     ids=["the upstream's own reason", "credits", "silence"],
 )
 def test_what_blocks_beside_the_windows_is_believed_at_once(told: Usage) -> None:
-    known = believed(told, {"five_hour": held(40, reset_at=NOW + HOUR, raw=98)})
+    known = believed(told, {"five_hour": held(40, reset_at=NOW + HOUR)})
     assert replace(known, windows=told.windows) == told
 
 
 def test_a_figure_that_was_never_believed_is_shown() -> None:
     told = usage(five=(30, 1))
-    assert believed(told, {"five_hour": Look(None, None, 30, held=True)}) == told
+    assert believed(told, {"five_hour": Look(None, None, held=True)}) == told
 
 
 # Windows
@@ -191,7 +191,7 @@ def test_a_plan_is_not_believed_while_a_figure_of_its_answer_is_held() -> None:
 
 def test_a_plan_is_believed_where_no_figure_is_held() -> None:
     known = standing(answered("a", week=(40, 50)))
-    look = Look(2, NOW + 90 * HOUR, 2, held=False)
+    look = Look(2, NOW + 90 * HOUR, held=False)
     new = standing(answered("a", week=(2, 90), plan="pro"), known, looks={"weekly": look})
     assert new.usage is not None
     assert new.usage.plan == "pro"

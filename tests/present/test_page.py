@@ -485,11 +485,11 @@ def test_a_window_that_nobody_tells_has_no_bar(pages: Pages) -> None:
 
 def test_a_figure_that_is_not_believed_yet_stands_under_the_one_that_is() -> None:
     odd = answered("alice", five=(2, 4), week=(5, 30), at=NOW)
-    looks = {"five_hour": held(42, reset_at=NOW + HOUR, raw=2)}
+    looks = {"five_hour": held(42, reset_at=NOW + HOUR)}
     table = cells_of(standing(odd, ALICE, looks=looks))
     assert "58 % 15:13 98 % in the last answer, not confirmed yet" in table
     assert table.count("not confirmed") == 1
-    near = standing(odd, ALICE, looks={"five_hour": held(4, reset_at=NOW + HOUR, raw=2)})
+    near = standing(odd, ALICE, looks={"five_hour": held(4, reset_at=NOW + HOUR)})
     assert "not confirmed" not in cells_of(near)
     assert "not confirmed" not in cells_of(ALICE, DEAD)
 
