@@ -131,6 +131,7 @@ class Agent:
         self._tasks: TaskGroup | None = None
         self._stale_until = 0.0
         """What comes before was sent while this machine slept; monotonic seconds."""
+        self._was_puzzled = False
         self._stopped = anyio.Event()
 
     async def run(self) -> None:
@@ -232,6 +233,9 @@ class Agent:
         now, job = time.monotonic(), decoded(message.data)
         if not isinstance(job, Job) or not self._is_ours(job, source):
             await self._link.send(message.reply, _TERM)
+            if not self._was_puzzled:
+                self._was_puzzled = True
+                logger.warning("a job makes no sense: run the collector's version of poller here")
             return
         running = self._running.get(job.id)
         if running is not None:  # asked again, while it is under way

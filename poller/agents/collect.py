@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from poller.agents.open_jobs import lost, worker_lost
+from poller.agents.open_jobs import lost, unbelievable
 from poller.agents.wire import Job, JobLimits, JobResult, login_digest, state_of
 from poller.polling.policy import Pace
 from poller.values import Failure, FailureKind, Identity, Report, Usage, internal_failure
@@ -144,7 +144,7 @@ class Collector:
         machine, result = answer
         before = polled.requests_sent
         if not before <= result.state.requests_sent <= before + _REQUESTS_OF_ONE:
-            return _unbelievable(machine)
+            return unbelievable(machine)
         result.state.put_into(polled)
         polled.http_status = result.http_status or polled.http_status
         polled.raw, polled.headers = (
@@ -158,7 +158,7 @@ class Collector:
                 self._pace.wait_s(now=time.monotonic())
         self._answered[polled.account.label] = _Answered(machine, result)
         if isinstance(result.outcome, Failure) and result.outcome.kind is FailureKind.CANCELLED:
-            return _unbelievable(machine)
+            return unbelievable(machine)
         return result.outcome
 
     async def _answer(
@@ -230,11 +230,4 @@ def _merged(answered: Identity | None, own: Identity | None) -> Identity:
         theirs.user_id or held.user_id,
         theirs.account_id or held.account_id,
         theirs.email or held.email,
-    )
-
-
-def _unbelievable(machine: str) -> Failure:
-    return worker_lost(
-        f"what the agent {machine} answered makes no sense",
-        "check that it runs the same version of poller",
     )

@@ -12,7 +12,7 @@ import anyio
 from poller.agents import streams, subjects
 from poller.agents.crew import CLOCK_LEEWAY_S, LOST_AFTER_S, Crew
 from poller.agents.open_jobs import OpenJobs
-from poller.agents.reading import decoded
+from poller.agents.reading import decoded, job_in
 from poller.agents.records import Records
 from poller.agents.wire import Call, JobResult, Listing, Presence, Welcome, encoded
 
@@ -55,6 +55,8 @@ class Contact:
         self._link = link
         self._clock = clock
         self._mark = self.run.encode()
+        self._is_ready = True
+        self._misunderstood: set[str] = set()
         self._called_at = self._called_first_at = -1e9
         self._records = Records(link, self._on_record)
 
@@ -78,7 +80,11 @@ class Contact:
             for machine in self.crew.fitting:
                 await self._welcome(machine)
             await self.jobs.store_all()
+            self._is_ready = True
         except Exception as error:  # noqa: BLE001 - nats-py's: it is tried again
+            if self._link.is_up and self._is_ready:
+                self._is_ready = False
+                logger.warning("the NATS server's JetStream does not answer; waiting for it")
             logger.info("the NATS server is back, but not ready: %s", type(error).__name__)
 
     async def leave(self) -> None:
@@ -178,3 +184,18 @@ class Contact:
             self.jobs.take(sender, told)
         elif isinstance(told, Listing) and told.run == self.run:
             self.crew.take_list(sender, told, now=time.monotonic())
+        elif told is None:
+            self._take_unread(sender, content)
+
+    def _take_unread(self, sender: str, content: bytes) -> None:
+        """Take what an agent of this run has said that means nothing here."""
+        if sender not in self.crew.machines:
+            return
+        if sender not in self._misunderstood:
+            self._misunderstood.add(sender)
+            logger.warning(
+                "what agent %s says makes no sense: run the same version of poller there", sender
+            )
+        job = job_in(content)
+        if job is not None:
+            self.jobs.take_unread(sender, job)

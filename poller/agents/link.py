@@ -22,6 +22,7 @@ import orjson
 from poller.agents.login import login_in, login_of, without_login
 from poller.settings import UsageError
 from poller.text import printable
+from poller.usage.json_values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -47,8 +48,13 @@ _BUFFER = 8 * 1024 * 1024
 _TURNED_OUT = "it refuses the login; give the right one with --creds FILE"
 _RESET = "connection reset"
 _NO_TLS = "the server offers no TLS"
-_NOT_HEARD = "permissions violation for subscription"
-"""What the server says, in lower case, where a login may not listen to a subject."""
+_NO_RIGHT = re.compile(
+    r'permissions violation for (subscription|publish) to "?([^"]*?)[.0-9]*(?:"|$)'
+)
+"""What the server says, in lower case, where a login may not listen, or publish, to a subject; an
+acknowledgement's ends in numbers of its own."""
+_WARNINGS = 16
+"""That are said, each once; what they name may be somebody else's invention."""
 NATS_IS_MISSING = (
     "NATS is not installed; in poller's folder: "
     "pipx install --force '.[nats]', or pip install '.[nats]'"
@@ -105,6 +111,8 @@ class Link:
         """Awaited each time the connection has come back."""
         self._inbox = f"{inbox}.{os.urandom(8).hex()}"
         self._waits, self._said, self._was_up = waits, False, False
+        self._warned: set[str] = set()
+        self._store_trouble = ""
         self._unstored: dict[str, _Unstored] = {}
 
     @property
@@ -173,6 +181,13 @@ class Link:
         if one is None:  # stored meanwhile
             return
         one.sent_at = time.monotonic()
+        if len(one.payload) > self.client.max_payload:
+            self.forget(id_)
+            most = self.client.max_payload
+            self._warn_once(
+                f"the NATS server takes {most} bytes a message: raise max_payload there"
+            )
+            return
         with contextlib.suppress(Error, OSError):
             await self.client.publish(
                 one.subject,
@@ -183,10 +198,17 @@ class Link:
 
     async def _on_stored(self, message: Arrived) -> None:
         try:
-            answer = orjson.loads(message.data)
+            answer = mapping(orjson.loads(message.data))
         except orjson.JSONDecodeError:  # nobody there to store it, as long as the stream is not
             return
-        if not isinstance(answer, dict) or "error" in answer or "seq" not in answer:
+        if answer is None:
+            return
+        trouble = _trouble_in(answer)
+        if trouble != self._store_trouble:
+            self._store_trouble = trouble
+            if trouble:
+                logger.warning("the NATS server cannot store messages: %s; trying again", trouble)
+        if trouble or "seq" not in answer:
             return
         one = self._unstored.pop(message.subject.rpartition(".")[2], None)
         if one is not None and one.stored is not None:
@@ -194,7 +216,9 @@ class Link:
 
     async def on_error(self, error: Exception) -> None:
         """Remember what the last trouble was; say once what a server is waited for."""
-        self.is_refused = self.is_refused or _NOT_HEARD in str(error).lower()
+        if (missing := _NO_RIGHT.search(str(error).lower())) is not None:
+            self._note_missing_right(missing[1], printable(missing[2])[:200])
+            return
         words = _words(error)
         if words == _RESET and self.last_error != _RESET:  # may hide a refusal: the next one tells
             self.last_error = self.last_error or _RESET
@@ -204,6 +228,23 @@ class Link:
         if self._waits and not self.is_up and not self._said and not is_known:
             self._said = True
             logger.warning("no NATS server yet: %s; waiting for it", words)
+
+    def _note_missing_right(self, what: str, subject: str) -> None:
+        """Say once that the login may not do what it has to; an agent that hears nothing ends."""
+        if what == "subscription":
+            self.is_refused = True
+            if self._waits:
+                return
+        does = "listen" if what == "subscription" else what
+        self._warn_once(
+            f"the NATS server does not let this login {does} to {subject}: "
+            "poller agent --server-config NAME... prints the rights it needs"
+        )
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned and len(self._warned) < _WARNINGS:
+            self._warned.add(text)
+            logger.warning("%s", text)
 
     async def on_down(self) -> None:
         """Take note that the server is away."""
@@ -306,6 +347,14 @@ def _new_client(*, wants_tls: bool) -> Any:  # noqa: ANN401 - nats-py's types sa
             return super()._connect_command()
 
     return TlsFirst()
+
+
+def _trouble_in(answer: Mapping[str, object]) -> str:
+    """Return why a message was not stored; empty where it was."""
+    error = answer.get("error")
+    if error is None:
+        return ""
+    return printable(str((mapping(error) or {}).get("description")))[:200]
 
 
 def _is_away(error: BaseException) -> bool:

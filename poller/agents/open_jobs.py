@@ -30,7 +30,7 @@ class _OpenJob:
     subject: str
     machine: Machine | None
     """The only one that may answer; None: any that has the folder."""
-    answer: asyncio.Future[tuple[str, JobResult] | None]
+    answer: asyncio.Future[tuple[str, JobResult] | Failure]
     stored_as: str
     asked_at: float
     """Monotonic seconds."""
@@ -54,6 +54,7 @@ class OpenJobs:
         ``machine`` is the only one that can; None means all that have the folder.
         """
         subject = subjects.jobs(job.to, job.run, is_shared=machine is None)
+        answer: asyncio.Future[tuple[str, JobResult] | Failure]
         answer = asyncio.get_running_loop().create_future()
         opened = _OpenJob(job, subject, machine, answer, job.id, time.monotonic())
         self._open[job.id] = opened
@@ -63,8 +64,7 @@ class OpenJobs:
         try:
             await self._link.store(subject, encoded(job), id=job.id)
             with anyio.move_on_after(within_s):
-                came = await answer
-                return came if came is not None else lost(machine, "while this account was asked")
+                return await answer
             return _unanswered(machine)
         finally:
             del self._open[job.id]
@@ -76,22 +76,33 @@ class OpenJobs:
 
     def take(self, sender: str, result: JobResult) -> None:
         """Take an agent's answer: the first that comes from whom it may come."""
-        opened = self._open.get(result.job)
+        opened = self._meant(result.job, sender)
+        if opened is not None:
+            opened.answer.set_result((sender, result))
+
+    def take_unread(self, sender: str, job: str) -> None:
+        """Take an answer to a job that cannot be read; likewise."""
+        opened = self._meant(job, sender)
+        if opened is not None:
+            opened.answer.set_result(unbelievable(sender))
+
+    def _meant(self, job: str, sender: str) -> _OpenJob | None:
+        """Return an open job that an agent may answer."""
+        opened = self._open.get(job)
         if opened is None or opened.answer.done():  # late, or a second time
-            return
+            return None
         if opened.machine is not None:
             is_meant = opened.machine.name == sender
         else:
             machine = self._crew.machines.get(sender)
             is_meant = machine is not None and opened.job.to in machine.shared
-        if is_meant:
-            opened.answer.set_result((sender, result))
+        return opened if is_meant else None
 
     def let_go(self, machine: Machine) -> None:
         """Answer the jobs that only a lost agent could."""
         for opened in self._open.values():
             if opened.machine is machine and not opened.answer.done():
-                opened.answer.set_result(None)
+                opened.answer.set_result(lost(machine, "while this account was asked"))
 
     async def store_all(self) -> None:
         """Store all again; what the server still has, it stores once."""
@@ -119,6 +130,14 @@ def lost(machine: Machine | None, when: str) -> Failure:
 def _unanswered(machine: Machine | None) -> Failure:
     who = "any agent" if machine is None else f"the agent {machine.name}"
     return worker_lost(f"no answer came from {who} in time")
+
+
+def unbelievable(machine: str) -> Failure:
+    """Return the failure of an account whose agent has answered what cannot be."""
+    return worker_lost(
+        f"what the agent {machine} answered makes no sense",
+        "check that it runs the same version of poller",
+    )
 
 
 def worker_lost(message: str, hint: str = _IS_IT_THERE) -> Failure:

@@ -73,6 +73,14 @@ def decoded(payload: bytes) -> Message | None:
         return None
 
 
+def job_in(payload: bytes) -> str | None:
+    """Return the job that a result answers which is none here: another version's."""
+    try:
+        return _id(_object(orjson.loads(payload))["job"])
+    except (KeyError, ValueError):
+        return None
+
+
 # Reading: ValueError for what is not meant like that
 
 

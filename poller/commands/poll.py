@@ -121,6 +121,10 @@ class _Poll:
                     await self._write_all(reports, writer, session)
             if reports.notices.lost_agents:
                 self._tally.note_loss()
+            elif self.complete and not self._tally.reports and self._interrupts.number is None:
+                # Said here: raised, it would leave the task groups wrapped as their failure.
+                say("poller: nothing to poll: no account is named, or all are disabled")
+                self._ended_with = exit_codes.USAGE
             await self._tell_alerts(session.clock())
             self._say_at_end(reports.notices, clock_offset_s=session.clock_offset_s)
 
@@ -174,10 +178,6 @@ class _Poll:
                 Snapshot(started_at, time.time(), tally.reports, tally.answered, tally.requests)
             )
         self.complete = True
-        if tally.reports == 0 and not stopped:
-            # Said here: raised, it would leave the task groups wrapped as their failure.
-            say("poller: nothing to poll: no account is named, or all are disabled")
-            self._ended_with = exit_codes.USAGE
 
     async def _tell_alerts(self, now: float) -> None:
         settings = self.settings

@@ -91,6 +91,73 @@ async def test_an_agent_that_is_lost_before_it_told_its_accounts_is_said(tmp_pat
     assert b"lost before they listed their accounts: mute" in err
 
 
+async def test_an_only_agent_that_is_lost_then_is_no_wrong_usage(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(nats_server(tmp_path / "nats"))
+        async with silent_agent(server, "mute") as client:
+            welcomed = await client.subscribe(subjects.welcome("mute"))
+            running = await stack.enter_async_context(started("--nats", server.url, cwd=tmp_path))
+            await welcomed.next_msg(timeout=10)
+        out, err = await running.communicate()
+
+    assert (running.returncode, out) == (2, b"")
+    assert err.startswith(b"poller: lost before they listed their accounts: mute")
+
+
+@pytest.mark.parametrize("what", ["failure", "listing"])
+async def test_an_agent_of_another_version_is_said_at_once(tmp_path: Path, what: str) -> None:
+    """It tells of a kind of failure, or in a shape, that is not known here."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(nats_server(tmp_path / "nats"))
+        client = await stack.enter_async_context(silent_agent(server, "new"))
+        inbox = client.new_inbox()
+        welcomed = await client.subscribe(subjects.welcome("new"))
+        jobs = await client.subscribe(inbox)
+        running = await stack.enter_async_context(started("--nats", server.url, cwd=tmp_path))
+        run_id = json.loads((await welcomed.next_msg(timeout=10)).data)["run"]
+        told = {"t": "Listing", "run": run_id, "agent": PROCESS, "part": 0, "is_last": True}
+        if what == "failure":
+            told |= {"accounts": [{"label": "alice", "key": None, "expires_at": None}]}
+            told |= {"trouble": None}
+        await client.publish(subjects.records("new"), json.dumps(told).encode())
+        if what == "failure":
+            pull = subjects.pull(subjects.OWN, "own-new")
+            await client.publish(pull, b'{"batch":1,"expires":9000000000}', reply=inbox)
+            job = json.loads((await jobs.next_msg(timeout=10)).data)
+            result = {"t": "JobResult", "job": job["id"], "run": run_id, "failure": "of a new kind"}
+            await client.publish(subjects.records("new"), json.dumps(result).encode())
+        assert running.stderr is not None
+        said = await running.stderr.readline()
+        if what == "listing":
+            running.terminate()
+        out, _ = await running.communicate()
+
+    assert (
+        said
+        == b"poller: what agent new says makes no sense: run the same version of poller there\n"
+    )
+    if what == "failure":
+        record = json.loads(out)
+        assert (record["account"], record["error"]["kind"]) == ("new/alice", "worker_lost")
+        assert record["error"]["message"] == "what the agent new answered makes no sense"
+        assert running.returncode == 2
+
+
+async def test_a_message_that_is_too_large_for_the_server_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "mine", *numbered(60))
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(
+            nats_server(tmp_path / "nats", more="max_payload: 2048")
+        )
+        one = await stack.enter_async_context(
+            agent(server, "one", "--account-dir", "mine", cwd=tmp_path)
+        )
+        await stack.enter_async_context(started("--nats", server.url, cwd=tmp_path))
+        async with asyncio.timeout(20):
+            while "takes 2048 bytes a message: raise max_payload" not in one.said.read_text():  # noqa: ASYNC110 - a file
+                await asyncio.sleep(0.05)
+
+
 async def test_a_server_without_jetstream_is_said(tmp_path: Path) -> None:
     async with nats_server(tmp_path / "nats") as server:
         config = tmp_path / "nats" / "poller.conf"

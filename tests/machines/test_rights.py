@@ -217,6 +217,36 @@ async def test_an_agent_with_anothers_login_says_so(
             assert "poller: the NATS server does not let this login be agent desk" in done.err
 
 
+async def test_a_right_that_is_missing_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "one", account("alice"))
+    for name in ("one", "collector"):
+        (tmp_path / name).with_suffix(".login").touch(mode=0o600)
+        (tmp_path / name).with_suffix(".login").write_text(f"{name}:secret")
+    config = """authorization { users: [
+      { user: anybody, password: secret }
+      { user: one, password: secret, permissions: { publish: { deny: "$JS.ACK.>" } } }
+      { user: collector, password: secret
+        permissions: { subscribe: { deny: "poller.presence.*" } } }
+    ] }"""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(nats_server(tmp_path / "nats", more=config))
+        simulator = await stack.enter_async_context(serve())
+        args = ("--creds", "one.login", "--account-dir", "one", "--chatgpt-url", simulator.url)
+        one = await stack.enter_async_context(agent(server, "one", *args, cwd=tmp_path))
+        deaf = await run("--nats", server.url, "--creds", "collector.login", cwd=tmp_path)
+        url = server.url.replace("//", "//anybody:secret@")
+        done = await run("--nats", url, cwd=tmp_path)
+        said = one.said.read_text()
+
+    assert deaf.code == 64
+    assert "does not let this login listen to poller.presence.*: poller agent --server" in deaf.err
+    assert done.code == 0
+    right = (
+        "poller: the NATS server does not let this login publish to $js.ack.poller_own.own-one: "
+    )
+    assert said.count(right) == 1
+
+
 async def test_nothing_that_a_hostile_agent_sends_makes_another_read_a_path(
     tmp_path: Path, certificates: Certificates
 ) -> None:
