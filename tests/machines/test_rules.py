@@ -51,7 +51,7 @@ async def test_an_account_deadline_and_the_runs_hold(tmp_path: Path) -> None:
     accounts = [account("hangs", "~hang"), account("fine")]
     async with site(tmp_path, accounts, latency_s=0) as here:
         one = await here.collect(*SHARED, "--account-deadline", "1", "--agents", "2")
-        all_ = await here.collect(*SHARED, "--deadline", "1", "--agents", "2")
+        all_ = await here.collect(*SHARED, "--deadline", "3", "--agents", "2")
 
     assert one.kinds == {"hangs": "deadline", "fine": None}
     assert 0.9 < one.by_account["hangs"]["elapsed_s"] < 2.5
