@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from tenacity import DoSleep, RetryCallState, Retrying, wait_random_exponential
 
 from poller.polling.policy import BACKOFF_LIMIT_S, BACKOFF_S, THROTTLED_BACKOFF_S
-from poller.values import Failure, Retry, Usage
+from poller.values import Failure, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    Outcome: TypeAlias = Usage | Failure
+    from poller.polling.parts import Outcome
+
     MayRetry: TypeAlias = Callable[[Failure, int, float], bool]
 
 _RETRY_AFTER_JITTER_S = 0.15
