@@ -272,8 +272,8 @@ class Teller:
         return self.page.chart.format(
             account=account,
             window=self.window(window),
-            since=self.at(axis.since),
-            until=self.at(axis.until),
+            since=self.clock.dated(axis.since),
+            until=self.clock.dated(axis.until),
         )
 
     def chart_text(self, digest: Digest, forecast: Forecast | None, reset_at: float | None) -> str:

@@ -53,6 +53,10 @@ class Clock:
             told = self._told[minute] = self._tell_full(at)
         return told
 
+    def dated(self, at: float) -> str:
+        """Return date and time, also of today."""
+        return self._tell(self._moment(at), self._words.date)
+
     def short(self, at: float) -> str:
         """Return less of it: ``Mon 16:04`` within six days, else ``12 Dec 16:04``."""
         minute = int(at // _MINUTE_S)

@@ -338,7 +338,7 @@ def test_shorter_windows_have_a_day_and_longer_ones_the_time_asked_for(pages: Pa
     pasts = {"alice": Past((*past().courses, *past("weekly", None).courses))}
     html = "".join(pages.report(known(ALICE), pasts, since=NOW - 7 * DAY))
     titles = re.findall(r"<title id=[^>]*>([^<]*)<", html)
-    at = teller().at
+    at = teller().clock.dated
     assert titles == [
         f"alice: five hours, {at(NOW - DAY)} to {at(NOW + 5 * HOUR)}",
         f"alice: week, {at(NOW - 7 * DAY)} to {at(NOW + 3.5 * DAY)}",
@@ -723,6 +723,13 @@ def test_changes_and_resets_beyond_what_is_read_are_counted(pages: Pages) -> Non
 )
 def test_a_window_is_told_in_few_words(window: Window, told: str) -> None:
     assert teller().figure(window) == told.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def test_a_chart_s_name_dates_both_its_ends() -> None:
+    words = teller().words
+    axis = axis_of(since=NOW - DAY, until=NOW + HOUR, now=NOW, timezone=UTC, words=words)
+    told = teller().chart_title("alice", "weekly", axis)
+    assert told == "alice: week, Sun 20 Sep 14:13 to Mon 21 Sep 15:13"
 
 
 def test_a_chart_without_anything_in_it_says_so() -> None:
