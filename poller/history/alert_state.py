@@ -211,13 +211,19 @@ class _Accounts:
                 marks[MarkKey(id_, _SEEN)] = Mark(since=report.observed_at, kept=kept)
         _write(self._db, _ALL, marks)
         gone: list[Watched] = []
-        for key, mark in self._seen.items():
+        taken = {report.account for report in self._asked.reports}
+        """Labels that were seen later of another account: its file holds another login now."""
+        for key, mark in sorted(self._seen.items(), key=lambda item: -(item[1].since or 0)):
             known = None if key.account in reports else _standing_in(mark.kept)
             if known is None:
                 continue
             one = Watched(key.account, known, fresh=False)
             seen_s = abs(self._asked.now - known.report.observed_at)
             labels = self._asked.accounts
+            is_replaced = known.account in taken
+            taken.add(known.account)
+            if is_replaced:
+                continue
             if known.account in labels if labels is not None else seen_s <= GAP_S:
                 here.append(one)
             elif labels is not None:

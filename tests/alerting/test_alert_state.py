@@ -148,7 +148,7 @@ def test_an_id_that_changes_with_every_answer_still_makes_one_account(path: Path
     came = [told(path, each, rules=(EVERYTHING,)) for each in rounds]
     assert came == [[], ["alice appeared"], [], [], [], []]  # the third shows what it is
     spent = replace(five(100, 6), key="f" * 16)
-    assert told(path, spent, rules=(EVERYTHING,)) == ["alice exhausted"]
+    assert told(path, spent, rules=(EVERYTHING,)) == ["alice exhausted", "- pool_low"]
     assert told(path, replace(five(100, 7), key="e" * 16), rules=(EVERYTHING,)) == []
 
 
@@ -161,6 +161,14 @@ def test_accounts_appear_and_go(path: Path) -> None:
     assert told(path, five(50, 2), rules=(rule,)) == []  # nobody asked for bob
     assert told(path, five(50, 3), rules=(rule,), accounts={"alice"}) == ["bob gone"]
     assert told(path, five(50, 4), rules=(rule,), accounts={"alice"}) == []
+
+
+def test_another_login_in_its_file_takes_an_accounts_place(path: Path) -> None:
+    rule = replace(RULE, on=frozenset({AlertKind.APPEARED, AlertKind.GONE, AlertKind.POOL_LOW}))
+    looks = [five(50, 0), *(five(used, n) for n, used in enumerate((50, 70, 88, 92), 20))]
+    reports = [looks[0], *(replace(look, key="f" * 16) for look in looks[1:])]
+    came = [told(path, each, rules=(rule,), accounts={"alice"}) for each in reports]
+    assert came == [[], ["alice appeared"], [], [], ["- pool_low"]]
 
 
 def test_accounts_that_were_not_asked_count_among_all(path: Path) -> None:
