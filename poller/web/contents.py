@@ -100,6 +100,8 @@ class Contents:
         self._access = access
         self._clock = clock
         self._drawn: dict[str, tuple[int, float, Body]] = {}
+        self._drawing = asyncio.Lock()
+        """Held while the page is drawn: after each event all its readers ask for it at once."""
         self._hanging: Event | None = None
         """Set when the last reading that was given up has ended after all."""
         self._description = files("poller.web").joinpath("openapi.json").read_bytes()
@@ -132,16 +134,21 @@ class Contents:
         return serialize(report, show_identity=self._shown.show_identity).rstrip(b"\n")
 
     async def _index(self, request: BaseRequest) -> Body:
-        query, watched = request.query.get("q", ""), self._watched
-        kept = None if query else self._kept("/")
-        if kept is not None:
+        query = request.query.get("q", "")
+        if query:
+            return await self._draw_index(query)
+        async with self._drawing:
+            kept = self._kept("/")
+            if kept is None:
+                version, now = self._watched.version, self._clock()
+                kept = await self._draw_index("")
+                self._drawn["/"] = version, now, kept
             return kept
-        version, now, known = watched.version, self._clock(), watched.overview()
+
+    async def _draw_index(self, query: str) -> Body:
+        known = self._watched.overview()
         html = self._shown.pages.index(known, query=query, pasts=await self._pasts(known))
-        body = Body(html.encode("utf-8", "replace"), "text/html; charset=utf-8")
-        if not query:
-            self._drawn["/"] = version, now, body
-        return body
+        return Body(html.encode("utf-8", "replace"), "text/html; charset=utf-8")
 
     async def _pasts(self, known: Overview) -> Mapping[str, Past]:
         """Return the last week of the accounts, where they are few enough to be drawn."""

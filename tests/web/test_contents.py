@@ -34,7 +34,11 @@ class Known:
     round_within_s = 60.0
     last_round: Snapshot | None = None
 
+    overviews = 0
+    """How many were asked for."""
+
     def overview(self) -> Overview:
+        self.overviews += 1
         alice = after(answered("alice", five=(42, 1), week=(5, 30), key=KEY))
         return overview([alice], now=NOW, forecasts={})
 
@@ -62,3 +66,11 @@ async def test_a_disk_that_hangs_is_waited_for_once_and_keeps_one_thread(
             await asyncio.sleep(0)  # else nothing of the loop's own would come to pass
             page = await given["/account/"](make_mocked_request("GET", f"/account/{KEY}"))
     assert b"No window of this account has been recorded yet." in page.body
+
+
+async def test_readers_that_come_together_are_given_one_drawing(tmp_path: Path) -> None:
+    known, look = Known(), WebLook(Pages("en"), str(tmp_path / "none.db"), "1")
+    index = Contents(known, look, Access(), clock=lambda: NOW).by_path()["/"]
+    given = await asyncio.gather(*(index(make_mocked_request("GET", "/")) for _ in range(20)))
+    assert known.overviews == 1
+    assert len({id(each) for each in given}) == 1
