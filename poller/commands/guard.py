@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poller.commands.answering import MAX_AGE_S, answered, teller_for
+from poller.commands.failing import failures_of
 from poller.deliver.stderr import say
 from poller.insight.choice import Wanted, count
 from poller.insight.standing import STALE_S, distinct
@@ -51,7 +52,11 @@ def _tell(settings: Settings, max_age_s: float, known: KnownAccounts) -> int:
     if code or not settings.quiet:
         total = len(distinct(known.accounts))
         teller = teller_for(settings, sys.stderr, now=known.now)
-        say(f"poller: {count_text(counted, wanted, teller, total=total, window=settings.window)}")
+        failures = failures_of(known.accounts, settings)
+        told = count_text(
+            counted, wanted, teller, total=total, window=settings.window, failures=failures
+        )
+        say(f"poller: {told}")
     return code
 
 
@@ -60,9 +65,8 @@ def _exit_code(counted: Count, unknown: str | None) -> int:
         return 0 if counted.enough else exit_codes.BELOW
     if unknown is not None:
         return 0 if unknown == "ok" else exit_codes.BELOW
-    kinds = [failure.kind for failure in counted.failures]
-    if FailureKind.INTERNAL in kinds:
+    if FailureKind.INTERNAL in counted.failures:
         return exit_codes.INTERNAL
-    classes = [kind.exit_class for kind in kinds]
-    untold = counted.unknown > len(kinds) or not classes
+    classes = [kind.exit_class for kind in counted.failures]
+    untold = counted.unknown > len(counted.failures) or not classes
     return max(_UPSTREAM_CLASS if untold else 0, *classes, 0)

@@ -22,9 +22,10 @@ from poller.polling.feed import open_feed
 from poller.present.file_record import serialize
 from poller.process import exit_codes
 from poller.process.clock import zone_of
+from poller.process.own_folders import codex_files
 from poller.process.stopping import stop_on_signal
 from poller.process.threads import run_in_thread
-from poller.renewal.eligibility import codex_files, refreshable
+from poller.renewal.eligibility import refreshable
 from poller.settings import UsageError
 from poller.values import Identity
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poller.commands.answering import MAX_AGE_S, answered, teller_for
+from poller.commands.failing import failures_of
 from poller.deliver.printing import print_out
 from poller.deliver.stderr import say
 from poller.insight.choice import ENOUGH_PERCENT, NoChoice, Strategy, Wanted, choose
@@ -41,7 +42,8 @@ def _tell(settings: Settings, max_age_s: float, known: KnownAccounts) -> int:
     wanted = Wanted(least, settings.for_s, known.forecasts, within_s=max(max_age_s, STALE_S))
     strategy = Strategy(settings.strategy)
     choice = choose(known.accounts, wanted, now=known.now, strategy=strategy)
-    told = reason(choice, wanted, teller_for(settings, sys.stderr, now=known.now))
+    teller = teller_for(settings, sys.stderr, now=known.now)
+    told = reason(choice, wanted, teller, failures=failures_of(known.accounts, settings))
     code = 0
     if settings.format == "jsonl":
         code = print_out(line_of(choice_record(choice, told)).decode())

@@ -51,12 +51,11 @@ def table_sink(
 ) -> Sink:
     """Return what writes a round as a table; ``clock`` tells Unix seconds."""
     # Only where a person looks.
+    from poller.commands.failing import refresh_of
     from poller.commands.language import language_for
-    from poller.present.sentences import CODEX_HOME, IN_PLACE
     from poller.present.terminal import traits
     from poller.present.usage_table import UsageTable
     from poller.process.clock import zone_of
-    from poller.renewal.eligibility import is_named_as_codex_own
 
     zone = zone_of(settings.timezone, os.environ)
     language = language_for(settings, os.environ)
@@ -69,12 +68,7 @@ def table_sink(
         return table.render(width=look.width, color=look.color, unicode=look.unicode, now=clock())
 
     def add(report: Report) -> None:
-        is_codex_own = (
-            report.failure is not None
-            and settings.nats is None  # else its file is on another machine
-            and is_named_as_codex_own(report.source, os.environ)
-        )
-        table.add(report, refresh=CODEX_HOME if is_codex_own else IN_PLACE)
+        table.add(report, refresh=refresh_of(report, settings))
 
     return TextAtEnd(writer, add=add, render=render, progress=progress)
 

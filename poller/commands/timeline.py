@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poller.commands.answering import MAX_AGE_S, answered, teller_for
+from poller.commands.failing import failures_of
 from poller.deliver.printing import print_out, shows_table
 from poller.insight.pool import NO_WEIGHTS, pool
 from poller.insight.timeline import timeline as timeline_of
@@ -30,7 +31,6 @@ def _tell(settings: Settings, known: KnownAccounts) -> int:
     ahead = timeline_of(accounts, now=now, hours=settings.hours, rates=known.rates, weights=weights)
     if not shows_table(settings.format):
         return print_out(b"".join(timeline_lines(ahead)).decode())
-    from poller.present.sentences import failures_of
     from poller.present.terminal import ASCII, UNICODE, traits
 
     look = traits(sys.stdout, os.environ, color=settings.color)
@@ -41,5 +41,5 @@ def _tell(settings: Settings, known: KnownAccounts) -> int:
         teller=teller_for(settings, sys.stdout, now=now),
         marks=UNICODE if look.unicode else ASCII,
     )
-    failures = failures_of(one.report for one in accounts)
+    failures = failures_of(accounts, settings)
     return print_out("".join(table.render(failures, width=look.width, color=look.color)))

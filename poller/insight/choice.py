@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from poller.insight.standing import Standing
-    from poller.values import Failure, Forecast, Usage, Window
+    from poller.values import FailureKind, Forecast, Usage, Window
 
 
 ENOUGH_PERCENT = 10.0
@@ -106,8 +106,6 @@ class NoChoice:
     """When the first blocked account can be used again; Unix seconds, None if unknown."""
     back_account: str | None
     """Which one that is."""
-    failures: tuple[Failure, ...] = ()
-    """Of those that failed."""
 
 
 def choose(
@@ -125,11 +123,8 @@ def choose(
     candidates: dict[Tier, list[tuple[Standing, Usage]]] = {tier: [] for tier in Tier}
     obstacles: Counter[Obstacle] = Counter()
     blocked: list[tuple[int, str]] = []
-    failures: list[Failure] = []
     for one in distinct(accounts):
         usage = one.usage
-        if one.report.failure is not None:
-            failures.append(one.report.failure)
         obstacle = _obstacle(one, wanted, now)
         if obstacle is Obstacle.BLOCKED and usage is not None and usage.usable_at is not None:
             blocked.append((usage.usable_at, one.account))
@@ -151,7 +146,7 @@ def choose(
                 first = _resets_first(usage, now)
             return Choice(one.account, one.key, strategy, tier, usage.windows, first, len(found))
     back_at, account = min(blocked, default=(None, None))
-    return NoChoice(dict(obstacles), back_at, account, tuple(failures))
+    return NoChoice(dict(obstacles), back_at, account)
 
 
 def _obstacle(one: Standing, wanted: Wanted, now: float) -> Obstacle | None:
@@ -235,7 +230,7 @@ class Count:
     unknown: int
     """Those that failed included."""
     needed: int
-    failures: tuple[Failure, ...]
+    failures: tuple[FailureKind, ...]
     """Of those that failed. Without any, it was the upstream that did not tell."""
 
     @property
@@ -260,10 +255,10 @@ def count(
     account lacks it. ``now`` is in Unix seconds; ``need`` is how many have to be good.
     """
     good = unknown = 0
-    failures: list[Failure] = []
+    failures: list[FailureKind] = []
     for one in distinct(accounts):
         if one.report.failure is not None:
-            failures.append(one.report.failure)
+            failures.append(one.report.failure.kind)
         verdict = _good(one, wanted, now, window)
         if verdict is None:
             unknown += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from poller.insight.choice import NoChoice, Obstacle, Strategy, Tier
@@ -10,25 +9,22 @@ from poller.present.answer_words import answer_words_of
 from poller.present.page_texts import percent_text
 from poller.present.record import utc
 from poller.present.times import span
-from poller.present.words import code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from poller.insight.choice import Choice, Count, Wanted
     from poller.present.page_texts import Teller
+    from poller.present.sentences import Failures
     from poller.present.words import Words
-    from poller.values import Failure
 
 _CAUSES = 3
 """Kinds of failure that a sentence names; the most frequent first."""
 
 
-def reason(choice: Choice | NoChoice, wanted: Wanted, teller: Teller) -> str:
+def reason(choice: Choice | NoChoice, wanted: Wanted, teller: Teller, *, failures: Failures) -> str:
     """Return which account to use and why, or why there is none."""
     words = answer_words_of(teller.words.language)
     if isinstance(choice, NoChoice):
-        return _why_none(choice, wanted, teller)
+        return _why_none(choice, wanted, teller, failures)
     told = teller.reason(choice)
     compared = choice.strategy is Strategy.HEADROOM and choice.candidates > 1
     if choice.tier is Tier.PLAN and compared:
@@ -36,7 +32,7 @@ def reason(choice: Choice | NoChoice, wanted: Wanted, teller: Teller) -> str:
     return plain(f"{choice.account}{teller.words.colon}{told}")
 
 
-def _why_none(choice: NoChoice, wanted: Wanted, teller: Teller) -> str:
+def _why_none(choice: NoChoice, wanted: Wanted, teller: Teller, failures: Failures) -> str:
     words, page = answer_words_of(teller.words.language), teller.page
     wordings = {
         **page.obstacles,
@@ -45,7 +41,7 @@ def _why_none(choice: NoChoice, wanted: Wanted, teller: Teller) -> str:
     }
     percent = percent_text(wanted.min_remaining)
     for_long = span(wanted.for_s or 0, teller.words)
-    because = {Obstacle.FAILED: _causes(choice.failures, teller.words)}
+    because = {Obstacle.FAILED: _causes(failures, teller.words)}
     why = [
         page.counted(wordings[obstacle], count).format(percent=percent, span=for_long)
         + because.get(obstacle, "")
@@ -79,8 +75,14 @@ def choice_record(choice: Choice | NoChoice, told: str) -> dict[str, object]:
     }
 
 
-def count_text(
-    count: Count, wanted: Wanted, teller: Teller, *, total: int, window: str | None
+def count_text(  # noqa: PLR0913 - what a sentence is made of, each named
+    count: Count,
+    wanted: Wanted,
+    teller: Teller,
+    *,
+    total: int,
+    window: str | None,
+    failures: Failures,
 ) -> str:
     """Return how many of ``total`` accounts are good, and how many have to be."""
     words, page = answer_words_of(teller.words.language), teller.page
@@ -96,18 +98,17 @@ def count_text(
     if count.unknown:
         told += words.untold.format(count=count.unknown)
         if count.unknown == len(count.failures):
-            told += _causes(count.failures, teller.words)
+            told += _causes(failures, teller.words)
     return plain(told + page.counted(words.needed, count.needed))
 
 
-def _causes(failures: Iterable[Failure], words: Words) -> str:
+def _causes(failures: Failures, words: Words) -> str:
     """Return what failed, in brackets; what to do about it where that is the same for all."""
-    counts = Counter(words.sentence(failure.kind, code_of(failure)) for failure in failures)
-    causes = [sentence for sentence, _ in counts.most_common(_CAUSES)]
-    told = [sentence.what for sentence in causes]
-    if len(counts) == 1:
+    causes = failures.causes(words)
+    told = [what for what, _ in causes[:_CAUSES]]
+    if len(causes) == 1:
         told = [f"{causes[0].what}{words.colon}{causes[0].remedy}"]
-    elif len(counts) > len(causes):
+    elif len(causes) > _CAUSES:
         told.append("...")
     text = answer_words_of(words.language).causes.join(told)
     return words.bracketed.format(text=text) if told else ""

@@ -10,12 +10,12 @@ from poller.present.catalogue import ENGLISH
 from poller.present.table import DIM, PLAIN, RED, wrapped
 from poller.present.terminal import cut_middle
 from poller.present.times import rough_span, span
-from poller.present.words import TOLD_BY_MESSAGE, TOLD_BY_STATUS, code_of
+from poller.present.words import TOLD_BY_MESSAGE, TOLD_BY_STATUS, Sentence, code_of
 from poller.text import printable
 from poller.values import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from poller.present.table import Line
     from poller.present.terminal import Marks
@@ -108,6 +108,14 @@ class Failures:
         """All other accounts."""
         return self._counts().total() - self.not_asked
 
+    def causes(self, words: Words) -> list[Sentence]:
+        """Return what failed and what to do about it, without details; the most frequent first."""
+        counts: Counter[Sentence] = Counter()
+        for cause, accounts in self._names.items():
+            what = words.sentence(cause.kind, cause.code).what
+            counts[Sentence(what, _catalogued_remedy(cause, words))] += len(accounts)
+        return [sentence for sentence, _ in counts.most_common()]
+
     def lines(self, words: Words, marks: Marks, *, now: float, width: int) -> Iterator[Line]:
         """Yield the sentences by kind, broken into lines of ``width`` cells.
 
@@ -170,14 +178,6 @@ class Failures:
         return _what(cause, words, wait_s=self._waits_s.get(cause))
 
 
-def failures_of(reports: Iterable[Report]) -> Failures:
-    """Return the failures among reports."""
-    failures = Failures()
-    for report in reports:
-        failures.add_report(report)
-    return failures
-
-
 def what_failed(failure: Failure, words: Words, *, status: int | None) -> str:
     """Return what failed, as the sentences have it; ``status`` is of the last answer."""
     cause = _cause(failure, status, refresh=IN_PLACE)
@@ -220,6 +220,10 @@ def _what(cause: _Cause, words: Words, *, wait_s: float | None) -> str:
 def _remedy(cause: _Cause, words: Words) -> str:
     if cause.hint and words.messages_fit:
         return cause.hint
+    return _catalogued_remedy(cause, words)
+
+
+def _catalogued_remedy(cause: _Cause, words: Words) -> str:
     remedy = words.sentence(cause.kind, cause.code).remedy
     if cause.refresh == IN_PLACE or remedy != words.failures[FailureKind.TOKEN_EXPIRED].remedy:
         return remedy

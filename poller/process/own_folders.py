@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +34,26 @@ def default_codex_home(environ: Mapping[str, str]) -> str | None:
     """Return the Codex CLI's folder unless ``CODEX_HOME`` names one; likewise."""
     home = environ.get("HOME") or os.path.expanduser("~")
     return os.path.join(home, ".codex") if os.path.isabs(home) else None
+
+
+def codex_files(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the paths of the Codex CLI's own file: the one it uses, and the default.
+
+    The default is left out where no home folder is known.
+    """
+    folders = (environ.get("CODEX_HOME"), default_codex_home(environ))
+    return tuple(os.path.abspath(os.path.join(each, "auth.json")) for each in folders if each)
+
+
+def is_named_as_codex_own(path: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether a path is, or links to, what the Codex CLI calls its own file.
+
+    Only names are compared: the disk that ``CODEX_HOME`` is on may not answer.
+    """
+    names = {os.path.abspath(path)}
+    with suppress(OSError, ValueError):
+        names.add(os.path.abspath(os.path.join(os.path.dirname(path), os.readlink(path))))
+    return not names.isdisjoint(codex_files(environ))
 
 
 def make_private_folder(folder: str) -> None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from poller.process.own_folders import default_codex_home
 from poller.renewal.beside import closing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from poller.values import Credential
 
 
@@ -25,26 +21,6 @@ class CodexHome:
     """Absolute paths, which may be links; following them takes time where the disk does."""
     is_protected: bool = True
     """Whether they, and logins that they hold, are left alone."""
-
-
-def codex_files(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the paths of the Codex CLI's own file: the one it uses, and the default.
-
-    The default is left out where no home folder is known.
-    """
-    folders = (environ.get("CODEX_HOME"), default_codex_home(environ))
-    return tuple(os.path.abspath(os.path.join(each, "auth.json")) for each in folders if each)
-
-
-def is_named_as_codex_own(path: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether a path is, or links to, what the Codex CLI calls its own file.
-
-    Only names are compared: the disk that ``CODEX_HOME`` is on may not answer.
-    """
-    names = {os.path.abspath(path)}
-    with suppress(OSError, ValueError):
-        names.add(os.path.abspath(os.path.join(os.path.dirname(path), os.readlink(path))))
-    return not names.isdisjoint(codex_files(environ))
 
 
 def obstacle(path: str, *, codex_own: tuple[str, ...]) -> str | None:

@@ -14,10 +14,11 @@ from weakref import WeakValueDictionary
 import anyio
 
 from poller.authfiles.shapes import parse
+from poller.process.own_folders import codex_files
 from poller.process.threads import run_in_thread
 from poller.renewal import refusals
 from poller.renewal.beside import lock_path, read_regular
-from poller.renewal.eligibility import CodexHome, codex_files, obstacle
+from poller.renewal.eligibility import CodexHome, obstacle
 from poller.renewal.ledger import Ledger, LockRecords, own_folder
 from poller.renewal.locks import DiskWork, lock
 from poller.renewal.refusals import RefreshRefusedError

@@ -13,6 +13,7 @@ import pytest
 from poller.present.record_reading import LONGEST_LINE
 from poller.simulator.server import serve
 from poller.values import Failure, FailureKind, Report, Usage, Window
+from tests.auth_files import codex
 from tests.history.made_up import record, rows
 from tests.running import Ended, account, ran_here, run, write
 
@@ -252,6 +253,15 @@ async def test_next_says_why_there_is_none(here: Here) -> None:
     told = json.loads((await here.run("next", "--format", "jsonl")).out)
     assert (told["account"], told["back_account"]) == (None, "spent")
     assert told["obstacles"] == {"too_little": 1, "blocked": 1, "failed": 1}
+
+
+async def test_codex_own_login_that_expired_is_left_to_codex(here: Here) -> None:
+    own = here.folder / ".codex/auth.json"
+    own.parent.mkdir()
+    own.write_text(json.dumps(codex("me", exp=int(time.time()) - 9_000)))
+    done = await here.run("next", env={"HOME": str(here.folder)})
+    assert (done.code, here.requests) == (4, 0)
+    assert "1 failed (token expired: use codex once with this login, or log in again)" in done.err
 
 
 async def test_next_speaks_json_and_chinese(here: Here) -> None:

@@ -19,7 +19,7 @@ from poller.insight.choice import (
     count,
 )
 from poller.insight.standing import Standing, standings
-from poller.values import Failure, FailureKind, Forecast, Report
+from poller.values import FailureKind, Forecast, Report
 from tests.known_accounts import FRESH, HOUR, NOW, after, answered, failed, silent
 
 BOUGHT: dict[str, Any] = {"credits": {"has_credits": True, "unlimited": False, "balance": "5"}}
@@ -195,10 +195,6 @@ def test_what_the_account_is_used_on_is_told(report: Report, tier: Tier) -> None
     assert (came.tier, came.resets_first) == (tier, None)
 
 
-def failures_of(*known: Standing) -> tuple[Failure, ...]:
-    return tuple(one.report.failure for one in known if one.report.failure is not None)
-
-
 def test_why_there_is_none_is_told() -> None:
     known = [
         after(failed("failed")),
@@ -222,7 +218,6 @@ def test_why_there_is_none_is_told() -> None:
         },
         back_at=round(NOW + 8 * HOUR),
         back_account="soon",
-        failures=failures_of(known[0]),
     )
 
 
@@ -318,7 +313,7 @@ def test_failures_are_told_by_kind() -> None:
         after(silent("c")),
     ]
     came = count(known, Wanted(), now=NOW, need=2)
-    assert came == Count(0, 3, 2, failures_of(*known))
+    assert came == Count(0, 3, 2, (FailureKind.TOKEN_EXPIRED, FailureKind.TIMEOUT))
 
 
 # Any accounts at all

@@ -13,7 +13,7 @@ from poller.present.answer_words import CHINESE_ANSWERS, ENGLISH_ANSWERS, answer
 from poller.present.answers import choice_record, count_text, reason
 from poller.present.changes import change_lines
 from poller.present.page_texts import Teller
-from poller.present.sentences import failures_of
+from poller.present.sentences import Failures
 from poller.present.terminal import ASCII, UNICODE, cells
 from poller.present.timeline import TimelineTable, timeline_lines
 from poller.values import FailureKind, Forecast
@@ -31,9 +31,17 @@ KINDS = (
 UNKNOWN = "1 unknown (no complete answer in time: check the network, or allow more with --timeout)"
 
 
+def failures_of(*accounts: Standing) -> Failures:
+    failures = Failures()
+    for one in accounts:
+        failures.add_report(one.report)
+    return failures
+
+
 def told(*accounts: Standing, wanted: Wanted = TEN, language: str = "en", **how: Any) -> str:
     choice = choose(accounts, wanted, now=NOW, **how)
-    return reason(choice, wanted, Teller(language, UTC, now=NOW))
+    teller = Teller(language, UTC, now=NOW)
+    return reason(choice, wanted, teller, failures=failures_of(*accounts))
 
 
 # next
@@ -151,9 +159,12 @@ def test_the_count_says_what_was_wanted(
     accounts = [after(answered("a", five=(42, 2), week=(5, 90))), after(failed("b"))]
     counted = count(accounts, wanted, now=NOW, window=window, need=need)
     teller = Teller("en", UTC, now=NOW)
-    assert count_text(counted, wanted, teller, total=2, window=window) == text
+    failures = failures_of(*accounts)
+    told = count_text(counted, wanted, teller, total=2, window=window, failures=failures)
+    assert told == text
     chinese = Teller("zh", UTC, now=NOW)
-    assert "账号" in count_text(counted, wanted, chinese, total=2, window=window)
+    told = count_text(counted, wanted, chinese, total=2, window=window, failures=failures)
+    assert "账号" in told
 
 
 # timeline
@@ -174,7 +185,7 @@ def drawn(
         teller=Teller(language, UTC, now=NOW),
         marks=UNICODE if language == "zh" else ASCII,
     )
-    failures = failures_of(one.report for one in accounts)
+    failures = failures_of(*accounts)
     return "".join(table.render(failures, width=width, color=False)).splitlines()
 
 
@@ -258,7 +269,7 @@ def test_a_count_of_enough_known_accounts_says_no_more_than_that() -> None:
     accounts = [after(answered("a", five=(42, 2)))]
     counted = count(accounts, Wanted(), now=NOW)
     teller = Teller("en", UTC, now=NOW)
-    text = count_text(counted, Wanted(), teller, total=1, window=None)
+    text = count_text(counted, Wanted(), teller, total=1, window=None, failures=Failures())
     assert text == "1 of 1 account can be used; 1 is needed"
 
 

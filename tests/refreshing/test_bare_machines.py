@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from poller.renewal.eligibility import codex_files
+from poller.process.own_folders import codex_files
 from poller.renewal.renewals import renewals_for
 from poller.settings import Settings, UsageError
 from poller.simulator.server import serve
