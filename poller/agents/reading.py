@@ -32,6 +32,7 @@ from poller.usage.json_values import (
     number_of,
     short_text,
     tokenless_text,
+    truth,
 )
 from poller.usage.normalizer import limits_for_record, whole_count
 from poller.usage.windows import WINDOWS_LIMIT
@@ -173,7 +174,7 @@ def _usage(members: Mapping[str, object]) -> Usage:
     credits_, spend = mapping(members["credits"]), mapping(members["spend_limit"])
     return Usage(
         plan=tokenless_text(members["plan"]),
-        usable=_truth(members["usable"]),
+        usable=truth(members["usable"]),
         limited_by=tokenless_text(members["limited_by"]),
         usable_at=moment_of(members["usable_at"]),
         windows=_windows(members["windows"]),
@@ -181,7 +182,7 @@ def _usage(members: Mapping[str, object]) -> Usage:
             Limit(
                 tokenless_text(limit["name"]),
                 tokenless_text(limit["feature"]),
-                _truth(limit["usable"]),
+                truth(limit["usable"]),
                 _windows(limit["windows"]),
             )
             for limit in map(_object, _list(members["extra_limits"]))
@@ -189,8 +190,8 @@ def _usage(members: Mapping[str, object]) -> Usage:
         credits=None
         if credits_ is None
         else Credits(
-            _truth(credits_["has_credits"]),
-            _truth(credits_["unlimited"]),
+            truth(credits_["has_credits"]),
+            truth(credits_["unlimited"]),
             amount_of(credits_["balance"]),
         ),
         spend_limit=None
@@ -203,7 +204,7 @@ def _usage(members: Mapping[str, object]) -> Usage:
             moment_of(spend["reset_at"]),
         ),
         reset_credits=whole_count(members["reset_credits"]),
-        on_credits=_truth(members["on_credits"]),
+        on_credits=truth(members["on_credits"]),
     )
 
 
@@ -217,7 +218,7 @@ def _windows(value: object) -> tuple[Window, ...]:
                 _percent(members["remaining_percent"]),
                 None if length is None else _whole(length, 1 << 40),
                 moment_of(members["reset_at"]),
-                _truth(members["started"]),
+                truth(members["started"]),
             )
         )
     return tuple(found)
@@ -311,10 +312,6 @@ def _whole(value: object, most: int = _MOST) -> int:
 
 def _percent(value: object) -> float | None:
     return None if value is None else _figure(value, 0, 100)
-
-
-def _truth(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _said(value: object, length: int) -> str:

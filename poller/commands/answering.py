@@ -24,6 +24,7 @@ from poller.history.recollection import Recollection
 from poller.present.page_texts import Teller
 from poller.process.clock import zone_of
 from poller.process.importing import import_without_certificates
+from poller.process.own_folders import current_folder
 from poller.settings import UsageError
 from poller.values import Failure, FailureKind, Report
 
@@ -169,7 +170,7 @@ class _Looked:
 def _look(
     settings: Settings, recollection: Recollection, max_age_s: float, *, now: float
 ) -> _Looked:
-    files = found_in_time(settings, environ=os.environ, cwd=_cwd())
+    files = found_in_time(settings, environ=os.environ, cwd=current_folder())
     looked = _Looked()
     found = accounts_in(files, now=now, within_s=_READ_WITHIN_S)
     for file, accounts in zip(files, found, strict=True):
@@ -251,10 +252,3 @@ def _standings(looked: _Looked, recollection: Recollection) -> list[Standing]:
             )
             accounts.append(replace(known, report=report))
     return accounts
-
-
-def _cwd() -> str:
-    try:
-        return os.getcwd()
-    except OSError:  # removed meanwhile: absolute paths are as good as ever
-        return ""

@@ -15,6 +15,7 @@ from poller.usage.json_values import (
     number_of,
     short_text,
     tokenless_text,
+    truth,
 )
 from poller.usage.windows import WINDOWS_LIMIT
 from poller.values import FailureKind
@@ -127,7 +128,7 @@ def _of_record(told: _Told) -> Observed | None:
     if kind is not None:
         return Observed(*who, at, at, failure=Run(at, at, 1, (kind,)))
     blocked_by = tokenless_text(members.get("limited_by"))
-    usable, on_credits = _truth(members.get("usable")), _truth(members.get("on_credits"))
+    usable, on_credits = truth(members.get("usable")), truth(members.get("on_credits"))
     value = _STORED[usable], _STORED[on_credits], blocked_by
     windows = _windows_in(mapping(members.get("windows")) or {}, at)
     usable_at = moment_of(members.get("usable_at"))
@@ -175,7 +176,3 @@ def _second(value: object) -> int | None:
 def _percent(value: object) -> float | None:
     used = number_of(value)
     return used if used is not None and isfinite(used) and 0 <= used <= 100 else None
-
-
-def _truth(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None

@@ -18,8 +18,9 @@ from poller.authfiles.duplicates import DuplicateFinder
 from poller.authfiles.labels import UniqueLabels, shown
 from poller.authfiles.read import AuthFile, Reading, accounts_of, read_into
 from poller.authfiles.reread import read_slowly
-from poller.polling.files import current_folder, files_of, listed_files
+from poller.polling.files import files_of, listed_files
 from poller.polling.stream import Notices
+from poller.process.own_folders import current_folder
 from poller.process.threads import run_in_thread
 from poller.settings import UsageError
 from poller.values import Credential, Failure

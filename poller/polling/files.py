@@ -14,6 +14,7 @@ from poller.authfiles.find import find
 from poller.authfiles.folders import no_answer, patience_s
 from poller.authfiles.path_list import open_path_list
 from poller.authfiles.read import AuthFile
+from poller.process.own_folders import current_folder
 from poller.process.threads import run_in_thread
 from poller.settings import UsageError
 from poller.text import printable
@@ -104,11 +105,3 @@ def _find_again(settings: Settings, cwd: str) -> list[AuthFile]:
             except UsageError:
                 continue
         return found
-
-
-def current_folder() -> str:
-    """Return the current folder; empty where it was removed: absolute paths are still good."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""

@@ -12,6 +12,7 @@ from poller.usage.json_values import (
     number_of,
     short_text,
     tokenless_text,
+    truth,
 )
 from poller.usage.windows import WINDOWS_LIMIT
 from poller.values import Failure, FailureKind, Report, Usage, Window
@@ -64,7 +65,7 @@ def _usage_in(members: Mapping[str, object]) -> Usage:
     windows = mapping(members.get("windows")) or {}
     return Usage(
         plan=tokenless_text(members.get("plan")),
-        usable=_truth(members.get("usable")),
+        usable=truth(members.get("usable")),
         limited_by=tokenless_text(members.get("limited_by")),
         usable_at=moment_of(members.get("usable_at")),
         windows=tuple(
@@ -72,7 +73,7 @@ def _usage_in(members: Mapping[str, object]) -> Usage:
             for name, value in islice(windows.items(), WINDOWS_LIMIT)
             if (figures := mapping(value)) is not None
         ),
-        on_credits=_truth(members.get("on_credits")),
+        on_credits=truth(members.get("on_credits")),
     )
 
 
@@ -86,9 +87,5 @@ def _window_in(name: str, figures: Mapping[str, object]) -> Window:
         left if left is not None and 0 <= left <= 100 else None,
         round(length) if length is not None and 0 < length < _LONGEST_S else None,
         moment_of(figures.get("reset_at")),
-        _truth(figures.get("started")),
+        truth(figures.get("started")),
     )
-
-
-def _truth(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None

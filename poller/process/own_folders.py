@@ -1,4 +1,4 @@
-"""Where the user's own files lie."""
+"""Where the user's own files lie, and the folder they are in."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ def is_named_as_codex_own(path: str, environ: Mapping[str, str]) -> bool:
     with suppress(OSError, ValueError):
         names.add(os.path.abspath(os.path.join(os.path.dirname(path), os.readlink(path))))
     return not names.isdisjoint(codex_files(environ))
+
+
+def current_folder() -> str:
+    """Return the current folder; empty where it was removed: absolute paths are still good."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def make_private_folder(folder: str) -> None:

@@ -36,6 +36,11 @@ def mapping(value: object) -> Mapping[str, object] | None:
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
+def truth(value: object) -> bool | None:
+    """Return true or false as it is, anything else as None."""
+    return value if isinstance(value, bool) else None
+
+
 def text(members: Mapping[str, object], key: str) -> str | None:
     """Return a member that is a string and not empty."""
     value = members.get(key)

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import orjson
 
-from poller.usage.json_values import ID_LENGTH, amount_of, mapping, number_of, short_text, text
+from poller.usage.json_values import (
+    ID_LENGTH,
+    amount_of,
+    mapping,
+    number_of,
+    short_text,
+    text,
+    truth,
+)
 from poller.usage.windows import (
     CONTAINERS,
     container_of,
@@ -251,10 +259,9 @@ def _limit(
 
 
 def _credits(bought: Mapping[str, object]) -> Credits:
-    has_credits, unlimited = bought.get("has_credits"), bought.get("unlimited")
     return Credits(
-        has_credits if isinstance(has_credits, bool) else None,
-        unlimited if isinstance(unlimited, bool) else None,
+        truth(bought.get("has_credits")),
+        truth(bought.get("unlimited")),
         amount_of(bought.get("balance")),
     )
 
