@@ -65,15 +65,19 @@ def as_text(alert: Alert, firing: Firing, trouble: str | None, words: Words) -> 
         lines.append((labels.remind, span(rule.remind_s, words)))
     if rule.quiet is not None:
         lines.append((labels.quiet, _hours(alert) or ""))
-    place = printable(alert.place) + ("" if trouble is None else f" ({trouble})")
-    lines.append((labels.through, place))
+    told_by = printable(alert.place)
+    if trouble is not None:
+        told_by += words.bracketed.format(text=trouble)
+    lines.append((labels.through, told_by))
     if firing:
         told = [
             " ".join(each for each in (account, window and words.window(window), change) if each)
             for account, change, window in firing
         ]
         lines.append((labels.firing, words.comma.join(told)))
-    name = printable(rule.name) + (f" ({labels.critical})" if rule.critical else "")
+    name = printable(rule.name)
+    if rule.critical:
+        name += words.bracketed.format(text=labels.critical)
     return "\n".join([name, *(f"  {label}{words.colon}{text}" for label, text in lines)])
 
 

@@ -238,6 +238,7 @@ async def test_rules_are_listed_with_what_fires(folder: Path) -> None:
     assert "  answers in a row: 2\n  repeated every: 6 h\n  quiet: 22:00-07:00\n" in shown
     chinese = await run(*words, "--format", "table", cwd=folder, env={"LC_ALL": "zh_CN.UTF-8"})
     assert "正在提醒" in chinese.out.decode()
+    assert "chat（紧急）\n" in chinese.out.decode()  # noqa: RUF001
     assert "  重复间隔\N{FULLWIDTH COLON}6 小时\n" in chinese.out.decode()
 
 
