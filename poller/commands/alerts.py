@@ -15,7 +15,14 @@ import orjson
 
 from poller.commands.alerting import manner_of
 from poller.commands.language import words_for
-from poller.deliver.delivery import DeliveryResult, NoUrl, exposed_file, url_of
+from poller.deliver.delivery import (
+    ANSWERS_WITHIN_S,
+    DeliveryResult,
+    NoUrl,
+    exposed_file,
+    no_answer,
+    url_of,
+)
 from poller.deliver.printing import print_out, shows_table
 from poller.deliver.stderr import say
 from poller.history.alert_state import firing
@@ -27,6 +34,7 @@ from poller.history.database import (
     open_to_read,
 )
 from poller.present.alert_list import as_json, as_text
+from poller.process.patience import has_ended
 from poller.process.stopping import stop_on_signal
 from poller.process.threads import UnjoinedThreads
 from poller.settings import UsageError
@@ -98,7 +106,8 @@ def _trouble(alert: Alert) -> str | None:
     if alert.run:
         return None if shutil.which(alert.run[0]) else "no such program"
     try:
-        url_of(alert, os.environ)
+        if not has_ended(lambda: url_of(alert, os.environ), within_s=ANSWERS_WITHIN_S):
+            raise no_answer(alert)
     except NoUrl as error:
         return str(error)
     return None

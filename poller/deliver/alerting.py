@@ -13,11 +13,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from poller.deliver.delivery import Delivery, DeliveryResult, NoUrl, exposed_file, failed, url_of
+from poller.deliver.delivery import (
+    ANSWERS_WITHIN_S,
+    Delivery,
+    DeliveryResult,
+    NoUrl,
+    exposed_file,
+    failed,
+    no_answer,
+    url_of,
+)
 from poller.deliver.hooks import run_hook
 from poller.history.alert_state import AskedRound, evaluate_all, put_back, take
 from poller.history.database import HistoryUnusable
 from poller.present.alert_text import event_of, message, sentence
+from poller.process.threads import run_in_thread
 from poller.values import FailureKind
 
 if TYPE_CHECKING:
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import tzinfo
 
+    from poller.deliver.delivery import SecretUrl
     from poller.history.store import History
     from poller.insight.alert_rules import Told
     from poller.settings.alert_tables import Alert
@@ -69,6 +80,8 @@ class Messenger:
         """How many notifications ended how: ``delivered``, ``failed``, ``refused``, ``ended``."""
         self.in_flight: set[str] = set()
         """Rules of which it is not known whether they were heard."""
+        self._reading: set[str] = set()
+        """Rules whose URL is being read, in threads that may have been given up."""
 
     async def tell(self, alert: Alert, told: Sequence[Told], *, now: float) -> Delivery:
         """Deliver a message; nothing told is a test. What fails is tried twice more."""
@@ -97,7 +110,7 @@ class Messenger:
                 (program, *(_filled(word, words) for word in others)), body, environ=self._environ
             )
         try:
-            url = url_of(alert, os.environ)
+            url = await self._url_of(alert)
         except NoUrl as error:
             return failed(str(error))
         from poller.deliver import notify  # it takes long to load
@@ -108,6 +121,25 @@ class Messenger:
         return await notify.post(
             url.secret, alert.style or "json", posted, ca_file=self._manner.ca_file
         )
+
+    async def _url_of(self, alert: Alert) -> SecretUrl:
+        """Raises NoUrl."""
+        name = alert.rule.name
+        if name in self._reading:
+            raise no_answer(alert)
+
+        def read() -> SecretUrl:
+            try:
+                return url_of(alert, os.environ)
+            finally:
+                self._reading.discard(name)
+
+        self._reading.add(name)
+        try:
+            with anyio.fail_after(ANSWERS_WITHIN_S):
+                return await run_in_thread(read, abandon_on_cancel=True)
+        except TimeoutError:
+            raise no_answer(alert) from None
 
 
 class Alerting:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from poller.process.patience import has_ended
 from poller.process.private_files import is_exposed
 from poller.settings import UsageError
 from poller.settings.addresses import Address, target_address
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from poller.settings.alert_tables import Alert
 
+ANSWERS_WITHIN_S = 1.0
+"""A disk that holds a URL and does not answer for so long is given up."""
 _LONGEST_URL = 4096
 _WEB = ("http", "https")
 
@@ -66,7 +70,7 @@ class SecretUrl:
 
 
 def url_of(alert: Alert, environ: Mapping[str, str]) -> SecretUrl:
-    """Return an alert's URL.
+    """Return an alert's URL, as long as that takes the disk that it is on.
 
     Raises:
         NoUrl: there is none, or it may not be used.
@@ -108,13 +112,21 @@ def _is_odd_number(host: str) -> bool:
 
 def exposed_file(alert: Alert) -> str | None:
     """Return the alert's URL file where others on this machine can read it."""
-    if alert.url_file is None:
+    path = alert.url_file
+    if path is None:
         return None
-    try:
-        mode = os.stat(alert.url_file).st_mode
-    except (OSError, ValueError):
-        return None
-    return printable(alert.url_file) if is_exposed(alert.url_file, mode) else None
+    found: list[bool] = []
+    with suppress(OSError, ValueError):
+        has_ended(
+            lambda: found.append(is_exposed(path, os.stat(path).st_mode)),
+            within_s=ANSWERS_WITHIN_S,
+        )
+    return printable(path) if True in found else None
+
+
+def no_answer(alert: Alert) -> NoUrl:
+    """Return what is said of a URL's file on such a disk."""
+    return NoUrl(f"{printable(alert.url_file or '')}: its disk does not answer")
 
 
 def _content(path: str) -> str:

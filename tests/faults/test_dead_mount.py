@@ -49,6 +49,25 @@ async def test_a_file_that_hangs_costs_its_own_account(
     assert done.code == 1
 
 
+@pytest.mark.parametrize("operation", ["lookup", "read"])
+async def test_a_webhooks_url_that_hangs_costs_its_own_alert(folder: Path, operation: str) -> None:
+    (folder / "files/dead-url").write_text("https://127.0.0.1:1/")
+    (folder / "alerts.toml").write_text('[[alert]]\nname = "low"\nurl_file = "mount/dead-url"\n')
+    words = ("--config", "alerts.toml", "--history", "h.db")
+    with dead_mount(folder / "mount", folder / "files", operation):
+        async with serve() as simulator:
+            url = f"--chatgpt-url={simulator.url}"
+            done = await run(*words, "--alerts", url, "--account-dir", "good", cwd=folder)
+        listed = await run("alerts", "list", *words, cwd=folder)
+        told = await run("alerts", "test", "low", *words, cwd=folder)
+    assert (done.code, done.kinds) == (0, dict.fromkeys(OTHERS))
+    assert "mount/dead-url: its disk does not answer" in listed.out.decode()
+    assert (told.code, told.err) == (
+        2,
+        "poller: alert low: mount/dead-url: its disk does not answer\n",
+    )
+
+
 def test_a_list_goes_on_where_a_file_and_the_codex_home_hang(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
