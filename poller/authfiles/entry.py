@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poller.authfiles.claims import Claims, read_claims
 from poller.text import is_visible
-from poller.usage.json_values import ID_LENGTH, first_text, short_text, text
+from poller.usage.json_values import ID_LENGTH, first_text, short_text, text, tokenless_text
 from poller.values import Credential, Failure, FailureKind, Secret
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _credential(entry: Entry, access_token: str, account_id: str) -> Credential:
         # Spelled as the answer's are, which they are compared with.
         user_id=short_text(claims.user_id, ID_LENGTH),
         email=short_text(email, ID_LENGTH),
-        plan=short_text(claims.plan),
+        plan=tokenless_text(claims.plan),
         expires_at=claims.expires_at,
         fedramp=claims.fedramp,
         refresh_token=None if refresh_token is None else Secret(refresh_token),

@@ -257,12 +257,13 @@ def test_expiry_that_is_not_a_json_number_leaves_the_token_undecoded() -> None:
     assert read_claims(jwt({"exp": float("inf")})) == NO_CLAIMS
 
 
-def test_plan_is_shown_escaped_and_cut() -> None:
+def test_plan_is_shown_escaped_cut_and_without_a_token() -> None:
     def plan(told: str) -> str | None:
         return only(codex(tokens={"access_token": token(chatgpt_plan_type=told)})).plan
 
     assert plan("\x1b[2J") == "\\x1b[2J"
     assert plan("\x1b" * 500) == "\\x1b" * 50
+    assert plan(f"plan {jwt({})}") == "plan ***"
 
 
 @pytest.mark.parametrize(
