@@ -66,7 +66,7 @@ _ENGLISH = _Phrases(
             (_K.POOL_LOW, True): "no longer low across all accounts: {}",
             (_K.INCIDENT, False): "an outage: {}",
             (_K.INCIDENT, True): "the outage is over: {}",
-            (_K.FLEET_RESET, False): "all reset early: {}",
+            (_K.FLEET_RESET, False): "reset early together: {}",
         }
     ),
     left="{window} {percent} left",
@@ -101,7 +101,7 @@ _CHINESE = _Phrases(
             (_K.POOL_LOW, True): "全部账号合计余量已恢复：{}",
             (_K.INCIDENT, False): "服务中断：{}",
             (_K.INCIDENT, True): "服务已恢复：{}",
-            (_K.FLEET_RESET, False): "全部提前重置：{}",
+            (_K.FLEET_RESET, False): "一起提前重置：{}",
         }
     ),
     left="{window} 剩 {percent}",
