@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import anyio
 
 from poller.polling.file_looks import FileLooks
-from poller.polling.plan import LEAST_S, MOST_S, waits_for_file
+from poller.polling.plan import CLOCK_SLACK_S, LEAST_S, MOST_S, waits_for_file
 from poller.polling.roster import Roster, Tracked
 from poller.polling.scheduler import open_round
 from poller.polling.stream import Notices
@@ -101,6 +101,8 @@ class Rounds:
         self._woken = anyio.Event()
         self._requests = 0
         self._began_at = self._repeated_at = clock.time()
+        self._clock_at = self._began_at
+        """Unix seconds when the clock was looked at last."""
         self._first_look_ended = False
         self._puts, self._takes = anyio.create_memory_object_stream[Came](_BUFFER)
 
@@ -201,6 +203,7 @@ class Rounds:
                     await self._look_for_files(self._looks)
                 except OSError as error:  # a drive that is gone: those known are asked on
                     logger.warning("cannot look for auth files: %s", os_error_text(error))
+            self._note_clock()
             now = self._now()
             turn = None if self.paused else self._turns.next(now)
             if turn is not None and turn[1] <= now:
@@ -218,6 +221,17 @@ class Rounds:
             self._woken = anyio.Event()
             with anyio.move_on_after(wait_s / self._clock.speed):
                 await self._woken.wait()
+
+    def _note_clock(self) -> None:
+        """Have those asked again whose token had expired by a clock that was ahead."""
+        back_s, self._clock_at = self._clock_at - self._clock.time(), self._clock.time()
+        if back_s <= CLOCK_SLACK_S:
+            return
+        for known in self._roster:
+            failure = None if known.report is None else known.report.failure
+            if failure is not None and failure.kind is FailureKind.TOKEN_EXPIRED:
+                self._roster.park(known, parked=False)
+                self._turns.changed(known.label, self._now())
 
     async def _turn(self, known: Tracked) -> None:
         try:

@@ -272,6 +272,21 @@ async def test_a_clock_set_back_keeps_no_expired_login_from_being_repeated(
 
 
 @pytest.mark.usefixtures("_looks_often")
+@pytest.mark.parametrize("how", [{}, {"every": 0.05}], ids=["auto", "every"])
+async def test_a_login_that_had_expired_by_a_clock_that_was_ahead_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    write(tmp_path / "account", account("alice"))
+    monkeypatch.setattr(SetClock, "ahead_s", 20 * 365 * 86_400.0)
+    async with going(clock=SetClock(time.time(), speed=600), **how) as (_, stream):
+        expired = await until_report(stream)
+        monkeypatch.setattr(SetClock, "ahead_s", 0.0)
+        await until_report(stream, account="alice", ok=True)
+    assert expired.failure is not None
+    assert expired.failure.kind is FailureKind.TOKEN_EXPIRED
+
+
+@pytest.mark.usefixtures("_looks_often")
 async def test_a_file_that_comes_to_hold_several_accounts_has_all_of_them_asked(
     tmp_path: Path,
 ) -> None:

@@ -61,7 +61,9 @@ SAID = {
     "the outage is over: 12 accounts, connection lost": told(
         K.INCIDENT, None, before="connection_lost", accounts=12, over=True
     ),
-    "reset early together: 11 accounts, week": told(K.FLEET_RESET, None, window="weekly", accounts=11),
+    "reset early together: 11 accounts, week": told(
+        K.FLEET_RESET, None, window="weekly", accounts=11
+    ),
     "reset early together: 11 accounts": told(K.FLEET_RESET, None, accounts=11),
 }
 
