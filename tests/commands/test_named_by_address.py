@@ -74,6 +74,15 @@ async def test_an_account_is_found_by_its_address_and_by_its_label(
         assert json.loads(line)["account"] == name
 
 
+async def test_next_names_a_file_as_it_is_called_where_that_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "account", account(ADDRESSES[0]))
+    async with serve() as simulator:
+        asked = ("next", "--quiet", "--chatgpt-url", simulator.url)
+        plain = await run(*asked, cwd=tmp_path)
+        whole = await run(*asked, "--show-identity", cwd=tmp_path)
+    assert (plain.out.decode(), whole.out.decode()) == ("al…ll@e…\n", f"{ADDRESSES[0]}\n")
+
+
 async def test_what_may_have_been_meant_is_no_address(tmp_path: Path) -> None:
     folder_of(tmp_path / "account")
     done = await run("alice.lidell@example.com", cwd=tmp_path)

@@ -109,7 +109,8 @@ OUTPUT = (
         kinds.SWITCH,
         "add email, user_id and account_id to each record",
         default=False,
-        commands=(*POLLING, "list", "agent"),
+        commands=(*POLLING, "next", "list", "agent"),
+        variants={"next": (kinds.SWITCH, "show e-mail addresses in names whole")},
     ),
     Option(
         "timezone",
