@@ -42,8 +42,8 @@ LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tes
   tests/commands/test_live_watch.py tests/polling/test_rounds.py tests/watching \
   tests/commands/test_completion.py tests/commands/test_poll_record.py \
   tests/commands/test_serve.py tests/commands/test_named_by_address.py tests/history/test_store.py \
-  tests/agents/test_agents.py tests/agents/test_link.py tests/test_canary.py \
-  tests/renewal/test_rewriting.py tests/benchmarks tests/process/test_holds.py \
+  tests/agents/test_agents.py tests/agents/test_link.py tests/agents/test_records.py \
+  tests/test_canary.py tests/renewal/test_rewriting.py tests/benchmarks tests/process/test_holds.py \
   tests/process/test_signals.py
 
 # What lives through days that are made up: measured, it would take minutes.

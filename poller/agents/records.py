@@ -1,4 +1,4 @@
-"""What agents answer, read from its stream: in order, none lost, none twice."""
+"""What agents answer, read from its stream: none lost; one may come twice after a lost one."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Records:
         self._inbox = link.inbox("records")
         self._consumer = ""
         self._last = 0
-        """Number of the last record that was read, in its stream."""
-        self._read = 0
-        """Records that the present consumer has sent."""
+        """Number in its stream of the last record up to which all were read."""
+        self._read: int = 0
+        """Records that the present consumer has sent, and that came without a gap."""
         self._heard_at = 0.0
         self._one_at_a_time = asyncio.Lock()
 
@@ -73,7 +73,9 @@ class Records:
     async def _on_record(self, message: Arrived) -> None:
         self._heard_at = time.monotonic()
         if message.reply:
-            self._last, self._read = _numbers_in(message.reply)
+            last, read = _numbers_in(message.reply)
+            if read == self._read + 1:  # else those before it got lost, or it is another reader's
+                self._last, self._read = last, read
             self._take(subjects.last_part(message.subject), message.data)
             return
         sent = (message.headers or {}).get("Nats-Last-Consumer", "")
