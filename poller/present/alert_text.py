@@ -196,7 +196,7 @@ def _still_so(told: Sequence[Told]) -> list[Told]:
     ends: dict[tuple[object, ...], bool] = {}
     said: set[tuple[object, ...]] = set()
     for each in reversed(told):
-        account = each.account, each.key
+        account = each.key or each.account  # which may have been renamed meanwhile
         about = _SUBJECTS.get(each.change, each.change)
         # An account that is back is so whatever was used up of it.
         window = None if about is _K.EXHAUSTED else each.window

@@ -20,7 +20,8 @@ K = AlertKind
 
 
 def told(change: AlertKind, account: str | None = "alice", **more: Any) -> Told:
-    return Told(account, "a1f09c33e4d2b871", change, AT, **more)
+    key = "a1f09c33e4d2b871" if account == "alice" else account
+    return Told(account, key, change, AT, **more)
 
 
 def said(*those: Told, language: str = "en") -> str:
@@ -142,6 +143,10 @@ LATER = {
     "somebody else's file of that name": (
         [told(K.EXHAUSTED, **FIVE), replace(told(K.BACK, **FIVE), key="f" * 16)],
         "used up: alice (5h); can be used again: alice (5h)",
+    ),
+    "whose file has another name now": (
+        [told(K.EXHAUSTED, **FIVE), replace(told(K.BACK, **FIVE), account="al")],
+        "can be used again: al (5h)",
     ),
     "others have nothing to do with it": (
         [told(K.EXHAUSTED, **FIVE), told(K.BACK, "bob", **FIVE), told(K.LOW, window="weekly")],
