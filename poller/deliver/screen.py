@@ -121,8 +121,8 @@ class Screen:
             self._write(f"{_BEGIN}{''.join(changed)}{_END}".encode("utf-8", "replace"))
 
     def leave(self) -> None:
-        """Give the screen back as it was."""
-        before, self._before = self._before, None
+        """Give the screen back as it was; a second signal may begin this anew in its middle."""
+        before = self._before
         if before is None:
             return
         # After a hang-up there is nobody to give it back to.
@@ -130,6 +130,7 @@ class Screen:
             self._write_last(_END.encode() + _LEAVE if self._rest else _LEAVE)
         with suppress(OSError, termios.error):
             termios.tcsetattr(self._tty, termios.TCSANOW, before)  # type: ignore[arg-type]
+        self._before = None
 
     def _write_last(self, content: bytes) -> None:
         """Write in place of what the terminal did not take yet; wait a little for it."""
