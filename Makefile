@@ -44,7 +44,8 @@ LONG := tests/faults tests/torture tests/leaving tests/refreshing tests/fuzz tes
   tests/commands/test_serve.py tests/commands/test_named_by_address.py tests/history/test_store.py \
   tests/agents/test_agents.py tests/agents/test_link.py tests/agents/test_records.py \
   tests/test_canary.py tests/renewal/test_rewriting.py tests/benchmarks tests/process/test_holds.py \
-  tests/process/test_signals.py
+  tests/process/test_signals.py tests/commands/test_homeless.py tests/history/test_importing.py \
+  tests/commands/test_poll_outputs.py
 
 # What lives through days that are made up: measured, it would take minutes.
 DAYS := tests/alerting/test_month.py tests/watching
