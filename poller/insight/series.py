@@ -350,7 +350,7 @@ class Series:
             self._plan = now.plan
         self._exhausted = now.blocked or now.used >= EXHAUSTED_PERCENT
         self._held = None
-        return Look(now.used, reset_at, False, burnt, ended, events)  # noqa: FBT003
+        return Look(now.used, reset_at, held=False, burnt=burnt, ended=ended, events=events)
 
     def _unchanged(self, raw: float | None, events: tuple[Event, ...] = ()) -> Look:
         """Return a look that changes nothing that is believed."""

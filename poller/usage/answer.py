@@ -43,21 +43,16 @@ def read_answer(
     """
     if len(response.body) > LARGE_BYTES:
         with collector_paused():
-            return _read(response, mask, observed_at, keeps_json, keeps_headers)
-    return _read(response, mask, observed_at, keeps_json, keeps_headers)
-
-
-def _read(
-    response: Response,
-    mask: Callable[[str], str],
-    observed_at: float,
-    keeps_json: bool,  # noqa: FBT001 - as read_answer names them
-    keeps_headers: bool,  # noqa: FBT001
-) -> Answer:
-    outcome = masked_outcome(usage_or_failure(response, observed_at=observed_at), mask)
+            outcome = _outcome(response, mask, observed_at)
+    else:
+        outcome = _outcome(response, mask, observed_at)
     raw = raw_json(response.body, mask) if keeps_json else None
     headers = raw_headers(response.headers, mask) if keeps_headers else None
     return Answer(outcome, raw, headers)
+
+
+def _outcome(response: Response, mask: Callable[[str], str], observed_at: float) -> Usage | Failure:
+    return masked_outcome(usage_or_failure(response, observed_at=observed_at), mask)
 
 
 def belongs_in_thread(
